@@ -1,0 +1,57 @@
+/*
+ * limits: every bound that stands between the outside and memory, by name.
+ * Those a user can set are options (docs/operations.md lists them with these
+ * defaults); the rest are fixed.
+ */
+#ifndef BASE_LIMITS_H
+#define BASE_LIMITS_H
+
+#define KIB ((size_t)1 << 10)
+#define MIB ((size_t)1 << 20)
+
+/* HTTP: spec S8. */
+#define REQUEST_LINE_BYTES_MAX (8 * KIB)
+#define HEADER_BLOCK_BYTES_MAX (32 * KIB)
+#define HEADERS_MAX 100
+#define JSON_BODY_BYTES_MAX (1 * MIB)
+#define UPLOAD_BYTES_MAX (512 * MIB) /* --upload-bytes-max */
+#define DRAIN_BYTES_MAX (1 * MIB)    /* of a refused body */
+#define DRAIN_MS_MAX 1000
+#define URL_TEXT_BYTES_MAX (4 * KIB)
+
+/* JSON */
+#define JSON_DEPTH_MAX 64
+#define JSON_KEYS_MAX 10000
+#define JSON_NUMBER_BYTES_MAX 64
+#define JSON_STRING_BYTES_MAX (1 * MIB)
+
+/* Multipart and manifest */
+#define PART_HEADER_BYTES_MAX (8 * KIB)
+#define BOUNDARY_BYTES_MAX 70
+#define FILENAME_BYTES_MAX 255
+#define MANIFEST_BYTES_MAX (64 * MIB)
+#define MANIFEST_ITEMS_MAX 10000
+#define INLINE_CONTENT_BYTES_MAX (16 * MIB)
+
+/* Documents */
+#define BLOB_INLINE_BYTES_MAX (64 * KIB) /* larger ones are files */
+#define TEXT_BYTES_MAX (32 * MIB)        /* normalised, of one document */
+#define TITLE_CHARS_MAX 500
+#define EXTERNAL_ID_BYTES_MAX 512
+#define METADATA_BYTES_MAX (64 * KIB)
+#define BLOCKS_MAX ((size_t)4 << 20) /* of one document */
+#define HEADING_DEPTH_MAX 6
+#define CHUNKS_MAX ((size_t)1 << 20) /* of one document */
+
+/* Search */
+#define QUERY_BYTES_MAX (4 * KIB)
+#define QUERY_TERMS_MAX 64
+#define SEARCH_BASES_MAX 100
+#define SEARCH_LIMIT_MAX 100        /* Feather's */
+#define SEARCH_WIDE_LIMIT_MAX 10000 /* /knowd/v1/search */
+
+/* Lists */
+#define PAGE_ITEMS_MAX 200
+#define PAGE_ITEMS_DEFAULT 50
+
+#endif

@@ -1,0 +1,89 @@
+/*
+ * doc: one parsed document: its normalised text (Markdown) and the blocks in
+ * it, each with its place.
+ *
+ * The text is stored once; everything later is (offset, length) into it.
+ * Blocks are in text order, don't overlap, and every block's bytes lie within
+ * the text; the bytes between two blocks are white space.
+ *
+ * Owns:    arrays and texts live in the arena the maker was given.
+ * Units:   offsets in bytes and in code points of the normalised text, ends
+ *          exclusive; pages are 1-based, 0 is unknown; boxes are points from
+ *          the page's top left, all zero is unknown.
+ */
+#ifndef DOC_DOC_H
+#define DOC_DOC_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/limits.h"
+
+enum block_kind { /* names are stored by value: append only */
+    BLOCK_HEADING,
+    BLOCK_PARAGRAPH,
+    BLOCK_LIST_ITEM,
+    BLOCK_TABLE_ROW,
+    BLOCK_CODE, /* a whole fenced or indented block; lines end at \n */
+    BLOCK_QUOTE,
+    BLOCK_KIND_COUNT
+};
+
+#define HEADING_NONE UINT32_MAX
+
+struct block {
+    enum block_kind kind;
+    unsigned level; /* of a heading 1..6; nesting depth of a list item; else 0 */
+    uint64_t start, end;       /* bytes in doc.text */
+    uint64_t start_cp, end_cp; /* code points in doc.text */
+    /* Index of the innermost heading block above this one (for a heading: its
+     * parent), HEADING_NONE at the top; the chain gives the heading path. */
+    uint32_t heading;
+    uint32_t page;
+    float box[4];
+};
+
+/* How extraction ended (stored by name). */
+enum extract_outcome {
+    EXTRACT_OK,
+    EXTRACT_PARTIAL, /* text is there, some was lost; note says what */
+    EXTRACT_ENCRYPTED,
+    EXTRACT_UNSUPPORTED,
+    EXTRACT_MALFORMED,
+    EXTRACT_LIMIT,
+    EXTRACT_CRASHED,
+    EXTRACT_OUTCOME_COUNT
+};
+extern const char *const EXTRACT_OUTCOME_NAMES[EXTRACT_OUTCOME_COUNT];
+
+struct doc {
+    str title; /* found in the document; empty: none */
+    str text;  /* normalised: valid UTF-8, no NUL, lines end in \n */
+    uint64_t text_cp;
+    struct block *blocks;
+    size_t blocks_n;
+    enum extract_outcome outcome;
+    str note;        /* plain sentence for the user; empty: nothing to say */
+    str mime;        /* what it was taken for: text/plain, text/markdown */
+    str language;    /* BCP 47, empty: unknown */
+    unsigned extractor_version;
+};
+
+/* The heading text of block i without its Markdown marks. */
+str doc_heading_text(const struct doc *d, uint32_t heading);
+/* The path of headings above (and not including) block i, outermost first;
+ * at most HEADING_DEPTH_MAX, in `out`. */
+size_t doc_heading_path(const struct doc *d, uint32_t block,
+                        struct arena *out, str **path);
+/* Asserts what the head of this file promises (tests, fuzzers, and on what a
+ * child sent): false and *why for the first thing that is not so. */
+bool doc_check(const struct doc *d, const char **why);
+
+/* The form a document takes between the extraction child and the server
+ * (docs/formats.md, "extraction stream"): little endian, crc32c at the end. */
+rc doc_encode(const struct doc *d, struct buf *to, struct err *e) MUST_CHECK;
+/* Believes nothing: RC_FORMAT unless every bound holds. Texts are copied. */
+rc doc_decode(str bytes, struct arena *out, struct doc *d,
+              struct err *e) MUST_CHECK;
+
+#endif

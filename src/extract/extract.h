@@ -1,0 +1,51 @@
+/*
+ * extract: bytes of a file in, one struct doc out, made by a child process.
+ *
+ * extract_start forks a single-threaded zygote before the server has threads.
+ * For each run the zygote forks a child that reads the input descriptor,
+ * writes an extraction stream (doc_encode) to the output descriptor and ends;
+ * the server trusts nothing of it (doc_decode). A child that crashes, hangs,
+ * floods or lies is a typed outcome in doc.outcome and a plain sentence in
+ * doc.note, never an error of the server.
+ *
+ * Formats are rows of a table (extract_format.c), sniffed by content; the file
+ * name only breaks ties between text and Markdown.
+ *
+ * Errors:  RC_IO, RC_NOMEM, RC_BUSY for what is the server's own trouble (no
+ *          process, no descriptor): worth a retry; everything about the
+ *          document itself is RC_OK with an outcome.
+ * Threads: extract_run from any number of threads at once.
+ * Limits:  per child: address space EXTRACT_MEMORY_MAX, CPU seconds, output
+ *          bytes; wall time by a deadline after which it is killed.
+ */
+#ifndef EXTRACT_EXTRACT_H
+#define EXTRACT_EXTRACT_H
+
+#include "doc/doc.h"
+
+#define EXTRACTOR_VERSION 1
+
+struct extractor;
+
+/* Call before any thread is started. */
+rc extract_start(struct extractor **x, struct err *e) MUST_CHECK;
+void extract_stop(struct extractor *x); /* ends the zygote; NULL is fine */
+
+struct extract_in {
+    int fd;         /* the input, read from offset 0; -1: use bytes */
+    str bytes;      /* the input when fd is -1 */
+    str filename;   /* may be empty */
+    bool plain;     /* inline text of a manifest: never sniffed as Markdown…
+                       by its name; it is Markdown if it has Markdown's marks */
+    unsigned cpu_s_max;  /* 0: default */
+};
+
+rc extract_run(struct extractor *x, const struct extract_in *in,
+               struct arena *out, struct doc *d, struct err *e) MUST_CHECK;
+
+/* What the child does, callable in process for tests and fuzzers: input bytes
+ * to a doc in `out`. */
+rc extract_bytes(str bytes, str filename, struct arena *out, struct doc *d,
+                 struct err *e) MUST_CHECK;
+
+#endif

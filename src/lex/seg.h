@@ -1,0 +1,46 @@
+/*
+ * seg: the container of every index file: named sections, written once, each
+ * with its checksum, read through one mapping. Drawn in docs/formats.md.
+ *
+ *   header (64 bytes: magic, format version, kind, sizes, crc)
+ *   sections, each aligned to 64 bytes
+ *   table of contents (id, offset, size, crc32c each), crc32c, trailer
+ *
+ * A file is complete when its header and trailer agree; it is written to a
+ * temporary name, fsynced, renamed, and the folder fsynced (seg_writer_end).
+ *
+ * Errors:  RC_CORRUPT      checksum, bounds or magic wrong: damaged
+ *          RC_UNSUPPORTED  written by a newer format
+ *          RC_NOTFOUND     no such file
+ * Threads: a writer belongs to one thread; a reader is shared by any.
+ */
+#ifndef LEX_SEG_H
+#define LEX_SEG_H
+
+#include "base/err.h"
+#include "base/file.h"
+
+struct seg_writer;
+rc seg_writer_open(const char *path, struct seg_writer **w,
+                   struct err *e) MUST_CHECK;
+/* Begins the section `id` (four characters, "DICT"); bytes follow by put. */
+rc seg_section(struct seg_writer *w, const char id[4],
+               struct err *e) MUST_CHECK;
+rc seg_put(struct seg_writer *w, const void *p, size_t n,
+           struct err *e) MUST_CHECK; /* buffered */
+uint64_t seg_section_bytes(const struct seg_writer *w); /* so far, in this one*/
+/* Durable under its final name afterwards; *bytes (may be NULL) its size. */
+rc seg_writer_end(struct seg_writer *w, uint64_t *bytes,
+                  struct err *e) MUST_CHECK;
+/* Frees it; a file not ended is removed. NULL is fine. */
+void seg_writer_close(struct seg_writer *w);
+
+struct seg;
+/* Maps it and verifies header, table and every section's checksum. */
+rc seg_open(const char *path, struct seg **s, struct err *e) MUST_CHECK;
+void seg_close(struct seg *s); /* NULL is fine */
+/* Empty str: no such section. */
+str seg_find(const struct seg *s, const char id[4]);
+uint64_t seg_bytes(const struct seg *s);
+
+#endif

@@ -1,0 +1,42 @@
+/*
+ * analyse: text to the terms the inverted index knows.
+ *
+ * A token is a run of letters, marks and digits (Unicode categories; each
+ * ideograph, kana run of two as bigrams is docs/analysis.md); folded (NFKC,
+ * case folded, marks dropped), possessive 's cut, English stem by Snowball.
+ * Stop words stay tokens: they are flagged, indexed, and left out of queries
+ * of more than two words by the query side.
+ *
+ * Owns:    term texts live in the sink's scratch: copy what must stay.
+ * Units:   positions count tokens from 0; offsets are bytes of the input.
+ * Threads: an analyser belongs to one thread; open one each.
+ * Cost:    O(text); about 100 ns a token with the stem cache warm.
+ */
+#ifndef TEXT_ANALYSE_H
+#define TEXT_ANALYSE_H
+
+#include "base/arena.h"
+#include "base/err.h"
+
+/* Goes up when a change makes other terms of the same text: segments say
+ * which one made them, and older ones are rebuilt. */
+#define ANALYSER_VERSION 1
+
+/* A term is at most this many bytes; longer tokens are cut there. */
+#define TERM_BYTES_MAX 64
+
+struct token {
+    str term;             /* stemmed, folded; valid until the next token */
+    uint32_t position;    /* 0, 1, 2 … in this text */
+    size_t start, end;    /* bytes of the input it came from */
+    bool stop;            /* a stop word */
+};
+
+struct analyser;
+struct analyser *analyser_open(void);
+void analyser_close(struct analyser *a); /* NULL is fine */
+/* Begins a text of valid UTF-8 (borrowed until the last token). */
+void analyser_begin(struct analyser *a, str text);
+bool analyser_next(struct analyser *a, struct token *t); /* false: the end */
+
+#endif
