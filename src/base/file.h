@@ -10,6 +10,8 @@
 #ifndef BASE_FILE_H
 #define BASE_FILE_H
 
+#include <sys/types.h>
+
 #include "base/arena.h"
 #include "base/err.h"
 
@@ -31,15 +33,19 @@ rc file_size(const char *path, uint64_t *bytes, struct err *e) MUST_CHECK;
 /* Free bytes for this user on the file system that holds path. */
 rc file_space_free(const char *path, uint64_t *bytes, struct err *e) MUST_CHECK;
 
-/* A read-only mapping of a whole file. A read of a page the disk can't give
- * raises SIGBUS; file_map_guard (serve's start) turns that into a note in the
- * file `bad_map` of the data folder and an exit, see docs/operations.md. */
+/* A read-only mapping of a whole file; RC_LIMIT: more than FILE_MAPS_MAX at
+ * once. A read of a page the disk can't give raises SIGBUS. */
 struct file_map {
     const uint8_t *p;
     size_t n;
 };
 rc file_map(const char *path, struct file_map *m, struct err *e) MUST_CHECK;
 void file_unmap(struct file_map *m);
+#define FILE_MAPS_MAX 16384
+/* From now on (serve's start) a SIGBUS in one of the mappings writes the mapped
+ * file's path into the file note_path and ends the process with status 75; the
+ * next start reads the note and rebuilds what stood there. */
+rc file_map_guard(const char *note_path, struct err *e) MUST_CHECK;
 
 /* Names in a folder (no . and ..), sorted; at most names_max, else RC_LIMIT. */
 rc file_list(const char *dir, size_t names_max, struct arena *out, str **names,
