@@ -101,8 +101,7 @@ bool str_to_u64(str s, uint64_t max, uint64_t *out)
     if (s.n == 0 || s.n > 20)
         return false;
     for (size_t i = 0; i < s.n; i++) {
-        if (s.p[i] < '0' || s.p[i] > '9' ||
-            __builtin_mul_overflow(v, 10, &v) ||
+        if (s.p[i] < '0' || s.p[i] > '9' || __builtin_mul_overflow(v, 10, &v) ||
             __builtin_add_overflow(v, (uint64_t)(s.p[i] - '0'), &v))
             return false;
     }
