@@ -1,0 +1,167 @@
+/*
+ * engine: the index of bases: segments, snapshots, merges, search.
+ *
+ * Index files are derived data. A segment DATA/index/BASE/ID.seg is a lex/seg
+ * container with the inverted index, a table of chunks (version, place in the
+ * text, headings, page, box) and a table of versions (id, document, number,
+ * and which extractor, chunker and analyser made it). It becomes part of a
+ * base by a row in the very transaction that turns its versions active.
+ *
+ * In memory each version of each segment has a state byte, loaded from the
+ * store when the base is opened and changed after each commit; a bitmap of
+ * live rows follows it, so that a delete is gone at the next search. When two
+ * segments hold one version, the newer wins. Versions that the store says are
+ * indexed but no good segment holds are reported by engine_missing and indexed
+ * again from the store: so a damaged or lost file is never served and heals.
+ *
+ * Bases are opened at first use and closed when idle (least recently used,
+ * BASES_OPEN_MAX). A search takes a reference on an immutable list of segments
+ * and holds no lock.
+ *
+ * Errors:  RC_NOTFOUND  no such base
+ *          RC_BUSY      the index has not caught up within a second
+ * Threads: any; a batch belongs to one.
+ */
+#ifndef ENGINE_ENGINE_H
+#define ENGINE_ENGINE_H
+
+#include "base/caller.h"
+#include "base/err.h"
+#include "doc/doc.h"
+#include "store/store.h"
+#include "text/chunk.h"
+
+#define BASES_OPEN_MAX 256
+
+struct engine;
+
+struct engine_opts {
+    struct store *store;
+    bool merges; /* run the merge thread */
+};
+/* Registers itself as the store's observer; removes index files that no row
+ * lists. Opens no base. */
+rc engine_open(const struct engine_opts *o, struct engine **g,
+               struct err *e) MUST_CHECK;
+void engine_close(struct engine *g); /* ends merges; NULL is fine */
+
+/* ---- indexing: one batch makes one segment of one base ---- */
+
+struct engine_batch;
+rc engine_batch_open(struct engine *g, uuid base, struct engine_batch **b,
+                     struct err *e) MUST_CHECK;
+struct engine_doc {
+    uuid version, document;
+    uint32_t number;
+    str title;
+    const struct doc *doc;
+    const struct chunks *chunks;
+};
+rc engine_batch_add(struct engine_batch *b, const struct engine_doc *d,
+                    struct err *e) MUST_CHECK;
+/* Memory the batch holds: the caller ends it at a bound of its own. */
+size_t engine_batch_bytes(const struct engine_batch *b);
+/* The segment file is written and durable. */
+rc engine_batch_write(struct engine_batch *b, struct err *e) MUST_CHECK;
+/* Inside the write that turns its versions active: lists the segment. */
+rc engine_batch_commit(struct engine_batch *b, struct db *db,
+                       struct err *e) MUST_CHECK;
+/* Frees it; what was not committed is removed. NULL is fine. */
+void engine_batch_close(struct engine_batch *b);
+
+/* Versions that should be in the index of this base but are in no good
+ * segment. Opens the base. */
+rc engine_missing(struct engine *g, uuid base, struct arena *out,
+                  uuid **versions, size_t *n, struct err *e) MUST_CHECK;
+
+/* Waits until nothing is to be merged or deadline (mono ns); tests, benches. */
+rc engine_settle(struct engine *g, int64_t until_ns, struct err *e) MUST_CHECK;
+
+/* ---- search ---- */
+
+enum engine_legs { LEGS_HYBRID, LEGS_LEXICAL, LEGS_DENSE };
+
+/* This version of the document instead of its active one. */
+struct engine_pin {
+    uuid document, version;
+};
+
+struct engine_query {
+    const uuid *bases;
+    size_t bases_n;
+    str text;
+    enum engine_legs legs;
+    size_t hits_max;        /* how many to return */
+    bool by_document;       /* best chunk of each document only */
+    bool exhaustive;        /* the oracle: no skipping */
+    bool explain;
+    const struct engine_pin *pins;
+    size_t pins_n;
+};
+
+struct engine_term {
+    str term;
+    float weight; /* what it adds to raw */
+};
+struct engine_leg_score {
+    const char *leg;    /* "lexical" */
+    uint32_t rank;      /* 1-based; 0: the leg did not offer it */
+    float raw, normalized, weight, contribution;
+    struct engine_term *terms;
+    size_t terms_n;
+};
+#define ENGINE_LEGS_MAX 2
+
+struct engine_hit {
+    uuid base, document, version;
+    uint32_t version_number, chunk_index;
+    uint64_t start, end, start_cp, end_cp; /* in the normalised text */
+    uint32_t page;      /* 0: unknown */
+    float box[4];
+    str *headings;
+    size_t headings_n;
+    float score;
+    struct engine_leg_score legs[ENGINE_LEGS_MAX]; /* with explain */
+    size_t legs_n;
+};
+struct engine_stage {
+    const char *stage; /* "analyse", "lexical", "rank" */
+    double ms;
+};
+struct engine_result {
+    struct engine_hit *hits; /* score descending, ties by chunk id */
+    size_t hits_n;
+    size_t candidates;       /* gathered before hits_max cut the list */
+    struct engine_stage stages[8];
+    size_t stages_n;
+};
+/* The session says how far the index must have caught up and is otherwise
+ * unused. At least 100 candidates a leg are gathered where there are as many,
+ * so scores don't depend on hits_max. Score = raw / best raw (a leg whose
+ * scores are all equal gives each 1). */
+rc engine_search(struct engine *g, struct db *db, const struct caller *who,
+                 const struct engine_query *q, struct arena *out,
+                 struct engine_result *res, struct err *e) MUST_CHECK;
+
+/* Places in `text` (code points, end exclusive) that match the query's terms:
+ * what a reader marks. */
+struct engine_mark {
+    uint64_t start_cp, end_cp;
+};
+void engine_marks(str query, str text, struct arena *out,
+                  struct engine_mark **v, size_t *n);
+
+/* ---- check, figures ---- */
+
+/* Segments against rows: present, whole, every indexed version in one; deep:
+ * every posting list decoded, every chunk inside its text. Read-only and
+ * beside a running server: store may be opened read_only. */
+rc engine_check(struct store *s, bool deep, check_report *report, void *arg,
+                uint64_t *found, struct err *e) MUST_CHECK;
+
+struct engine_stats {
+    uint64_t bases_open, segments, rows, rows_dead, bytes, merges, rebuilt;
+};
+void engine_stats(struct engine *g, struct engine_stats *st);
+
+#endif

@@ -1,0 +1,461 @@
+/*
+ * store: everything acknowledged, in SQLite (DATA/knowd.db) and blob files.
+ *
+ * One writer thread owns the only write connection and every checkpoint. A
+ * write is a value (struct write) whose `run` is called on the writer thread
+ * inside a savepoint; writes that are waiting are committed together, one that
+ * fails does not hurt its group. After the COMMIT (synchronous=FULL) the
+ * observer is told what changed, then each write's `done` is called.
+ * Readers take a session of a pool and see one consistent snapshot.
+ *
+ * Every row carries its tenant; content tables lead with the base. All SQL of
+ * the program is in this folder.
+ *
+ * Owns:    rows come back in the arena the caller passes.
+ * Errors:  RC_NOTFOUND  no such row for this tenant
+ *          RC_CONFLICT  a uniqueness rule
+ *          RC_NOSPACE   disk full; reads and deletes go on
+ *          RC_BUSY      the write queue is full, or an fsync has failed: then
+ *                       nothing is acknowledged until a restart
+ *          RC_CORRUPT   the file is damaged
+ * Threads: store from any; a session (struct db) belongs to one at a time.
+ */
+#ifndef STORE_STORE_H
+#define STORE_STORE_H
+
+#include "base/arena.h"
+#include "base/crypto.h"
+#include "base/err.h"
+#include "base/limits.h"
+#include "base/uuid.h"
+
+struct store;
+struct db; /* a session: a read snapshot, or the writer inside a savepoint */
+
+struct store_opts {
+    const char *dir;      /* made if missing; 0700 */
+    size_t group_max;     /* writes a commit; 0: 256; 1: groups of one (bench)*/
+    size_t readers;       /* read connections; 0: 8 */
+    bool read_only;       /* `knowd check`: opens beside a running server */
+};
+
+/* Refuses, with nothing changed: a folder that isn't ours and isn't empty
+ * (RC_UNSUPPORTED), a newer schema (RC_UNSUPPORTED), one in use by another
+ * server (RC_BUSY). Runs migrations otherwise. */
+rc store_open(const struct store_opts *o, struct store **s,
+              struct err *e) MUST_CHECK;
+/* Finishes what was submitted, checkpoints, lets go of the lock. */
+void store_close(struct store *s);
+const char *store_dir(const struct store *s);
+/* 32 bytes made with the folder: signs cursors and download links. */
+str store_secret(const struct store *s);
+
+/* ---- sessions ---- */
+
+rc store_read_begin(struct store *s, struct db **db, struct err *e) MUST_CHECK;
+void store_read_end(struct db *db);
+
+struct write {
+    /* On the writer thread; what it returns is this write's outcome, and any
+     * error rolls its savepoint back. It may run again from the start when the
+     * group has to be retried, so it must not keep state between runs. */
+    rc (*run)(struct write *w, struct db *db, struct err *e);
+    /* On the writer thread after the commit (or its failure); must not block.
+     * NULL with store_write. */
+    void (*done)(struct write *w);
+    bool frees; /* deletes or updates only: may use the reserve on a full disk */
+    rc code;
+    struct err err;
+    struct write *next; /* the queue's */
+};
+
+/* RC_OK: done will be called exactly once. */
+rc store_submit(struct store *s, struct write *w, struct err *e) MUST_CHECK;
+/* The same, waiting for the outcome; for worker threads. */
+rc store_write(struct store *s, struct write *w, struct err *e) MUST_CHECK;
+
+/* Figures for /metrics and benches. */
+struct store_stats {
+    uint64_t commits, writes, fsync_failures, checkpoints, queue_now;
+    bool stopped; /* an fsync failed: read-only until restart */
+};
+void store_stats(struct store *s, struct store_stats *st);
+
+/* ---- what the index must know ---- */
+
+enum version_state { /* stored by value: append only */
+    VERSION_PENDING,
+    VERSION_PROCESSING,
+    VERSION_ACTIVE,
+    VERSION_DRAFT,
+    VERSION_ARCHIVED,
+    VERSION_FAILED,
+    VERSION_QUARANTINED,
+    VERSION_STATE_COUNT,
+    VERSION_GONE = 255 /* never stored: deleted */
+};
+extern const char *const VERSION_STATE_NAMES[VERSION_STATE_COUNT];
+
+enum change_kind {
+    CHANGE_VERSION,      /* its state is now `state` */
+    CHANGE_SEGMENTS,     /* payload: what the engine gave to db_change */
+    CHANGE_BASE_GONE
+};
+
+struct change {
+    enum change_kind kind;
+    uuid base, version;
+    enum version_state state;
+    uint64_t generation; /* filled by the store */
+    void *payload;       /* borrowed; CHANGE_SEGMENTS */
+};
+
+/* Inside a write: notes a change, to be told after the commit. Raises the
+ * base's generation (once a write and base). Dropped if the write fails. */
+rc db_change(struct db *db, const struct change *c, struct err *e) MUST_CHECK;
+/* Called on the writer thread after each commit, before any done. */
+typedef void store_observer(void *arg, const struct change *changes, size_t n);
+void store_observe(struct store *s, store_observer *fn, void *arg);
+/* The generation of a base as this session sees it: a search waits until the
+ * engine has applied it, so that what was acknowledged is found. */
+rc db_generation(struct db *db, uuid base, uint64_t *generation,
+                 struct err *e) MUST_CHECK;
+
+/* ---- blobs: bodies by sha256 ---- */
+
+/* Up to BLOB_INLINE_BYTES_MAX they are rows, above files
+ * DATA/blobs/ab/SHA256 (zstd frames of 64 KiB with a seek table, drawn in
+ * docs/formats.md). Counted in rows; freed only by the writer. */
+struct blob_ref {
+    sha256 sha;
+    uint64_t bytes;
+};
+
+/* An upload as its bytes come; holds at most one small buffer in memory. */
+struct blob_writer;
+rc blob_writer_open(struct store *s, struct blob_writer **w,
+                    struct err *e) MUST_CHECK;
+rc blob_put(struct blob_writer *w, const void *p, size_t n,
+            struct err *e) MUST_CHECK;
+/* All bytes are in: for a file, fsync, rename, fsync of the folder (blocks:
+ * not on an HTTP thread). Pins the blob until the writer is closed. */
+rc blob_end(struct blob_writer *w, struct blob_ref *ref,
+            struct err *e) MUST_CHECK;
+uint64_t blob_writer_bytes(const struct blob_writer *w); /* so far */
+/* Drops the pin and what was not ended. NULL is fine. Any thread. */
+void blob_writer_close(struct blob_writer *w);
+
+/* Inside a write: makes the row if it is new, adds one use. */
+rc blob_use(struct db *db, struct blob_writer *w, struct err *e) MUST_CHECK;
+/* One use less; at none the row goes, and the file after the commit. */
+rc blob_release(struct db *db, const sha256 *sha, struct err *e) MUST_CHECK;
+
+rc blob_read(struct db *db, const sha256 *sha, size_t bytes_max,
+             struct arena *out, str *bytes, struct err *e) MUST_CHECK;
+/* Bytes [at, at + n), clamped; decodes only the frames it needs. */
+rc blob_read_range(struct db *db, const sha256 *sha, uint64_t at, size_t n,
+                   struct arena *out, str *bytes, struct err *e) MUST_CHECK;
+/* A descriptor at offset 0 with the plain bytes (memfd or unlinked file), for
+ * an extraction child; the caller closes it. */
+rc blob_open_plain(struct db *db, const sha256 *sha, int *fd,
+                   struct err *e) MUST_CHECK;
+
+/* ---- rows ---- */
+
+struct tenant_row {
+    uuid id;
+    str name;
+    int64_t created_ms;
+};
+struct key_row {
+    uuid id, tenant;
+    str name, prefix;
+    sha256 hash;
+    unsigned scopes;
+    bool active;
+    int64_t created_ms, expires_ms, last_used_ms; /* 0: never */
+};
+
+enum object_kind { /* stored by value: append only */
+    OBJECT_TENANT = 1,
+    OBJECT_KEY,
+    OBJECT_BASE,
+    OBJECT_DOCUMENT,
+    OBJECT_VERSION,
+    OBJECT_JOB
+};
+
+struct base_row {
+    uuid id, tenant;
+    str name, description; /* description.p NULL: null */
+    str metadata;          /* JSON object text */
+    bool active;
+    str embedding_model;   /* "none" without one */
+    uint32_t embedding_dimensions, chunk_size, chunk_overlap, retrieval_top_k;
+    int sensitivity;
+    uint64_t document_count; /* computed on read */
+    uint64_t generation;
+    int64_t created_ms, updated_ms;
+};
+
+struct document_row {
+    uuid id, base, tenant;
+    str title, metadata, external_id; /* external_id.p NULL: none */
+    str source_type;                  /* "file", "text" */
+    uuid active_version;              /* nil: none */
+    enum version_state state;         /* of its governing version */
+    uint64_t version_count;
+    int64_t created_ms, updated_ms;
+    /* read with it, of the governing version (active, else the newest): */
+    uuid version;
+    uint32_t version_number;
+    uint64_t chunk_count, token_count;
+    sha256 original_sha, text_sha;
+    bool has_text;
+};
+
+struct version_row {
+    uuid id, document, base, tenant;
+    uint32_t number;
+    enum version_state state;
+    bool draft; /* the caller asked for a draft */
+    str source_type, filename, mime; /* p NULL: none */
+    str metadata;
+    struct blob_ref original, text, blocks; /* text and blocks: has_text */
+    bool has_text;
+    uint64_t chunk_count, token_count;
+    str outcome, note, error; /* p NULL: none */
+    uint32_t extractor_version, chunker_version;
+    int64_t created_ms, processed_ms;
+};
+
+enum job_status { /* stored by value: append only; a job's or an item's */
+    JOB_QUEUED,
+    JOB_PROCESSING,
+    JOB_COMPLETED,
+    JOB_PARTIAL_FAILURE, /* jobs only */
+    JOB_FAILED,
+    JOB_DUPLICATE,
+    JOB_QUARANTINED,
+    JOB_STATUS_COUNT
+};
+extern const char *const JOB_STATUS_NAMES[JOB_STATUS_COUNT];
+
+enum stage { /* of an item; stored by value: append only */
+    STAGE_QUEUED,
+    STAGE_EXTRACT,
+    STAGE_CHUNK,
+    STAGE_INDEX,
+    STAGE_REFINING,
+    STAGE_DONE,
+    STAGE_COUNT
+};
+extern const char *const STAGE_NAMES[STAGE_COUNT];
+
+struct job_row {
+    uuid id, base, tenant;
+    str kind, title, error; /* kind: "bulk", "reindex" */
+    enum job_status status;
+    uint64_t total, counts[JOB_STATUS_COUNT]; /* items by status */
+    bool cancel;
+    int64_t created_ms, updated_ms, started_ms, completed_ms; /* 0: not yet */
+};
+
+struct item_row {
+    uuid job, base, tenant;
+    uint32_t index; /* in the manifest */
+    uuid document, version; /* nil for a duplicate */
+    uuid duplicate_document, duplicate_version;
+    str title, error;
+    enum job_status status;
+    enum stage stage;
+    uint32_t attempts;
+    uint64_t chunk_count;
+    int64_t run_at_ms, started_ms, completed_ms;
+};
+
+struct log_row {
+    uuid id, job, document;
+    str task, status, input, output, error; /* input, output: JSON texts */
+    int64_t started_ms, completed_ms, duration_us;
+};
+
+struct segment_row {
+    uuid base;
+    uint64_t id; /* ascends: the newest that holds a version wins */
+    uint64_t rows, versions, bytes;
+    int64_t created_ms;
+};
+
+struct event {
+    uuid tenant, base, object, actor; /* actor: key, nil: the program */
+    const char *kind;  /* "document.created", "version.active", … (static) */
+    str detail;        /* JSON text or empty */
+};
+
+/* Newest first; rows with an id below `before` (nil: from the newest). */
+struct page_req {
+    uuid before;
+    size_t limit; /* the store reads limit + 1 to know whether more follow */
+};
+
+/* tenants and keys */
+rc db_tenant_put(struct db *db, const struct tenant_row *t, struct err *e);
+rc db_tenant_get(struct db *db, uuid id, struct arena *out,
+                 struct tenant_row *t, struct err *e);
+rc db_tenant_by_name(struct db *db, str name, struct arena *out,
+                     struct tenant_row *t, struct err *e);
+rc db_key_put(struct db *db, const struct key_row *k, struct err *e);
+rc db_key_by_hash(struct db *db, const sha256 *hash, struct arena *out,
+                  struct key_row *k, struct err *e);
+rc db_key_list(struct db *db, uuid tenant, struct arena *out,
+               struct key_row **v, size_t *n, struct err *e);
+rc db_key_drop(struct db *db, uuid tenant, uuid id, struct err *e);
+rc db_key_touch(struct db *db, uuid id, int64_t used_ms, struct err *e);
+rc db_key_count(struct db *db, uint64_t *n, struct err *e);
+
+/* objects: which tenant, kind and base an id belongs to. RC_NOTFOUND for
+ * another tenant's, another kind's, and what lies in a deleted base. */
+rc db_object_find(struct db *db, uuid tenant, enum object_kind kind, uuid id,
+                  uuid *base, struct err *e);
+
+/* bases */
+rc db_base_put(struct db *db, const struct base_row *b, struct err *e);
+rc db_base_update(struct db *db, const struct base_row *b, struct err *e);
+rc db_base_get(struct db *db, uuid tenant, uuid id, struct arena *out,
+               struct base_row *b, struct err *e);
+rc db_base_by_name(struct db *db, uuid tenant, str name, struct arena *out,
+                   struct base_row *b, struct err *e);
+rc db_base_list(struct db *db, uuid tenant, struct page_req p,
+                struct arena *out, struct base_row **v, size_t *n, bool *more,
+                struct err *e);
+/* Hides it at once (object look-ups fail, CHANGE_BASE_GONE); its rows are
+ * purged in slices by db_purge_slice, resumed after a crash. */
+rc db_base_delete(struct db *db, uuid tenant, uuid id, struct err *e);
+/* Removes up to `rows` rows of deleted bases; *more: call again. */
+rc db_purge_slice(struct db *db, size_t rows, bool *more, struct err *e);
+
+/* documents */
+rc db_document_put(struct db *db, const struct document_row *d, struct err *e);
+/* title, metadata, state, active_version, updated_ms */
+rc db_document_update(struct db *db, const struct document_row *d,
+                      struct err *e);
+rc db_document_get(struct db *db, uuid tenant, uuid base, uuid id,
+                   struct arena *out, struct document_row *d, struct err *e);
+rc db_document_by_external_id(struct db *db, uuid tenant, uuid base, str ext,
+                              struct arena *out, struct document_row *d,
+                              struct err *e);
+rc db_document_list(struct db *db, uuid tenant, uuid base, struct page_req p,
+                    struct arena *out, struct document_row **v, size_t *n,
+                    bool *more, struct err *e);
+/* With its versions, uses of blobs, objects; notes the changes. */
+rc db_document_delete(struct db *db, uuid tenant, uuid base, uuid id,
+                      struct err *e);
+rc db_document_states(struct db *db, uuid tenant, uuid base,
+                      uint64_t counts[VERSION_STATE_COUNT], struct err *e);
+
+/* versions */
+rc db_version_put(struct db *db, const struct version_row *v, struct err *e);
+/* state, text, blocks, counts, outcome, note, error, versions, processed_ms;
+ * notes CHANGE_VERSION when the state changed. */
+rc db_version_update(struct db *db, const struct version_row *v,
+                     struct err *e);
+rc db_version_get(struct db *db, uuid tenant, uuid base, uuid id,
+                  struct arena *out, struct version_row *v, struct err *e);
+rc db_version_by_number(struct db *db, uuid tenant, uuid base, uuid document,
+                        uint32_t number, struct arena *out,
+                        struct version_row *v, struct err *e);
+rc db_version_list(struct db *db, uuid tenant, uuid base, uuid document,
+                   struct arena *out, struct version_row **v, size_t *n,
+                   struct err *e); /* newest first */
+rc db_version_drop(struct db *db, uuid tenant, uuid base, uuid id,
+                   struct err *e);
+/* A version that makes an upload of this content a duplicate: same hash, same
+ * base, neither archived nor failed, of a document without external_id. */
+rc db_version_by_content(struct db *db, uuid tenant, uuid base,
+                         const sha256 *sha, struct arena *out,
+                         struct version_row *v, struct err *e);
+/* What the index of a base should hold: every version whose state is active,
+ * draft or archived. `number` and `document` are for chunk ids and pins. */
+struct indexed_version {
+    uuid version, document;
+    uint32_t number;
+    enum version_state state;
+};
+rc db_versions_indexed(struct db *db, uuid base, struct arena *out,
+                       struct indexed_version **v, size_t *n, struct err *e);
+/* The newest draft of each document that has one. */
+rc db_versions_draft(struct db *db, uuid tenant, uuid base, struct arena *out,
+                     struct indexed_version **v, size_t *n, struct err *e);
+
+/* What a hit needs beside the index: one look-up a version. */
+struct hit_row {
+    uuid document, base;
+    uint32_t number;
+    str title, source_type, external_id;
+    sha256 text_sha;
+    int sensitivity;
+};
+rc db_hit(struct db *db, uuid base, uuid version, struct arena *out,
+          struct hit_row *h, struct err *e);
+
+/* jobs */
+rc db_job_put(struct db *db, const struct job_row *j, struct err *e);
+rc db_job_get(struct db *db, uuid tenant, uuid base, uuid id,
+              struct arena *out, struct job_row *j, struct err *e);
+/* statuses: bits 1 << job_status; 0: all. */
+rc db_job_list(struct db *db, uuid tenant, uuid base, unsigned statuses,
+               struct page_req p, struct arena *out, struct job_row **v,
+               size_t *n, bool *more, struct err *e);
+rc db_item_put(struct db *db, const struct item_row *i, struct err *e);
+/* Writes status, stage, error, counts, times; keeps the job's counters,
+ * status and times right (the rule is job_status_of in store/jobs.c). */
+rc db_item_update(struct db *db, const struct item_row *i, struct err *e);
+rc db_item_get(struct db *db, uuid job, uint32_t index, struct arena *out,
+               struct item_row *i, struct err *e);
+rc db_item_list(struct db *db, uuid tenant, uuid job, uint32_t from,
+                size_t limit, struct arena *out, struct item_row **v,
+                size_t *n, bool *more, struct err *e);
+/* Leases up to max queued items of one base whose run_at has come, oldest job
+ * first: status processing, attempts + 1, started now. None: *n is 0 and
+ * *next_ms says when one will be due (0: none at all). Items of jobs of kind
+ * "reindex" come after all others. */
+rc db_items_lease(struct db *db, size_t max, int64_t now_ms, struct arena *out,
+                  struct item_row **v, size_t *n, int64_t *next_ms,
+                  struct err *e);
+/* At start: what a dead process had leased is queued again. */
+rc db_items_unlease(struct db *db, uint64_t *n, struct err *e);
+/* Failed items of the job are queued again; their versions pending. */
+rc db_job_retry(struct db *db, uuid tenant, uuid base, uuid id, uint64_t *n,
+                struct err *e);
+rc db_log_put(struct db *db, const struct log_row *l, struct err *e);
+rc db_log_list(struct db *db, uuid tenant, uuid job, uuid document,
+               struct arena *out, struct log_row **v, size_t *n,
+               struct err *e); /* oldest first */
+
+/* segments: the list of index files of a base */
+rc db_segment_put(struct db *db, const struct segment_row *s, struct err *e);
+rc db_segment_drop(struct db *db, uuid base, uint64_t id, struct err *e);
+rc db_segment_list(struct db *db, uuid base, struct arena *out,
+                   struct segment_row **v, size_t *n, struct err *e);
+/* The next segment id of a base (never used again). Any session of the
+ * writer. */
+rc db_segment_next(struct db *db, uuid base, uint64_t *id, struct err *e);
+/* All bases that are there, of all tenants: for start, merges and check. */
+rc db_base_ids(struct db *db, struct arena *out, uuid **v, size_t *n,
+               struct err *e);
+
+/* events: one row a mutation, in its own transaction */
+rc db_event(struct db *db, const struct event *ev, struct err *e);
+
+/* ---- check ---- */
+
+/* One finding of `knowd check`, a plain line. */
+typedef void check_report(void *arg, const char *line);
+/* SQLite's integrity, foreign keys between our tables, uses of blobs against
+ * rows, blob files present (deep: their hashes), counters of jobs against
+ * their items. Read-only. *found: how many findings. */
+rc store_check(struct store *s, bool deep, check_report *report, void *arg,
+               uint64_t *found, struct err *e) MUST_CHECK;
+
+#endif
