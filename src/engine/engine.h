@@ -91,9 +91,9 @@ struct engine_query {
     size_t bases_n;
     str text;
     enum engine_legs legs;
-    size_t hits_max;        /* how many to return */
-    bool by_document;       /* best chunk of each document only */
-    bool exhaustive;        /* the oracle: no skipping */
+    size_t hits_max;  /* how many to return */
+    bool by_document; /* best chunk of each document only */
+    bool exhaustive;  /* the oracle: no skipping */
     bool explain;
     const struct engine_pin *pins;
     size_t pins_n;
@@ -104,8 +104,8 @@ struct engine_term {
     float weight; /* what it adds to raw */
 };
 struct engine_leg_score {
-    const char *leg;    /* "lexical" */
-    uint32_t rank;      /* 1-based; 0: the leg did not offer it */
+    const char *leg; /* "lexical" */
+    uint32_t rank;   /* 1-based; 0: the leg did not offer it */
     float raw, normalized, weight, contribution;
     struct engine_term *terms;
     size_t terms_n;
@@ -116,7 +116,7 @@ struct engine_hit {
     uuid base, document, version;
     uint32_t version_number, chunk_index;
     uint64_t start, end, start_cp, end_cp; /* in the normalised text */
-    uint32_t page;      /* 0: unknown */
+    uint32_t page;                         /* 0: unknown */
     float box[4];
     str *headings;
     size_t headings_n;
@@ -131,7 +131,7 @@ struct engine_stage {
 struct engine_result {
     struct engine_hit *hits; /* score descending, ties by chunk id */
     size_t hits_n;
-    size_t candidates;       /* gathered before hits_max cut the list */
+    size_t candidates; /* gathered before hits_max cut the list */
     struct engine_stage stages[8];
     size_t stages_n;
 };

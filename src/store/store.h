@@ -33,10 +33,10 @@ struct store;
 struct db; /* a session: a read snapshot, or the writer inside a savepoint */
 
 struct store_opts {
-    const char *dir;      /* made if missing; 0700 */
-    size_t group_max;     /* writes a commit; 0: 256; 1: groups of one (bench)*/
-    size_t readers;       /* read connections; 0: 8 */
-    bool read_only;       /* `knowd check`: opens beside a running server */
+    const char *dir;  /* made if missing; 0700 */
+    size_t group_max; /* writes a commit; 0: 256; 1: groups of one (bench)*/
+    size_t readers;   /* read connections; 0: 8 */
+    bool read_only;   /* `knowd check`: opens beside a running server */
 };
 
 /* Refuses, with nothing changed: a folder that isn't ours and isn't empty
@@ -63,7 +63,8 @@ struct write {
     /* On the writer thread after the commit (or its failure); must not block.
      * NULL with store_write. */
     void (*done)(struct write *w);
-    bool frees; /* deletes or updates only: may use the reserve on a full disk */
+    bool
+        frees; /* deletes or updates only: may use the reserve on a full disk */
     rc code;
     struct err err;
     struct write *next; /* the queue's */
@@ -84,21 +85,21 @@ void store_stats(struct store *s, struct store_stats *st);
 /* ---- what the index must know ---- */
 
 enum version_state { /* stored by value: append only */
-    VERSION_PENDING,
-    VERSION_PROCESSING,
-    VERSION_ACTIVE,
-    VERSION_DRAFT,
-    VERSION_ARCHIVED,
-    VERSION_FAILED,
-    VERSION_QUARANTINED,
-    VERSION_STATE_COUNT,
-    VERSION_GONE = 255 /* never stored: deleted */
+                     VERSION_PENDING,
+                     VERSION_PROCESSING,
+                     VERSION_ACTIVE,
+                     VERSION_DRAFT,
+                     VERSION_ARCHIVED,
+                     VERSION_FAILED,
+                     VERSION_QUARANTINED,
+                     VERSION_STATE_COUNT,
+                     VERSION_GONE = 255 /* never stored: deleted */
 };
 extern const char *const VERSION_STATE_NAMES[VERSION_STATE_COUNT];
 
 enum change_kind {
-    CHANGE_VERSION,      /* its state is now `state` */
-    CHANGE_SEGMENTS,     /* payload: what the engine gave to db_change */
+    CHANGE_VERSION,  /* its state is now `state` */
+    CHANGE_SEGMENTS, /* payload: what the engine gave to db_change */
     CHANGE_BASE_GONE
 };
 
@@ -177,12 +178,12 @@ struct key_row {
 };
 
 enum object_kind { /* stored by value: append only */
-    OBJECT_TENANT = 1,
-    OBJECT_KEY,
-    OBJECT_BASE,
-    OBJECT_DOCUMENT,
-    OBJECT_VERSION,
-    OBJECT_JOB
+                   OBJECT_TENANT = 1,
+                   OBJECT_KEY,
+                   OBJECT_BASE,
+                   OBJECT_DOCUMENT,
+                   OBJECT_VERSION,
+                   OBJECT_JOB
 };
 
 struct base_row {
@@ -190,7 +191,7 @@ struct base_row {
     str name, description; /* description.p NULL: null */
     str metadata;          /* JSON object text */
     bool active;
-    str embedding_model;   /* "none" without one */
+    str embedding_model; /* "none" without one */
     uint32_t embedding_dimensions, chunk_size, chunk_overlap, retrieval_top_k;
     int sensitivity;
     uint64_t document_count; /* computed on read */
@@ -218,7 +219,7 @@ struct version_row {
     uuid id, document, base, tenant;
     uint32_t number;
     enum version_state state;
-    bool draft; /* the caller asked for a draft */
+    bool draft;                      /* the caller asked for a draft */
     str source_type, filename, mime; /* p NULL: none */
     str metadata;
     struct blob_ref original, text, blocks; /* text and blocks: has_text */
@@ -230,25 +231,25 @@ struct version_row {
 };
 
 enum job_status { /* stored by value: append only; a job's or an item's */
-    JOB_QUEUED,
-    JOB_PROCESSING,
-    JOB_COMPLETED,
-    JOB_PARTIAL_FAILURE, /* jobs only */
-    JOB_FAILED,
-    JOB_DUPLICATE,
-    JOB_QUARANTINED,
-    JOB_STATUS_COUNT
+                  JOB_QUEUED,
+                  JOB_PROCESSING,
+                  JOB_COMPLETED,
+                  JOB_PARTIAL_FAILURE, /* jobs only */
+                  JOB_FAILED,
+                  JOB_DUPLICATE,
+                  JOB_QUARANTINED,
+                  JOB_STATUS_COUNT
 };
 extern const char *const JOB_STATUS_NAMES[JOB_STATUS_COUNT];
 
 enum stage { /* of an item; stored by value: append only */
-    STAGE_QUEUED,
-    STAGE_EXTRACT,
-    STAGE_CHUNK,
-    STAGE_INDEX,
-    STAGE_REFINING,
-    STAGE_DONE,
-    STAGE_COUNT
+             STAGE_QUEUED,
+             STAGE_EXTRACT,
+             STAGE_CHUNK,
+             STAGE_INDEX,
+             STAGE_REFINING,
+             STAGE_DONE,
+             STAGE_COUNT
 };
 extern const char *const STAGE_NAMES[STAGE_COUNT];
 
@@ -263,7 +264,7 @@ struct job_row {
 
 struct item_row {
     uuid job, base, tenant;
-    uint32_t index; /* in the manifest */
+    uint32_t index;         /* in the manifest */
     uuid document, version; /* nil for a duplicate */
     uuid duplicate_document, duplicate_version;
     str title, error;
@@ -289,8 +290,8 @@ struct segment_row {
 
 struct event {
     uuid tenant, base, object, actor; /* actor: key, nil: the program */
-    const char *kind;  /* "document.created", "version.active", … (static) */
-    str detail;        /* JSON text or empty */
+    const char *kind; /* "document.created", "version.active", … (static) */
+    str detail;       /* JSON text or empty */
 };
 
 /* Newest first; rows with an id below `before` (nil: from the newest). */
@@ -358,8 +359,7 @@ rc db_document_states(struct db *db, uuid tenant, uuid base,
 rc db_version_put(struct db *db, const struct version_row *v, struct err *e);
 /* state, text, blocks, counts, outcome, note, error, versions, processed_ms;
  * notes CHANGE_VERSION when the state changed. */
-rc db_version_update(struct db *db, const struct version_row *v,
-                     struct err *e);
+rc db_version_update(struct db *db, const struct version_row *v, struct err *e);
 rc db_version_get(struct db *db, uuid tenant, uuid base, uuid id,
                   struct arena *out, struct version_row *v, struct err *e);
 rc db_version_by_number(struct db *db, uuid tenant, uuid base, uuid document,
@@ -401,8 +401,8 @@ rc db_hit(struct db *db, uuid base, uuid version, struct arena *out,
 
 /* jobs */
 rc db_job_put(struct db *db, const struct job_row *j, struct err *e);
-rc db_job_get(struct db *db, uuid tenant, uuid base, uuid id,
-              struct arena *out, struct job_row *j, struct err *e);
+rc db_job_get(struct db *db, uuid tenant, uuid base, uuid id, struct arena *out,
+              struct job_row *j, struct err *e);
 /* statuses: bits 1 << job_status; 0: all. */
 rc db_job_list(struct db *db, uuid tenant, uuid base, unsigned statuses,
                struct page_req p, struct arena *out, struct job_row **v,
@@ -414,8 +414,8 @@ rc db_item_update(struct db *db, const struct item_row *i, struct err *e);
 rc db_item_get(struct db *db, uuid job, uint32_t index, struct arena *out,
                struct item_row *i, struct err *e);
 rc db_item_list(struct db *db, uuid tenant, uuid job, uint32_t from,
-                size_t limit, struct arena *out, struct item_row **v,
-                size_t *n, bool *more, struct err *e);
+                size_t limit, struct arena *out, struct item_row **v, size_t *n,
+                bool *more, struct err *e);
 /* Leases up to max queued items of one base whose run_at has come, oldest job
  * first: status processing, attempts + 1, started now. None: *n is 0 and
  * *next_ms says when one will be due (0: none at all). Items of jobs of kind

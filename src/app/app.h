@@ -1,0 +1,89 @@
+/*
+ * app: what the product does, in its own words. No JSON dialect, no HTTP.
+ *
+ * Every operation takes the caller and a session. Reading operations run on
+ * the thread that asks, with a session of app_read_begin. Changing operations
+ * run on the store's writer thread: wrap them in an app_write, whose `run` may
+ * call any operation of app/ with the session it is handed; whatever it
+ * returns commits or rolls back all of it. So a handler that changes something
+ * is the same straight code, only started by app_submit.
+ *
+ * Owns:    results live in the arena passed as `out`.
+ * Errors:  RC_DENIED    the caller lacks the scope
+ *          RC_NOTFOUND  not there, or another tenant's
+ *          RC_INVALID   faults say what is wrong
+ *          RC_NOSPACE, RC_BUSY, RC_LIMIT, RC_CONFLICT as in base/err.h;
+ *          err.name carries the machine name where a dialect shows one
+ * Threads: any.
+ */
+#ifndef APP_APP_H
+#define APP_APP_H
+
+#include "base/arena.h"
+#include "base/caller.h"
+#include "base/err.h"
+#include "base/limits.h"
+#include "base/uuid.h"
+
+struct app;
+struct db;
+
+struct app_opts {
+    const char *dir;
+    unsigned workers;        /* 0: one a core */
+    size_t group_max;        /* 0: the store's default; 1: bench */
+    str admin_key;           /* KNOWD_ADMIN_KEY; empty: made if none is there */
+    str public_url;          /* "http://127.0.0.1:7766"; signed links */
+    size_t upload_bytes_max; /* 0: UPLOAD_BYTES_MAX */
+};
+
+/* Starts store, index, extraction children and workers. The extraction zygote
+ * is forked here: no thread may run yet. In a folder without keys the first
+ * admin key is made; *made_key is its text then (else empty), shown once. */
+rc app_open(const struct app_opts *o, struct arena *out, struct app **a,
+            str *made_key, struct err *e) MUST_CHECK;
+/* Recovery is done and search is served. */
+bool app_ready(struct app *a);
+/* Stops taking work, lets running items finish or return to the queue. */
+void app_close(struct app *a);
+/* The address is known only after the listener stands (port 0). */
+void app_public_url_set(struct app *a, str url);
+size_t app_upload_bytes_max(const struct app *a);
+
+rc app_read_begin(struct app *a, struct db **db, struct err *e) MUST_CHECK;
+void app_read_end(struct db *db);
+
+struct app_write {
+    rc (*run)(struct app_write *w, struct db *db, struct err *e);
+    void (*done)(struct app_write *w); /* after the commit; must not block */
+    void *context;
+    bool frees; /* only deletes or updates */
+    rc code;
+    struct err err;
+    void *reserved[24]; /* app's: the store's write lives here */
+};
+rc app_submit(struct app *a, struct app_write *w, struct err *e) MUST_CHECK;
+
+/* One page of a list, newest first. `cursor` is opaque text as a page gave it;
+ * RC_INVALID with err.name "bad_request" for one we didn't make. */
+struct app_page {
+    str cursor; /* empty: the first page */
+    size_t limit;
+};
+struct app_page_end {
+    str next_cursor; /* empty: no more */
+    bool more;
+};
+
+/* Figures for /metrics. */
+struct app_figures {
+    uint64_t documents_indexed, documents_failed, searches, bytes_ingested,
+        items_queued, items_processing, store_commits, store_writes,
+        fsync_failures, index_rows, index_segments, index_bytes, index_merges,
+        bases_open, extract_children, extract_crashes;
+    double search_seconds_sum;
+    bool stopped;
+};
+void app_figures(struct app *a, struct app_figures *f);
+
+#endif

@@ -1,0 +1,53 @@
+/* jobs: what is being done, and what became of it. */
+#ifndef APP_JOBS_H
+#define APP_JOBS_H
+
+#include "app/app.h"
+
+struct job {
+    uuid id, base;
+    str kind;           /* "bulk", "reindex" */
+    const char *status; /* the seven of Feather */
+    str title, error;   /* p NULL: null */
+    uint64_t total, queued, processing, completed, failed, duplicate;
+    double progress_pct; /* items at an end / total x 100 */
+    int64_t created_ms, updated_ms, started_ms, completed_ms; /* 0: not yet */
+};
+struct job_item {
+    uuid document, version, duplicate_document, duplicate_version; /* or nil */
+    str title, error; /* p NULL: null */
+    const char *status, *stage;
+    uint64_t chunk_count;
+    int64_t started_ms, completed_ms;
+    struct job_log *logs; /* app_job_logs only */
+    size_t logs_n;
+};
+struct job_log {
+    uuid id, document;
+    str task, status, input, output, error; /* input, output: JSON objects */
+    double duration_ms;
+    int64_t started_ms, completed_ms;
+};
+
+rc app_job_get(struct app *a, const struct caller *who, struct db *db, uuid id,
+               struct arena *out, struct job *j, struct err *e) MUST_CHECK;
+/* status: one of the names, "active" (queued or processing), or empty. */
+rc app_job_list(struct app *a, const struct caller *who, struct db *db,
+                uuid base, str status, const struct app_page *page,
+                struct arena *out, struct job **v, size_t *n,
+                struct app_page_end *end, struct err *e) MUST_CHECK;
+rc app_job_items(struct app *a, const struct caller *who, struct db *db,
+                 uuid id, const struct app_page *page, struct arena *out,
+                 struct job_item **v, size_t *n, struct app_page_end *end,
+                 struct err *e) MUST_CHECK;
+/* The same, each with its stages' logs, oldest first. */
+rc app_job_logs(struct app *a, const struct caller *who, struct db *db, uuid id,
+                const struct app_page *page, struct arena *out,
+                struct job_item **v, size_t *n, struct app_page_end *end,
+                struct err *e) MUST_CHECK;
+/* Failed items only. RC_INVALID "job_not_retryable" unless the job's status is
+ * failed or partial_failure. */
+rc app_job_retry(struct app *a, const struct caller *who, struct db *db,
+                 uuid id, uint64_t *queued, struct err *e) MUST_CHECK;
+
+#endif
