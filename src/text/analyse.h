@@ -1,9 +1,10 @@
 /*
  * analyse: text to the terms the inverted index knows.
  *
- * A token is a run of letters, marks and digits (Unicode categories; each
- * ideograph, kana run of two as bigrams is docs/analysis.md); folded (NFKC,
- * case folded, marks dropped), possessive 's cut, English stem by Snowball.
+ * A token is a run of letters, marks and digits, folded (NFKC, case, accents);
+ * a possessive 's is cut; words of plain letters get their English stem by
+ * Snowball. Ideographs stand alone and in pairs, kana, Hangul and Thai in
+ * pairs, an emoji for itself (docs/analysis.md).
  * Stop words stay tokens: they are flagged, indexed, and left out of queries
  * of more than two words by the query side.
  *
@@ -26,10 +27,10 @@
 #define TERM_BYTES_MAX 64
 
 struct token {
-    str term;             /* stemmed, folded; valid until the next token */
-    uint32_t position;    /* 0, 1, 2 … in this text */
-    size_t start, end;    /* bytes of the input it came from */
-    bool stop;            /* a stop word */
+    str term;          /* stemmed, folded; valid until the next token */
+    uint32_t position; /* 0, 1, 2 … in this text */
+    size_t start, end; /* bytes of the input it came from */
+    bool stop;         /* a stop word */
 };
 
 struct analyser;

@@ -24,12 +24,12 @@
 
 struct chunk {
     uint64_t start, end, start_cp, end_cp; /* in doc.text; end exclusive */
-    uint32_t tokens;   /* of the text alone */
-    uint32_t heading;  /* innermost heading block above its start, or
+    uint32_t tokens;                       /* of the text alone */
+    uint32_t heading; /* innermost heading block above its start, or
                           HEADING_NONE (doc_heading_path gives the path;
                           a chunk that begins with its heading names that) */
     uint32_t page;
-    float box[4];      /* union of its lines on its first page */
+    float box[4]; /* union of its lines on its first page */
 };
 
 struct chunk_opts {

@@ -1,0 +1,230 @@
+#include "text/analyse.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "text/utf8.h"
+
+/* The terms of a text, "stop" words in brackets, joined by spaces; offsets
+ * and positions are checked on the way. */
+static const char *terms(struct analyser *a, const char *text)
+{
+    static char out[4096];
+    struct token t;
+    uint32_t position = 0;
+    size_t n = 0, start = 0;
+
+    analyser_begin(a, str_of(text));
+    out[0] = '\0';
+    while (analyser_next(a, &t)) {
+        assert_int_equal(t.position, position++);
+        assert_true(t.start >= start && t.start < t.end);
+        assert_true(t.end <= strlen(text));
+        assert_true(t.term.n > 0 && t.term.n <= TERM_BYTES_MAX);
+        assert_int_equal(utf8_valid_prefix(t.term), t.term.n);
+        start = t.start;
+        n += (size_t)snprintf(out + n, sizeof out - n, "%s%s" STR_FMT "%s",
+                              n == 0 ? "" : " ", t.stop ? "[" : "",
+                              STR_ARG(t.term), t.stop ? "]" : "");
+    }
+    return out;
+}
+
+static int open_analyser(void **state)
+{
+    *state = analyser_open();
+    return 0;
+}
+
+static int close_analyser(void **state)
+{
+    analyser_close(*state);
+    return 0;
+}
+
+static void english_words_are_folded_and_stemmed(void **state)
+{
+    assert_string_equal(terms(*state, "Running runners RAN; ponies' flies!"),
+                        "run runner ran poni fli");
+    assert_string_equal(terms(*state, "generalizations, relational"),
+                        "general relat");
+}
+
+static void stop_words_are_flagged_and_kept(void **state)
+{
+    assert_string_equal(terms(*state, "The cat is on THE mat"),
+                        "[the] cat [is] [on] [the] mat");
+    /* a second time, out of the cache */
+    assert_string_equal(terms(*state, "the CAT"), "[the] cat");
+}
+
+static void possessives_are_cut_and_contractions_part(void **state)
+{
+    assert_string_equal(terms(*state, "the dog's bone, James’s Dog'S"),
+                        "[the] dog bone jame dog");
+    assert_string_equal(terms(*state, "don't it's o'neill 's"),
+                        "[don] [t] [it] o neill [s]");
+    assert_string_equal(terms(*state, "cat'sup"), "cat sup");
+}
+
+static void digits_and_identifiers_are_not_stemmed(void **state)
+{
+    assert_string_equal(terms(*state, "v2s 3.14 RFC7231 snake_cases"),
+                        "v2s 3 14 rfc7231 snake case");
+}
+
+static void accents_case_and_width_fold(void **state)
+{
+    assert_string_equal(terms(*state, "Résumés RÉSUMÉS resumes"),
+                        "resum resum resum");
+    assert_string_equal(terms(*state, "naïve Straße ﬁle ＡＢＣ１ ΣΟΦΟΣ Москва"),
+                        "naiv strass file abc1 σοφοσ москва");
+    assert_string_equal(terms(*state, "co\xc2\xadoperate"), "cooper");
+}
+
+static void composed_and_decomposed_are_one_term(void **state)
+{
+    char a[256];
+
+    (void)snprintf(a, sizeof a, "%s", terms(*state, "é ü が 각"));
+    assert_string_equal(terms(*state, "e\xcc\x81 u\xcc\x88 か\xe3\x82\x99 "
+                                      "\xe1\x84\x80\xe1\x85\xa1\xe1\x86\xa8"),
+                        a);
+}
+
+static void arabic_and_hebrew_lose_their_points(void **state)
+{
+    assert_string_equal(terms(*state, "كِتَاب كتاب أحمد احمد"),
+                        "كتاب كتاب احمد احمد");
+    assert_string_equal(terms(*state, "שָׁלוֹם שלום"), "שלום שלום");
+}
+
+static void indic_vowel_signs_stay(void **state)
+{
+    assert_string_equal(terms(*state, "हिन्दी"), "हिन्दी");
+}
+
+static void ideographs_stand_alone_and_in_pairs(void **state)
+{
+    assert_string_equal(terms(*state, "東京都"), "東 東京 京 京都 都");
+    assert_string_equal(terms(*state, "猫"), "猫");
+    assert_string_equal(terms(*state, "学习C语言"), "学 学习 习 c 语 语言 言");
+}
+
+static void kana_hangul_and_thai_come_in_pairs(void **state)
+{
+    assert_string_equal(terms(*state, "ひらがな"), "ひら らが がな");
+    assert_string_equal(terms(*state, "ｶﾞｽ ガス"), "ガス ガス");
+    assert_string_equal(terms(*state, "학교에 물"), "학교 교에 물");
+    assert_string_equal(terms(*state, "食べる"), "食 べる");
+    assert_string_equal(terms(*state, "น้ำ"), "น้ํา");
+}
+
+static void a_pictograph_is_a_term(void **state)
+{
+    assert_string_equal(terms(*state, "good 😀👍🏽 day ❤️"),
+                        "good 😀 👍 day ❤");
+}
+
+static void text_of_no_words_has_no_terms(void **state)
+{
+    assert_string_equal(terms(*state, ""), "");
+    assert_string_equal(terms(*state, " \n\t—…“” .,;:'\"_ \xcc\x81"), "");
+}
+
+static void long_tokens_are_cut(void **state)
+{
+    static char text[3000];
+    struct token t;
+    size_t n = 0;
+
+    memset(text, 'Q', 1000);
+    while (n < 1500) {
+        memcpy(text + 1000 + n, "é", 2);
+        n += 2;
+    }
+    analyser_begin(*state, (str){text, 1000 + n});
+    assert_true(analyser_next(*state, &t));
+    assert_int_equal(t.term.n, TERM_BYTES_MAX);
+    assert_int_equal(t.end, 1000 + n);
+    assert_false(analyser_next(*state, &t));
+    /* 3 bytes a letter: 64 is no multiple */
+    for (n = 0; n < 300; n += 3)
+        memcpy(text + n, "ᚠ", 3);
+    analyser_begin(*state, (str){text, n});
+    assert_true(analyser_next(*state, &t));
+    assert_int_equal(t.term.n, TERM_BYTES_MAX / 3 * 3);
+}
+
+static void offsets_are_those_of_the_source(void **state)
+{
+    struct token t;
+    str s = STR("An “Éclair’s” taste");
+
+    analyser_begin(*state, s);
+    assert_true(analyser_next(*state, &t));
+    assert_true(analyser_next(*state, &t));
+    assert_true(str_eq(str_sub(s, t.start, t.end - t.start), STR("Éclair")));
+    assert_true(str_eq(t.term, STR("eclair")));
+    assert_true(analyser_next(*state, &t));
+    assert_true(str_eq(str_sub(s, t.start, t.end - t.start), STR("taste")));
+    assert_false(analyser_next(*state, &t));
+    assert_false(analyser_next(*state, &t));
+}
+
+/* The cache must never change a term: an analyser that has seen much gives
+ * what a fresh one gives. */
+static void the_cache_changes_nothing(void **state)
+{
+    struct analyser *used = *state;
+    uint64_t x = 7;
+
+    for (int i = 0; i < 40000; i++) {
+        char word[32];
+        size_t n;
+        struct token t;
+
+        x = x * 6364136223846793005u + 1442695040888963407u;
+        n = 1 + (x >> 59);
+        for (size_t k = 0; k < n && k < sizeof word; k++)
+            word[k] = "abeinrstgulyd"[(x >> k) % 13];
+        analyser_begin(used, (str){word, n});
+        assert_true(analyser_next(used, &t));
+        if (i % 40 == 0) {
+            struct analyser *fresh = analyser_open();
+            struct token u;
+
+            analyser_begin(fresh, (str){word, n});
+            assert_true(analyser_next(fresh, &u));
+            assert_true(str_eq(t.term, u.term));
+            assert_int_equal(t.stop, u.stop);
+            analyser_close(fresh);
+        }
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(english_words_are_folded_and_stemmed),
+        cmocka_unit_test(stop_words_are_flagged_and_kept),
+        cmocka_unit_test(possessives_are_cut_and_contractions_part),
+        cmocka_unit_test(digits_and_identifiers_are_not_stemmed),
+        cmocka_unit_test(accents_case_and_width_fold),
+        cmocka_unit_test(composed_and_decomposed_are_one_term),
+        cmocka_unit_test(arabic_and_hebrew_lose_their_points),
+        cmocka_unit_test(indic_vowel_signs_stay),
+        cmocka_unit_test(ideographs_stand_alone_and_in_pairs),
+        cmocka_unit_test(kana_hangul_and_thai_come_in_pairs),
+        cmocka_unit_test(a_pictograph_is_a_term),
+        cmocka_unit_test(text_of_no_words_has_no_terms),
+        cmocka_unit_test(long_tokens_are_cut),
+        cmocka_unit_test(offsets_are_those_of_the_source),
+        cmocka_unit_test(the_cache_changes_nothing),
+    };
+
+    return cmocka_run_group_tests(tests, open_analyser, close_analyser);
+}
