@@ -19,21 +19,21 @@ void arena_close(struct arena *a); /* NULL is fine */
 void *arena_alloc(struct arena *a, size_t n) __attribute__((malloc));
 void *arena_alloc_array(struct arena *a, size_t count, size_t size);
 #define ARENA_NEW(a, type) ((type *)arena_alloc((a), sizeof(type)))
-#define ARENA_ARRAY(a, type, count)                                            \
+#define ARENA_ARRAY(a, type, count) \
     ((type *)arena_alloc_array((a), (count), sizeof(type)))
-str arena_str(struct arena *a, str s);           /* copy, NUL behind it */
-char *arena_cstr(struct arena *a, str s);        /* copy, NUL-terminated */
+str arena_str(struct arena *a, str s);    /* copy, NUL behind it */
+char *arena_cstr(struct arena *a, str s); /* copy, NUL-terminated */
 str arena_fmt(struct arena *a, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* Grows an array that lives in the arena: returns room for at least
  * count + 1 elements of size bytes, updates *cap. The old copy stays behind. */
 void *arena_grow(struct arena *a, void *v, size_t count, size_t *cap,
                  size_t size);
 /* Puts x behind v[n]; v, n and cap are lvalues, the array lives in the arena.*/
-#define ARENA_PUSH(a, v, n, cap, x)                                            \
-    do {                                                                       \
-        if ((n) == (cap))                                                      \
-            (v) = arena_grow((a), (v), (n), &(cap), sizeof *(v));              \
-        (v)[(n)++] = (x);                                                      \
+#define ARENA_PUSH(a, v, n, cap, x)                               \
+    do {                                                          \
+        if ((n) == (cap))                                         \
+            (v) = arena_grow((a), (v), (n), &(cap), sizeof *(v)); \
+        (v)[(n)++] = (x);                                         \
     } while (0)
 
 struct arena_mark {

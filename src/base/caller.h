@@ -21,14 +21,14 @@ enum scope {
 
 struct caller {
     uuid tenant;
-    uuid key;                    /* nil: the program itself */
-    unsigned scopes;             /* of enum scope */
-    const str *principals;       /* for access lists of documents */
+    uuid key;              /* nil: the program itself */
+    unsigned scopes;       /* of enum scope */
+    const str *principals; /* for access lists of documents */
     size_t principals_n;
-    int clearance;               /* 0, 10, 20 or 30 */
+    int clearance; /* 0, 10, 20 or 30 */
     str request_id;
-    int64_t deadline_ns;         /* mono; 0: none */
-    const atomic_bool *cancel;   /* NULL: can't be cancelled */
+    int64_t deadline_ns;       /* mono; 0: none */
+    const atomic_bool *cancel; /* NULL: can't be cancelled */
 };
 
 /* True when the caller left or the deadline passed: long loops ask it. */

@@ -1,7 +1,7 @@
 /*
  * crypto: the edge to libsodium (and OpenSSL for speed of SHA-256).
  *
- * Threads: any; crypto_start once before the first thread.
+ * Threads: any; crypto_start once, to hear why it can't.
  */
 #ifndef BASE_CRYPTO_H
 #define BASE_CRYPTO_H
@@ -29,6 +29,16 @@ void sha256_close(struct sha256_stream *s); /* NULL is fine */
 sha256 hmac_sha256(str key, str message);
 /* Constant time in the contents (the lengths may show). */
 bool crypto_eq(str a, str b);
+
+/* XChaCha20-Poly1305. The context (whose secret, which field, which key) is not
+ * stored but must be the same again: what was sealed for one place does not
+ * open in another. Sealed: 24 bytes of nonce, the text, 16 bytes of tag. */
+#define AEAD_KEY_BYTES 32
+str aead_seal(struct arena *out, const uint8_t key[AEAD_KEY_BYTES], str context,
+              str plain);
+/* false: another key or context, or not as it was sealed. */
+bool aead_open(struct arena *out, const uint8_t key[AEAD_KEY_BYTES],
+               str context, str sealed, str *plain) MUST_CHECK;
 
 /* URL-safe base64 without padding. */
 str base64url(struct arena *out, str bytes);

@@ -18,17 +18,17 @@ typedef enum rc {
     RC_OK,
     RC_NOMEM,
     RC_IO,
-    RC_FORMAT,          /* bytes are not what they claim to be */
-    RC_INVALID,         /* a caller's values are wrong; see struct faults */
-    RC_LIMIT,           /* over a named limit */
+    RC_FORMAT,  /* bytes are not what they claim to be */
+    RC_INVALID, /* a caller's values are wrong; see struct faults */
+    RC_LIMIT,   /* over a named limit */
     RC_NOTFOUND,
     RC_CONFLICT,
     RC_UNAUTHENTICATED,
     RC_DENIED,
-    RC_BUSY,            /* try again later */
-    RC_NOSPACE,         /* disk full */
+    RC_BUSY,    /* try again later */
+    RC_NOSPACE, /* disk full */
     RC_UNSUPPORTED,
-    RC_CORRUPT,         /* our own stored bytes are damaged */
+    RC_CORRUPT, /* our own stored bytes are damaged */
     RC_REMOTE,
     RC_TIMEOUT,
     RC_CANCELLED,
@@ -122,10 +122,10 @@ struct faults {
 void faults_add(struct faults *fs, const struct fault *f);
 
 /* A bug stops the program and says where; on in releases too. */
-#define ASSERT(cond)                                                           \
-    do {                                                                       \
-        if (__builtin_expect(!(cond), 0))                                      \
-            assert_failed(#cond, __FILE__, __LINE__);                          \
+#define ASSERT(cond)                                  \
+    do {                                              \
+        if (__builtin_expect(!(cond), 0))             \
+            assert_failed(#cond, __FILE__, __LINE__); \
     } while (0)
 #ifdef SLOW_CHECKS
 #define ASSERT_SLOW(cond) ASSERT(cond)

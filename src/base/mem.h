@@ -8,9 +8,9 @@
 
 #include "base/err.h"
 
-void *mem_alloc(size_t n);                      /* zeroed; stops at no memory */
-void *mem_resize(void *p, size_t n);            /* stops at no memory */
-void mem_free(void *p);                         /* NULL is fine */
+void *mem_alloc(size_t n);           /* zeroed; stops at no memory */
+void *mem_resize(void *p, size_t n); /* stops at no memory */
+void mem_free(void *p);              /* NULL is fine */
 /* Zeroed; NULL when there is none. */
 void *mem_try(size_t n) MUST_CHECK;
 void *mem_try_resize(void *p, size_t n) MUST_CHECK;

@@ -23,9 +23,9 @@ typedef struct str {
 
 /* A str of a string literal; STR_INIT is the same for static initialisers. */
 #define STR(lit) ((str){"" lit, sizeof(lit) - 1})
-#define STR_INIT(lit)                                                          \
-    {                                                                          \
-        "" lit, sizeof(lit) - 1                                                \
+#define STR_INIT(lit)           \
+    {                           \
+        "" lit, sizeof(lit) - 1 \
     }
 #define STR_NONE ((str){NULL, 0})
 /* printf("%.*s"): log_info("x", "title=" STR_FMT, STR_ARG(s)). */

@@ -27,7 +27,7 @@ void uuid_text(uuid u, char to[UUID_TEXT]); /* NUL-terminated */
  * <prefix>_<26 Crockford base32> when prefix is not empty ("kb", "doc", …;
  * another prefix than the one given is not taken). On false, *why (may be
  * NULL) says which character or length is wrong, in the words of Pydantic's
- * uuid_parsing ("invalid character: found `g` at 3"), in `out`. */
+ * uuid_parsing ("invalid character: found `g` at 3"; version 2.13), in `out`. */
 bool uuid_parse(str s, str prefix, uuid *u, struct arena *out, str *why);
 /* The time inside a version 7. */
 int64_t uuid_wall_ms(uuid u);
