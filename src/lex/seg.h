@@ -2,16 +2,19 @@
  * seg: the container of every index file: named sections, written once, each
  * with its checksum, read through one mapping. Drawn in docs/formats.md.
  *
- *   header (64 bytes: magic, format version, kind, sizes, crc)
+ *   header (64 bytes: magic, format version, sizes, crc)
  *   sections, each aligned to 64 bytes
- *   table of contents (id, offset, size, crc32c each), crc32c, trailer
+ *   table of contents (id, crc32c, offset, size each), trailer
  *
  * A file is complete when its header and trailer agree; it is written to a
- * temporary name, fsynced, renamed, and the folder fsynced (seg_writer_end).
+ * temporary name (the path and ".tmp": one found at a start is nobody's),
+ * fsynced, renamed, and the folder fsynced (seg_writer_end).
  *
+ * Owns:    a reader owns its mapping; what seg_find gives lives as long.
  * Errors:  RC_CORRUPT      checksum, bounds or magic wrong: damaged
  *          RC_UNSUPPORTED  written by a newer format
  *          RC_NOTFOUND     no such file
+ *          RC_LIMIT        more than SEG_SECTIONS_MAX sections
  * Threads: a writer belongs to one thread; a reader is shared by any.
  */
 #ifndef LEX_SEG_H
@@ -20,6 +23,8 @@
 #include "base/err.h"
 #include "base/file.h"
 
+#define SEG_SECTIONS_MAX 64
+
 struct seg_writer;
 rc seg_writer_open(const char *path, struct seg_writer **w,
                    struct err *e) MUST_CHECK;
@@ -27,20 +32,32 @@ rc seg_writer_open(const char *path, struct seg_writer **w,
 rc seg_section(struct seg_writer *w, const char id[4],
                struct err *e) MUST_CHECK;
 rc seg_put(struct seg_writer *w, const void *p, size_t n,
-           struct err *e) MUST_CHECK; /* buffered */
+           struct err *e) MUST_CHECK;                   /* buffered */
 uint64_t seg_section_bytes(const struct seg_writer *w); /* so far, in this one*/
 /* Durable under its final name afterwards; *bytes (may be NULL) its size. */
 rc seg_writer_end(struct seg_writer *w, uint64_t *bytes,
                   struct err *e) MUST_CHECK;
+/* After the end: what seg_digest of the file will say. */
+uint64_t seg_writer_digest(const struct seg_writer *w);
 /* Frees it; a file not ended is removed. NULL is fine. */
 void seg_writer_close(struct seg_writer *w);
 
 struct seg;
 /* Maps it and verifies header, table and every section's checksum. */
 rc seg_open(const char *path, struct seg **s, struct err *e) MUST_CHECK;
+/* The same over bytes that stay the caller's; sums_ignore is for fuzzing,
+ * which must get behind the checksums. */
+rc seg_open_bytes(str bytes, bool sums_ignore, struct seg **s,
+                  struct err *e) MUST_CHECK;
 void seg_close(struct seg *s); /* NULL is fine */
 /* Empty str: no such section. */
 str seg_find(const struct seg *s, const char id[4]);
 uint64_t seg_bytes(const struct seg *s);
+/* Made of all checksums and sizes: kept beside the file's name it tells an
+ * older or swapped copy, sound in itself, from the file that belongs there. */
+uint64_t seg_digest(const struct seg *s);
+/* The pages read so far no longer count as this process's memory; they come
+ * back from the page cache when touched. */
+void seg_rest(const struct seg *s);
 
 #endif

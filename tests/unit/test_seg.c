@@ -1,0 +1,201 @@
+#include "lex/seg.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/crc.h"
+
+static char dir[] = "/tmp/knowd-seg-XXXXXX";
+static char path[64], tmp_path[64];
+
+static int folder_make(void **state)
+{
+    (void)state;
+    if (mkdtemp(dir) == NULL)
+        return -1;
+    (void)snprintf(path, sizeof path, "%s/a.seg", dir);
+    (void)snprintf(tmp_path, sizeof tmp_path, "%s/a.seg.tmp", dir);
+    return 0;
+}
+
+static int folder_drop(void **state)
+{
+    (void)state;
+    (void)unlink(path);
+    return rmdir(dir);
+}
+
+static const char SECOND[] = "second section, longer than the first";
+
+static uint64_t write_two(const char *first)
+{
+    struct seg_writer *w = NULL;
+    struct err e;
+    uint64_t bytes, digest;
+
+    assert_int_equal(seg_writer_open(path, &w, &e), RC_OK);
+    assert_int_equal(seg_section(w, "ONE ", &e), RC_OK);
+    assert_int_equal(seg_put(w, first, strlen(first), &e), RC_OK);
+    assert_int_equal(seg_section_bytes(w), strlen(first));
+    assert_int_equal(seg_section(w, "NONE", &e), RC_OK);
+    assert_int_equal(seg_section(w, "TWO ", &e), RC_OK);
+    for (size_t i = 0; i < sizeof SECOND; i++)
+        assert_int_equal(seg_put(w, SECOND + i, 1, &e), RC_OK);
+    assert_int_equal(seg_writer_end(w, &bytes, &e), RC_OK);
+    digest = seg_writer_digest(w);
+    seg_writer_close(w);
+    return digest;
+}
+
+static str read_all(struct arena *a)
+{
+    str bytes;
+    struct err e;
+
+    assert_int_equal(file_read(path, 1 << 20, a, &bytes, &e), RC_OK);
+    return bytes;
+}
+
+static void what_was_put_is_found(void **state)
+{
+    uint64_t digest = write_two("first");
+    struct seg *s = NULL;
+    struct err e;
+
+    (void)state;
+    assert_int_equal(seg_open(path, &s, &e), RC_OK);
+    assert_true(str_eq(seg_find(s, "ONE "), STR("first")));
+    assert_true(str_eq(seg_find(s, "TWO "), (str){SECOND, sizeof SECOND}));
+    assert_int_equal(seg_find(s, "NONE").n, 0);
+    assert_int_equal(seg_find(s, "MORE").n, 0);
+    assert_int_equal((uintptr_t)seg_find(s, "TWO ").p % 64, 0);
+    assert_true(seg_digest(s) == digest);
+    seg_close(s);
+    assert_false(file_exists(tmp_path));
+}
+
+static void other_content_has_another_digest(void **state)
+{
+    (void)state;
+    assert_true(write_two("first") == write_two("first"));
+    assert_true(write_two("first") != write_two("fi.st"));
+}
+
+static void a_writer_closed_early_leaves_no_file(void **state)
+{
+    struct seg_writer *w = NULL;
+    struct err e;
+
+    (void)state;
+    (void)unlink(path);
+    assert_int_equal(seg_writer_open(path, &w, &e), RC_OK);
+    assert_int_equal(seg_section(w, "ONE ", &e), RC_OK);
+    assert_true(file_exists(tmp_path));
+    seg_writer_close(w);
+    assert_false(file_exists(tmp_path));
+    assert_false(file_exists(path));
+}
+
+static void a_missing_file_is_not_found(void **state)
+{
+    struct seg *s = NULL;
+    struct err e;
+
+    (void)state;
+    assert_int_equal(seg_open("/nonexistent/a.seg", &s, &e), RC_NOTFOUND);
+    assert_null(s);
+}
+
+static void every_cut_is_corrupt(void **state)
+{
+    struct arena *a = arena_open();
+    struct err e;
+    str bytes;
+
+    (void)state;
+    (void)write_two("first");
+    bytes = read_all(a);
+    for (size_t n = 0; n < bytes.n; n++) {
+        struct seg *s = NULL;
+
+        assert_int_equal(seg_open_bytes((str){bytes.p, n}, false, &s, &e),
+                         RC_CORRUPT);
+        assert_null(s);
+    }
+    arena_close(a);
+}
+
+/* Of every bit; what lies between sections is nobody's and may differ. */
+static void every_flipped_bit_is_corrupt_or_nobodys(void **state)
+{
+    struct arena *a = arena_open();
+    struct err e;
+    str bytes;
+    char *copy;
+    size_t unseen = 0;
+
+    (void)state;
+    (void)write_two("first");
+    bytes = read_all(a);
+    copy = arena_cstr(a, bytes);
+    for (size_t i = 0; i < bytes.n * 8; i++) {
+        struct seg *s = NULL;
+        rc code;
+
+        copy[i / 8] ^= (char)(1 << i % 8);
+        code = seg_open_bytes((str){copy, bytes.n}, false, &s, &e);
+        if (code == RC_OK) {
+            assert_true(str_eq(seg_find(s, "ONE "), STR("first")));
+            assert_true(
+                str_eq(seg_find(s, "TWO "), (str){SECOND, sizeof SECOND}));
+            unseen++;
+        } else {
+            assert_int_equal(code, RC_CORRUPT);
+        }
+        seg_close(s);
+        copy[i / 8] ^= (char)(1 << i % 8);
+    }
+    assert_true(unseen < 64 * 3 * 8);
+    arena_close(a);
+}
+
+static void a_newer_format_is_unsupported(void **state)
+{
+    struct arena *a = arena_open();
+    struct seg *s = NULL;
+    struct err e;
+    uint32_t crc;
+    str bytes;
+    char *copy;
+
+    (void)state;
+    (void)write_two("first");
+    bytes = read_all(a);
+    copy = arena_cstr(a, bytes);
+    copy[8] = 2;
+    crc = crc32c(copy, 60);
+    memcpy(copy + 60, &crc, sizeof crc);
+    assert_int_equal(seg_open_bytes((str){copy, bytes.n}, false, &s, &e),
+                     RC_UNSUPPORTED);
+    arena_close(a);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_was_put_is_found),
+        cmocka_unit_test(other_content_has_another_digest),
+        cmocka_unit_test(a_writer_closed_early_leaves_no_file),
+        cmocka_unit_test(a_missing_file_is_not_found),
+        cmocka_unit_test(every_cut_is_corrupt),
+        cmocka_unit_test(every_flipped_bit_is_corrupt_or_nobodys),
+        cmocka_unit_test(a_newer_format_is_unsupported),
+    };
+
+    return cmocka_run_group_tests(tests, folder_make, folder_drop);
+}
