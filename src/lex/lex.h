@@ -30,10 +30,13 @@
 
 /* ---- writing ---- */
 
+#define LEX_ROWS_MAX ((uint32_t)1 << 24) /* of one segment */
+
 struct lex_builder;
 struct lex_builder *lex_builder_open(void);
 void lex_builder_close(struct lex_builder *b); /* NULL is fine */
-/* Adds the next row (0, 1, 2 …); texts are valid UTF-8 and not kept. */
+/* Adds the next row (0, 1, 2 …); texts are valid UTF-8 and not kept. What goes
+ * wrong (memory, more than LEX_ROWS_MAX rows) sticks: writing says it. */
 void lex_builder_add(struct lex_builder *b, str context, str body);
 uint32_t lex_builder_rows(const struct lex_builder *b);
 size_t lex_builder_bytes(const struct lex_builder *b); /* memory held */
@@ -50,10 +53,14 @@ void lex_close(struct lex *x); /* NULL is fine */
 uint32_t lex_rows(const struct lex *x);
 uint64_t lex_terms(const struct lex *x);
 
+/* Decodes every list and position (lex_open checks only what keeps reads
+ * inside): for deep checks. RC_CORRUPT says what is damaged. */
+rc lex_check(const struct lex *x, struct err *e) MUST_CHECK;
+
 #define LEX_ROW_DROP UINT32_MAX
 /* One index out of several: to[i][row] is the new number of a row of from[i],
  * or LEX_ROW_DROP; new numbers are 0 … rows-1, each used once, and ascend
- * within each input. Streams: memory is O(longest list). */
+ * within each input. Streams: memory is O(longest list + dictionary). */
 rc lex_merge(const struct lex *const *from, const uint32_t *const *to,
              size_t from_n, uint32_t rows, struct seg_writer *w,
              struct err *e) MUST_CHECK;
@@ -61,9 +68,9 @@ rc lex_merge(const struct lex *const *from, const uint32_t *const *to,
 /* ---- asking ---- */
 
 struct lex_term {
-    str term;         /* as the analyser gives it */
-    str word;         /* as the user wrote it */
-    uint32_t times;   /* in the query */
+    str term;       /* as the analyser gives it */
+    str word;       /* as the user wrote it */
+    uint32_t times; /* in the query */
 };
 struct lex_phrase { /* "in quotes": its terms must stand in this order */
     uint32_t terms[QUERY_TERMS_MAX]; /* indexes into lex_query.terms */
@@ -109,8 +116,8 @@ typedef const _Atomic uint64_t *lex_filter;
 
 /* Adds what this segment has to the top. filter NULL: every row. */
 void lex_search(const struct lex *x, const struct lex_query *q,
-                const struct lex_stats *st, lex_filter filter,
-                uint32_t segment, struct lex_top *top, struct arena *tmp);
+                const struct lex_stats *st, lex_filter filter, uint32_t segment,
+                struct lex_top *top, struct arena *tmp);
 /* The oracle: scores every row of every list. */
 void lex_search_exhaustive(const struct lex *x, const struct lex_query *q,
                            const struct lex_stats *st, lex_filter filter,

@@ -1,0 +1,96 @@
+#include "lex/lex_priv.h"
+
+struct word {
+    struct token token; /* its term copied */
+    size_t phrase;      /* number of the quoted part + 1; 0: outside */
+};
+
+struct words {
+    struct word *v;
+    size_t n, cap;
+    size_t plain_n; /* neither stop word nor quoted */
+    size_t quoted_n;
+};
+
+/* The number (from 1) of the quoted part that holds byte `at`; 0: none. The
+ * last quote of an odd number opens nothing. */
+static size_t phrase_at(str text, size_t at)
+{
+    size_t before = 0;
+
+    for (size_t i = 0; i < at; i++)
+        before += text.p[i] == '"';
+    if (before % 2 == 0 ||
+        str_find_char((str){text.p + at, text.n - at}, '"') == text.n - at)
+        return 0;
+    return before / 2 + 1;
+}
+
+static struct words words_of(struct analyser *a, str text, struct arena *out)
+{
+    struct words w = {0};
+    struct word x;
+
+    analyser_begin(a, text);
+    while (analyser_next(a, &x.token)) {
+        if (x.token.term.n == 0)
+            continue;
+        x.token.term = arena_str(out, x.token.term);
+        x.phrase = phrase_at(text, x.token.start);
+        w.quoted_n += x.phrase > 0;
+        w.plain_n += x.phrase == 0 && !x.token.stop;
+        ARENA_PUSH(out, w.v, w.n, w.cap, x);
+    }
+    return w;
+}
+
+/* Its index; QUERY_TERMS_MAX: there is no more room. */
+static size_t term_add(struct lex_query *q, const struct word *w, str text,
+                       struct arena *out)
+{
+    for (size_t i = 0; i < q->terms_n; i++)
+        if (str_eq(q->terms[i].term, w->token.term)) {
+            q->terms[i].times++;
+            return i;
+        }
+    if (q->terms_n == QUERY_TERMS_MAX)
+        return QUERY_TERMS_MAX;
+    q->terms[q->terms_n] = (struct lex_term){
+        .term = w->token.term,
+        .word = arena_str(
+            out, (str){text.p + w->token.start, w->token.end - w->token.start}),
+        .times = 1,
+    };
+    return q->terms_n++;
+}
+
+void lex_query_parse(struct analyser *a, str text, struct arena *out,
+                     struct lex_query *q)
+{
+    struct words w;
+    size_t cap = 0, phrase = 0; /* phrase: the one at the list's end */
+    bool stops_out;
+
+    *q = (struct lex_query){0};
+    text.n = text.n < QUERY_BYTES_MAX ? text.n : QUERY_BYTES_MAX;
+    w = words_of(a, text, out);
+    stops_out = w.n > 2 && w.plain_n + w.quoted_n > 0;
+    for (size_t i = 0; i < w.n; i++) {
+        struct lex_phrase *p;
+        size_t term;
+
+        if (w.v[i].phrase == 0 && w.v[i].token.stop && stops_out)
+            continue;
+        term = term_add(q, &w.v[i], text, out);
+        if (term == QUERY_TERMS_MAX || w.v[i].phrase == 0)
+            continue;
+        if (w.v[i].phrase != phrase) {
+            phrase = w.v[i].phrase;
+            ARENA_PUSH(out, q->phrases, q->phrases_n, cap,
+                       (struct lex_phrase){0});
+        }
+        p = &q->phrases[q->phrases_n - 1];
+        if (p->n < QUERY_TERMS_MAX)
+            p->terms[p->n++] = (uint32_t)term;
+    }
+}
