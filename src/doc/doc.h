@@ -4,7 +4,8 @@
  *
  * The text is stored once; everything later is (offset, length) into it.
  * Blocks are in text order, don't overlap, and every block's bytes lie within
- * the text; the bytes between two blocks are white space.
+ * the text; the bytes between two blocks and behind the last are white space,
+ * those before the first may be front matter too.
  *
  * Owns:    arrays and texts live in the arena the maker was given.
  * Units:   offsets in bytes and in code points of the normalised text, ends
@@ -19,12 +20,13 @@
 #include "base/err.h"
 #include "base/limits.h"
 
-enum block_kind { /* names are stored by value: append only */
+/* Stored by value: append only. A code block is the whole of it, fences too. */
+enum block_kind {
     BLOCK_HEADING,
     BLOCK_PARAGRAPH,
     BLOCK_LIST_ITEM,
     BLOCK_TABLE_ROW,
-    BLOCK_CODE, /* a whole fenced or indented block; lines end at \n */
+    BLOCK_CODE,
     BLOCK_QUOTE,
     BLOCK_KIND_COUNT
 };
@@ -33,7 +35,7 @@ enum block_kind { /* names are stored by value: append only */
 
 struct block {
     enum block_kind kind;
-    unsigned level; /* of a heading 1..6; nesting depth of a list item; else 0 */
+    unsigned level; /* of a heading 1 to 6, how deep a list item is; else 0 */
     uint64_t start, end;       /* bytes in doc.text */
     uint64_t start_cp, end_cp; /* code points in doc.text */
     /* Index of the innermost heading block above this one (for a heading: its
@@ -63,20 +65,22 @@ struct doc {
     struct block *blocks;
     size_t blocks_n;
     enum extract_outcome outcome;
-    str note;        /* plain sentence for the user; empty: nothing to say */
-    str mime;        /* what it was taken for: text/plain, text/markdown */
-    str language;    /* BCP 47, empty: unknown */
+    str note;     /* plain sentence for the user; empty: nothing to say */
+    str mime;     /* what it was taken for: text/plain, text/markdown */
+    str language; /* BCP 47, empty: unknown */
     unsigned extractor_version;
 };
 
-/* The heading text of block i without its Markdown marks. */
-str doc_heading_text(const struct doc *d, uint32_t heading);
+/* The text of a heading without its Markdown marks, on one line, of its first
+ * HEADING_BYTES_MAX bytes. */
+#define HEADING_BYTES_MAX 1000
+str doc_heading_text(const struct doc *d, uint32_t heading, struct arena *out);
 /* The path of headings above (and not including) block i, outermost first;
  * at most HEADING_DEPTH_MAX, in `out`. */
-size_t doc_heading_path(const struct doc *d, uint32_t block,
-                        struct arena *out, str **path);
-/* Asserts what the head of this file promises (tests, fuzzers, and on what a
- * child sent): false and *why for the first thing that is not so. */
+size_t doc_heading_path(const struct doc *d, uint32_t block, struct arena *out,
+                        str **path);
+/* Whether all holds that the head of this file promises (tests, fuzzers, and on
+ * what a child sent): false and *why for the first thing that is not so. */
 bool doc_check(const struct doc *d, const char **why);
 
 /* The form a document takes between the extraction child and the server
