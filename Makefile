@@ -59,7 +59,7 @@ OBJ := $(SRC:src/%.c=$(B)/%.o)
 TESTS := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c))
 FUZZERS := $(patsubst tests/fuzz/%.c,build/fuzz/bin/%,$(wildcard tests/fuzz/fuzz_*.c))
 
-.PHONY: all help debug asan tsan unit check lint layers format fuzz fuzzers \
+.PHONY: all help debug asan tsan unit check lint layers format golden fuzz fuzzers \
 	fuzz-replay bench clean install dist
 all: $(B)/knowd
 
@@ -83,6 +83,8 @@ $(B)/tests/%: tests/unit/%.c $(B)/libknowd.a
 unit: $(TESTS)
 	scripts/run-unit.sh $(TESTS)
 check: $(B)/knowd unit fuzz-replay layers
+golden: $(filter %_golden,$(TESTS))
+	for t in $^; do GOLDEN=write $$t; done
 asan:
 	$(MAKE) VARIANT=asan unit
 tsan:

@@ -32,12 +32,12 @@ rc extract_start(struct extractor **x, struct err *e) MUST_CHECK;
 void extract_stop(struct extractor *x); /* ends the zygote; NULL is fine */
 
 struct extract_in {
-    int fd;         /* the input, read from offset 0; -1: use bytes */
-    str bytes;      /* the input when fd is -1 */
-    str filename;   /* may be empty */
-    bool plain;     /* inline text of a manifest: never sniffed as Markdown…
+    int fd;       /* the input, read from offset 0; -1: use bytes */
+    str bytes;    /* the input when fd is -1 */
+    str filename; /* may be empty */
+    bool plain;   /* inline text of a manifest: never sniffed as Markdown…
                        by its name; it is Markdown if it has Markdown's marks */
-    unsigned cpu_s_max;  /* 0: default */
+    unsigned cpu_s_max; /* 0: default */
 };
 
 rc extract_run(struct extractor *x, const struct extract_in *in,

@@ -1,0 +1,162 @@
+#include "extract/extract_priv.h"
+#include "text/utf8.h"
+
+/* What a file can be; rows are tried top down. One with a magic is known by
+ * its first bytes; one with `is` by its decoded text. One without a parser is
+ * known, but not read. */
+struct format {
+    const char *mime;
+    const char *what; /* "this is …" */
+    str magic;
+    bool (*is)(str text, str filename);
+    extract_fn *parse;
+};
+
+/* What follows the last dot, if it looks like an extension. */
+static str extension(str filename)
+{
+    size_t at = filename.n;
+    bool letter = false;
+
+    while (at > 0 && filename.p[at - 1] != '.') {
+        char c = filename.p[--at];
+
+        letter = letter || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
+        if (c == ' ' || c == '/')
+            return STR_NONE;
+    }
+    return at == 0 || !letter ? STR_NONE : str_sub(filename, at, filename.n);
+}
+
+/* The name decides where it is one of Markdown's, or of a kind of text whose
+ * lines only look like Markdown; else the marks in the text do. */
+static bool is_markdown(str text, str filename)
+{
+    static const str YES[] = {STR_INIT("md"), STR_INIT("markdown"),
+                              STR_INIT("mdown"), STR_INIT("mkd"),
+                              STR_INIT("mdx")};
+    str ext = extension(filename);
+
+    for (size_t i = 0; i < NELEMS(YES); i++) {
+        if (str_eq_nocase(ext, YES[i]))
+            return true;
+    }
+    if (ext.n > 0 && !str_eq_nocase(ext, STR("txt")) &&
+        !str_eq_nocase(ext, STR("text")))
+        return false;
+    return md_sniff(text);
+}
+
+static bool is_text(str text, str filename)
+{
+    (void)text;
+    (void)filename;
+    return true;
+}
+
+#define UNREAD(mime, what, magic)               \
+    {                                           \
+        mime, what, STR_INIT(magic), NULL, NULL \
+    }
+static const struct format FORMATS[] = {
+    UNREAD("application/pdf", "a PDF file", "%PDF-"),
+    UNREAD("application/zip", "a ZIP archive or an Office file", "PK\3\4"),
+    UNREAD("application/x-ole-storage", "an old Office file",
+           "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"),
+    UNREAD("application/rtf", "an RTF file", "{\\rtf"),
+    UNREAD("application/gzip", "a gzip archive", "\x1f\x8b"),
+    UNREAD("application/zstd", "a zstd archive", "\x28\xb5\x2f\xfd"),
+    UNREAD("application/x-xz", "an xz archive", "\xfd\x37zXZ"),
+    UNREAD("application/x-7z-compressed", "a 7z archive", "7z\xbc\xaf\x27\x1c"),
+    UNREAD("image/png", "a picture", "\x89PNG\r\n\x1a\n"),
+    UNREAD("image/jpeg", "a picture", "\xff\xd8\xff"),
+    UNREAD("image/gif", "a picture", "GIF8"),
+    UNREAD("application/x-elf", "a program", "\x7f\x45LF"),
+    {"text/markdown", "Markdown", {NULL, 0}, is_markdown, extract_md},
+    {"text/plain", "text", {NULL, 0}, is_text, extract_text},
+};
+
+static const struct format *format_by_magic(str bytes)
+{
+    for (size_t i = 0; i < NELEMS(FORMATS); i++) {
+        if (FORMATS[i].magic.n > 0 && str_starts(bytes, FORMATS[i].magic))
+            return &FORMATS[i];
+    }
+    return NULL;
+}
+
+static const struct format *format_by_text(str text, str filename)
+{
+    size_t i = 0;
+
+    while (FORMATS[i].is == NULL || !FORMATS[i].is(text, filename))
+        i++;
+    return &FORMATS[i];
+}
+
+/* The document is no use, for this reason. */
+static rc refuse(struct doc *d, enum extract_outcome outcome, str note)
+{
+    d->outcome = outcome;
+    d->note = note;
+    return RC_OK;
+}
+
+static void note_charset(struct doc *d, const struct decoded *how)
+{
+    if (how->replaced) {
+        d->outcome = EXTRACT_PARTIAL;
+        d->note = STR("Some bytes are no valid text and were replaced");
+    } else if (how->charset == CHARSET_CP1252) {
+        d->note = STR("The text is not UTF-8 and was read as Windows-1252");
+    }
+}
+
+str extract_too_long(void)
+{
+    return STR("The text is longer than 32 MiB, the limit for one document");
+}
+
+rc extract_bytes(str bytes, str filename, struct arena *out, struct doc *d,
+                 struct err *e)
+{
+    const struct format *f = format_by_magic(bytes);
+    struct decoded how;
+    struct buf text;
+    rc code;
+
+    *d = (struct doc){.extractor_version = EXTRACTOR_VERSION};
+    if (f != NULL && f->parse == NULL) {
+        d->mime = str_of(f->mime);
+        return refuse(d, EXTRACT_UNSUPPORTED,
+                      arena_fmt(out,
+                                "This is %s; only text and Markdown are read",
+                                f->what));
+    }
+    if (bytes.n == 0)
+        return refuse(d, EXTRACT_MALFORMED, STR("The file is empty"));
+    buf_open(&text, TEXT_BYTES_MAX);
+    code = utf8_decode(bytes, &text, &how, e);
+    if (code == RC_OK)
+        d->text = arena_str(out, buf_str(&text));
+    buf_close(&text);
+    if (code == RC_OK) {
+        f = format_by_text(d->text, filename);
+        d->mime = str_of(f->mime);
+        note_charset(d, &how);
+        f->parse(d, out);
+    }
+    if (code == RC_FORMAT) {
+        d->mime = STR("application/octet-stream");
+        return refuse(d, EXTRACT_MALFORMED,
+                      STR("The file is binary, not text"));
+    }
+    if (code == RC_LIMIT)
+        return refuse(d, EXTRACT_LIMIT, extract_too_long());
+    if (code == RC_OK && d->blocks_n == 0) {
+        d->text = STR_NONE;
+        d->text_cp = 0;
+        return refuse(d, EXTRACT_MALFORMED, STR("The file holds no text"));
+    }
+    return code;
+}

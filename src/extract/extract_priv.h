@@ -1,0 +1,45 @@
+/* What the files of extract/ share: the table of formats and the list of
+ * blocks a parser fills. */
+#ifndef EXTRACT_EXTRACT_PRIV_H
+#define EXTRACT_EXTRACT_PRIV_H
+
+#include "extract/extract.h"
+
+/* Blocks kept of one document: the last one takes in all that follows. Bounds
+ * what hostile text makes of memory (a block is 72 bytes). */
+#define BLOCKS_KEPT_MAX ((size_t)256 << 10)
+
+/* The blocks of d->text, added in order. */
+struct block_list {
+    struct doc *d;
+    struct arena *out;
+    size_t cap;
+    uint64_t at, at_cp; /* code points are counted up to here */
+    uint32_t open[HEADING_DEPTH_MAX + 1]; /* last heading of each level */
+    uint32_t heading;                     /* innermost */
+};
+void blocks_begin(struct block_list *l, struct doc *d, struct arena *out);
+/* White space at both ends of [start, end) is left out, all but the first
+ * line's indent of code; nothing else left: nothing is added. */
+void blocks_add(struct block_list *l, enum block_kind kind, unsigned level,
+                uint64_t start, uint64_t end);
+bool blocks_full(const struct block_list *l);
+void blocks_end(struct block_list *l); /* fills d->text_cp */
+
+/* A parser: d->text is set; fills blocks and title. */
+typedef void extract_fn(struct doc *d, struct arena *out);
+extract_fn extract_text, extract_md;
+
+/* The note of a document over TEXT_BYTES_MAX. */
+str extract_too_long(void);
+
+/* Whether a text holds Markdown's marks, by its first 64 KiB. */
+bool md_sniff(str text);
+/* A title as documents have it: one line, at most TITLE_CHARS_MAX. */
+str title_clean(str s, struct arena *out);
+
+/* The line that starts at text.p[at] without its newline; *next is the start
+ * of the one behind it. */
+str line_at(str text, size_t at, size_t *next);
+
+#endif
