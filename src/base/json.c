@@ -105,7 +105,7 @@ static bool scan_string(struct scan *s)
 
         if (c < 0)
             return stop(s, RC_FORMAT, "Unterminated string starting at", begin);
-        if (s->at - begin > s->limits.string_bytes_max)
+        if (s->at - begin - 1 > s->limits.string_bytes_max)
             return stop(s, RC_LIMIT, "string is too long", begin);
         if (c < 0x20)
             return stop(s, RC_FORMAT, "Invalid control character at", s->at);
