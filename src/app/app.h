@@ -60,8 +60,8 @@ struct app_write {
     bool frees; /* only deletes or updates */
     rc code;
     struct err err;
-    void *reserved[24]; /* app's: the store's write lives here */
 };
+/* RC_OK: done will be called exactly once, on the writer's thread. */
 rc app_submit(struct app *a, struct app_write *w, struct err *e) MUST_CHECK;
 
 /* One page of a list, newest first. `cursor` is opaque text as a page gave it;

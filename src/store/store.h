@@ -444,6 +444,8 @@ rc db_segment_next(struct db *db, uuid base, uint64_t *id, struct err *e);
 /* All bases that are there, of all tenants: for start, merges and check. */
 rc db_base_ids(struct db *db, struct arena *out, uuid **v, size_t *n,
                struct err *e);
+/* Whose one of these is, for what the program does by itself. */
+rc db_base_tenant(struct db *db, uuid base, uuid *tenant, struct err *e);
 
 /* events: one row a mutation, in its own transaction */
 rc db_event(struct db *db, const struct event *ev, struct err *e);

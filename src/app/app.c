@@ -1,0 +1,233 @@
+#include "app/app.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "app/app_priv.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/queue.h"
+
+/* ---- start and end ---- */
+
+/* What a dead process had in hand is queued again. */
+static rc unlease_run(struct write *w, struct db *db, struct err *e)
+{
+    uint64_t n;
+
+    (void)w;
+    return db_items_unlease(db, &n, e);
+}
+
+static rc rooms_open(struct app *a, const struct app_opts *o, struct arena *out,
+                     str *made_key, struct err *e)
+{
+    struct store_opts so = {.dir = o->dir, .group_max = o->group_max};
+    struct engine_opts eo = {.merges = true};
+    struct write unlease = {.run = unlease_run, .frees = true};
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    unsigned workers = o->workers;
+    rc code;
+
+    if (workers == 0)
+        workers = cores < 1 ? 1 : (unsigned)cores;
+    /* The zygote is forked before anything below starts a thread. */
+    if ((code = extract_start(&a->extractor, e)) != RC_OK ||
+        (code = store_open(&so, &a->store, e)) != RC_OK)
+        return code;
+    eo.store = a->store;
+    if ((code = engine_open(&eo, &a->engine, e)) != RC_OK ||
+        (code = store_write(a->store, &unlease, e)) != RC_OK ||
+        (code = keys_found(a, o->admin_key, out, made_key, e)) != RC_OK ||
+        (code = intake_start(a, e)) != RC_OK ||
+        (code = maintenance_open(a, &a->maintenance, e)) != RC_OK)
+        return code;
+    return pipeline_open(a, workers, &a->pipeline, e);
+}
+
+rc app_open(const struct app_opts *o, struct arena *out, struct app **res,
+            str *made_key, struct err *e)
+{
+    struct app *a;
+    rc code;
+
+    *res = NULL;
+    *made_key = (str){0};
+    if ((code = crypto_start(e)) != RC_OK)
+        return code;
+    a = mem_alloc(sizeof *a);
+    a->upload_bytes_max =
+        o->upload_bytes_max != 0 ? o->upload_bytes_max : UPLOAD_BYTES_MAX;
+    ASSERT(pthread_mutex_init(&a->url_lock, NULL) == 0);
+    app_public_url_set(a, o->public_url);
+    code = rooms_open(a, o, out, made_key, e);
+    if (code != RC_OK) {
+        app_close(a);
+        return code;
+    }
+    atomic_store(&a->ready, true);
+    *res = a;
+    return RC_OK;
+}
+
+bool app_ready(struct app *a)
+{
+    return atomic_load(&a->ready);
+}
+
+void app_close(struct app *a)
+{
+    if (a == NULL)
+        return;
+    atomic_store(&a->ready, false);
+    intake_stop(a);
+    if (a->pipeline != NULL)
+        pipeline_stop(a->pipeline);
+    maintenance_close(a->maintenance);
+    a->maintenance = NULL;
+    engine_close(a->engine);
+    /* The last writes may still look at the pipeline when they are done. */
+    if (a->store != NULL)
+        store_close(a->store);
+    if (a->pipeline != NULL)
+        pipeline_close(a->pipeline);
+    extract_stop(a->extractor);
+    (void)pthread_mutex_destroy(&a->url_lock);
+    mem_free(a->url);
+    mem_free(a);
+}
+
+void app_public_url_set(struct app *a, str url)
+{
+    char *copy = mem_alloc(url.n + 1);
+
+    while (url.n > 0 && url.p[url.n - 1] == '/')
+        url.n--;
+    memcpy(copy, url.n > 0 ? url.p : "", url.n);
+    (void)pthread_mutex_lock(&a->url_lock);
+    mem_free(a->url);
+    a->url = copy;
+    a->url_n = url.n;
+    (void)pthread_mutex_unlock(&a->url_lock);
+}
+
+size_t app_upload_bytes_max(const struct app *a)
+{
+    return a->upload_bytes_max;
+}
+
+/* ---- sessions and writes ---- */
+
+rc app_read_begin(struct app *a, struct db **db, struct err *e)
+{
+    return store_read_begin(a->store, db, e);
+}
+
+void app_read_end(struct db *db)
+{
+    store_read_end(db);
+}
+
+/* The store's half of an app_write. */
+struct submitted {
+    struct write write; /* first: the store hands this back */
+    struct app *app;
+    struct app_write *user;
+};
+
+static rc submitted_run(struct write *w, struct db *db, struct err *e)
+{
+    struct submitted *s = (struct submitted *)w;
+
+    return s->user->run(s->user, db, e);
+}
+
+static void submitted_done(struct write *w)
+{
+    struct submitted *s = (struct submitted *)w;
+    struct app_write *user = s->user;
+
+    user->code = w->code;
+    user->err = w->err;
+    app_wake(s->app);
+    mem_free(s);
+    user->done(user);
+}
+
+rc app_submit(struct app *a, struct app_write *w, struct err *e)
+{
+    struct submitted *s = mem_alloc(sizeof *s);
+    rc code;
+
+    s->write.run = submitted_run;
+    s->write.done = submitted_done;
+    s->write.frees = w->frees;
+    s->app = a;
+    s->user = w;
+    code = store_submit(a->store, &s->write, e);
+    if (code != RC_OK)
+        mem_free(s);
+    return code;
+}
+
+void app_wake(struct app *a)
+{
+    if (atomic_exchange(&a->items_queued, false) && a->pipeline != NULL)
+        pipeline_wake(a->pipeline);
+    if (atomic_exchange(&a->rows_to_purge, false) && a->maintenance != NULL)
+        maintenance_wake(a->maintenance);
+}
+
+/* ---- small shared things ---- */
+
+struct caller app_program(uuid tenant)
+{
+    return (struct caller){.tenant = tenant,
+                           .scopes = scope_closure(SCOPE_ORG_MANAGE),
+                           .clearance = 30};
+}
+
+rc app_event(struct db *db, const struct caller *who, uuid base, uuid object,
+             const char *kind, struct err *e)
+{
+    return db_event(db,
+                    &(struct event){.tenant = who->tenant,
+                                    .base = base,
+                                    .object = object,
+                                    .actor = who->key,
+                                    .kind = kind},
+                    e);
+}
+
+rc maybe(rc code, bool *there)
+{
+    *there = code == RC_OK;
+    return code == RC_NOTFOUND ? RC_OK : code;
+}
+
+void app_figures(struct app *a, struct app_figures *f)
+{
+    struct store_stats st;
+    struct engine_stats es;
+
+    store_stats(a->store, &st);
+    engine_stats(a->engine, &es);
+    *f = (struct app_figures){
+        .documents_indexed = atomic_load(&a->count.documents_indexed),
+        .documents_failed = atomic_load(&a->count.documents_failed),
+        .searches = atomic_load(&a->count.searches),
+        .bytes_ingested = atomic_load(&a->count.bytes_ingested),
+        .search_seconds_sum =
+            (double)atomic_load(&a->count.search_us_sum) / 1e6,
+        .store_commits = st.commits,
+        .store_writes = st.writes,
+        .fsync_failures = st.fsync_failures,
+        .stopped = st.stopped,
+        .index_rows = es.rows,
+        .index_segments = es.segments,
+        .index_bytes = es.bytes,
+        .index_merges = es.merges,
+        .bases_open = es.bases_open,
+    };
+}

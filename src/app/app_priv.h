@@ -1,0 +1,128 @@
+/*
+ * What the files of app/ share.
+ */
+#ifndef APP_APP_PRIV_H
+#define APP_APP_PRIV_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "app/app.h"
+#include "app/bases.h"
+#include "app/documents.h"
+#include "app/intake.h"
+#include "app/jobs.h"
+#include "app/keys.h"
+#include "app/search.h"
+#include "engine/engine.h"
+#include "extract/extract.h"
+#include "store/store.h"
+
+struct map;
+struct pipeline;
+struct maintenance;
+struct queue;
+
+#define INTAKE_THREADS 2
+
+struct app_counters {
+    atomic_uint_fast64_t documents_indexed, documents_failed, searches,
+        bytes_ingested, search_us_sum;
+};
+
+struct app {
+    struct store *store;
+    struct engine *engine;
+    struct extractor *extractor;
+    struct pipeline *pipeline;
+    struct maintenance *maintenance;
+    struct queue *intake;
+    pthread_t intake_threads[INTAKE_THREADS];
+    size_t intake_threads_n;
+    size_t upload_bytes_max;
+    uuid first_tenant;
+    atomic_bool ready;
+    /* Set inside a write that queued items or left rows to purge, looked at
+     * after its commit, when the threads concerned are woken. */
+    atomic_bool items_queued, rows_to_purge;
+    struct app_counters count;
+    pthread_mutex_t url_lock; /* guards: url */
+    char *url;
+    size_t url_n;
+};
+
+/* The program itself, for what nobody asked for. */
+struct caller app_program(uuid tenant);
+
+/* After a commit: wakes whom the writes since the last call concern. */
+void app_wake(struct app *a);
+
+/* pipeline.c: the workers */
+rc pipeline_open(struct app *a, unsigned workers, struct pipeline **p,
+                 struct err *e) MUST_CHECK;
+void pipeline_wake(struct pipeline *p);
+/* Lets them finish what they hold; what is left returns to the queue. */
+void pipeline_stop(struct pipeline *p);
+void pipeline_close(struct pipeline *p); /* after pipeline_stop */
+
+/* reindex.c */
+/* Inside a write: one job that indexes these versions again. */
+rc reindex_add(struct app *a, struct db *db, uuid tenant, uuid base, str title,
+               const uuid *versions, size_t n, struct err *e) MUST_CHECK;
+/* Inside a write: the versions of a document that a search may reach. */
+rc reindex_document(struct app *a, struct db *db, const struct document_row *d,
+                    struct err *e) MUST_CHECK;
+
+/* intake.c */
+rc intake_start(struct app *a, struct err *e) MUST_CHECK;
+void intake_stop(struct app *a); /* finishes what was handed in */
+
+/* maintain.c: purges, index repairs, times of last use */
+rc maintenance_open(struct app *a, struct maintenance **m,
+                    struct err *e) MUST_CHECK;
+void maintenance_wake(struct maintenance *m);
+void maintenance_touch_key(struct maintenance *m, uuid key, int64_t now_ms);
+void maintenance_close(struct maintenance *m); /* NULL is fine */
+
+/* keys.c */
+/* The first tenant and, in a folder without keys, the first key. */
+rc keys_found(struct app *a, str admin_key, struct arena *out, str *made_key,
+              struct err *e) MUST_CHECK;
+
+/* cursor.c: opaque places in lists, bound to a tenant and a list */
+enum cursor_kind {
+    CURSOR_BASES = 1,
+    CURSOR_DOCUMENTS,
+    CURSOR_JOBS,
+    CURSOR_ITEMS
+};
+str cursor_make(struct app *a, enum cursor_kind kind, uuid tenant, uuid list,
+                uuid at, struct arena *out);
+/* An empty text gives the nil uuid. */
+rc cursor_parse(struct app *a, enum cursor_kind kind, uuid tenant, uuid list,
+                str text, uuid *at, struct err *e) MUST_CHECK;
+/* Rows a page asks for: 0 is the default, more than the most is cut. */
+size_t page_limit(const struct app_page *page);
+
+/* links.c: signed addresses of bodies */
+enum link_kind { LINK_ORIGINAL, LINK_NORMALIZED };
+str link_make(struct app *a, enum link_kind kind, uuid tenant, uuid version,
+              struct arena *out);
+
+/* bases.c */
+rc base_row_get(const struct caller *who, struct db *db, uuid id,
+                struct arena *out, struct base_row *b,
+                struct err *e) MUST_CHECK;
+/* documents.c */
+rc document_row_get(const struct caller *who, struct db *db, uuid id,
+                    struct arena *out, struct document_row *d,
+                    struct err *e) MUST_CHECK;
+
+/* One event of a mutation; detail may be empty. */
+rc app_event(struct db *db, const struct caller *who, uuid base, uuid object,
+             const char *kind, struct err *e) MUST_CHECK;
+
+/* A row that may be absent: RC_NOTFOUND becomes RC_OK and *there false. */
+rc maybe(rc code, bool *there);
+
+#endif

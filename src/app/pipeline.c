@@ -1,0 +1,490 @@
+/*
+ * pipeline: worker threads that take queued items and make their documents
+ * searchable.
+ *
+ * A worker leases some items of one base, reads, extracts, cuts and indexes
+ * them one after the other into a batch, and ends the batch with one write:
+ * texts, versions, documents, items, logs, events, the segment's row, and the
+ * lease of what comes next. So a document costs no round trip of its own, and
+ * a crash leaves an item either untouched or done.
+ */
+#include "app/app_priv.h"
+#include "app/task.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/rng.h"
+
+#define LEASE_MAX 128
+/* A lease grows while it is worked off faster than this, and shrinks above
+ * four times as much: no worker sits on what another could do. */
+#define LEASE_MS 100
+/* A batch ends at what comes first. */
+#define BATCH_MS 200
+#define BATCH_TEXT_BYTES (4 * MIB)
+#define BATCH_BYTES (32 * MIB)
+/* From this try on an item shares no batch, so that it alone is blamed. */
+#define ALONE_ATTEMPTS 3
+#define ATTEMPTS_MAX 5
+#define BACKOFF_MS 500
+#define BACKOFF_MS_MAX 30000
+/* After a failed write: until the disk has room again, or a restart. */
+#define STALL_MS_MAX 2000
+#define STOP_NS ((int64_t)8 * 1000000000)
+
+struct pipeline {
+    struct app *app;
+    struct worker *workers;
+    size_t workers_n;
+    atomic_bool stopping;
+    pthread_mutex_t lock; /* guards: wakes, live */
+    pthread_cond_t changed;
+    uint64_t wakes;
+    size_t live;
+};
+
+/* Items of one base, leased together. */
+struct lease {
+    struct arena *arena;
+    struct task *tasks;
+    size_t n;
+    struct base_row base;
+    int64_t next_ms; /* when there was none: the next is due; 0: none at all */
+};
+
+struct worker {
+    struct pipeline *pipeline;
+    pthread_t thread;
+    struct lease leases[2]; /* one is worked on, the other comes */
+    unsigned now;           /* the one worked on */
+    size_t lease_max;
+    struct arena *doc; /* of one document */
+    struct rng rng;
+    /* the batch */
+    struct engine_batch *batch;
+    size_t first; /* of the lease's tasks, not yet written down */
+    size_t docs, text_bytes;
+    int64_t began_ns;
+};
+
+/* ---- the write that ends a batch ---- */
+
+struct turn {
+    struct write write;
+    struct worker *worker;
+    struct task *tasks; /* to be written down */
+    size_t n;
+    struct engine_batch *batch; /* NULL: nothing was indexed */
+    struct lease *next;         /* NULL: no lease */
+};
+
+/* The rows a task needs, and the mark that it is being worked on. */
+static rc task_lease(struct task *t, struct db *db, struct arena *out,
+                     struct err *e)
+{
+    bool there;
+    rc code;
+
+    code = maybe(db_version_get(db, t->item.tenant, t->item.base,
+                                t->item.version, out, &t->version, e),
+                 &there);
+    if (code == RC_OK && there)
+        code = maybe(db_document_get(db, t->item.tenant, t->item.base,
+                                     t->version.document, out, &t->document, e),
+                     &there);
+    t->gone = !there;
+    if (code != RC_OK || t->gone || t->version.state != VERSION_PENDING)
+        return code;
+    t->version.state = VERSION_PROCESSING;
+    if ((code = db_version_update(db, &t->version, e)) != RC_OK ||
+        !uuid_is_nil(t->document.active_version) ||
+        !uuid_eq(t->document.version, t->version.id))
+        return code;
+    t->document.state = VERSION_PROCESSING;
+    return db_document_update(db, &t->document, e);
+}
+
+static rc lease_fill(struct lease *l, size_t max, struct db *db, struct err *e)
+{
+    struct item_row *rows;
+    bool there = true;
+    rc code;
+
+    arena_close(l->arena);
+    l->arena = arena_open();
+    l->n = 0;
+    code = db_items_lease(db, max, clock_wall_ms(), l->arena, &rows, &l->n,
+                          &l->next_ms, e);
+    if (code == RC_OK && l->n > 0)
+        code = maybe(db_base_get(db, rows[0].tenant, rows[0].base, l->arena,
+                                 &l->base, e),
+                     &there);
+    if (!there) { /* deleted: its items are being purged */
+        l->n = 0;
+        l->next_ms = clock_wall_ms();
+    }
+    l->tasks = ARENA_ARRAY(l->arena, struct task, l->n);
+    for (size_t i = 0; code == RC_OK && i < l->n; i++) {
+        l->tasks[i].item = rows[i];
+        l->tasks[i].base = &l->base;
+        code = task_lease(&l->tasks[i], db, l->arena, e);
+    }
+    if (code != RC_OK)
+        l->n = 0;
+    return code;
+}
+
+static rc turn_run(struct write *w, struct db *db, struct err *e)
+{
+    struct turn *u = (struct turn *)w;
+    struct app *a = u->worker->pipeline->app;
+    bool there = u->n > 0;
+    uuid base;
+    rc code = RC_OK;
+
+    if (u->n > 0)
+        code = maybe(db_object_find(db, u->tasks[0].item.tenant, OBJECT_BASE,
+                                    u->tasks[0].item.base, &base, e),
+                     &there);
+    /* Of a base that was deleted meanwhile nothing is written down. */
+    for (size_t i = 0; code == RC_OK && there && i < u->n; i++)
+        code = task_finish(a, db, &u->tasks[i], e);
+    if (code == RC_OK && there && u->batch != NULL)
+        code = engine_batch_commit(u->batch, db, e);
+    if (code == RC_OK && u->next != NULL)
+        code = lease_fill(u->next, u->worker->lease_max, db, e);
+    return code;
+}
+
+static rc turn_write(struct worker *w, struct turn *u, bool frees,
+                     struct err *e)
+{
+    struct app *a = w->pipeline->app;
+    rc code;
+
+    u->worker = w;
+    u->write.run = turn_run;
+    u->write.frees = frees;
+    code = store_write(a->store, &u->write, e);
+    if (code != RC_OK && u->next != NULL)
+        u->next->n = 0;
+    for (size_t i = 0; code == RC_OK && i < u->n; i++)
+        task_count(a, &u->tasks[i]);
+    app_wake(a);
+    return code;
+}
+
+/* ---- waiting ---- */
+
+static uint64_t wakes_now(struct pipeline *p)
+{
+    uint64_t n;
+
+    (void)pthread_mutex_lock(&p->lock);
+    n = p->wakes;
+    (void)pthread_mutex_unlock(&p->lock);
+    return n;
+}
+
+/* Until something was queued since `seen`, the time comes, or the end. */
+static void wait_for_work(struct pipeline *p, uint64_t seen, int64_t until_ns)
+{
+    bool in_time = true;
+
+    (void)pthread_mutex_lock(&p->lock);
+    while (in_time && p->wakes == seen && !atomic_load(&p->stopping))
+        in_time = clock_cond_wait(&p->changed, &p->lock, until_ns);
+    (void)pthread_mutex_unlock(&p->lock);
+}
+
+static int64_t due_ns(int64_t next_ms)
+{
+    if (next_ms == 0)
+        return INT64_MAX;
+    return clock_mono_ns() + (next_ms - clock_wall_ms()) * 1000000;
+}
+
+/* Waits longer each time, up to the bound; false: stop trying. */
+static bool stall(struct worker *w, unsigned *tries)
+{
+    struct pipeline *p = w->pipeline;
+    int64_t ms = (int64_t)50 << (*tries < 8 ? *tries : 8);
+
+    if (ms > STALL_MS_MAX)
+        ms = STALL_MS_MAX;
+    (*tries)++;
+    wait_for_work(p, wakes_now(p), clock_mono_ns() + ms * 1000000);
+    return !atomic_load(&p->stopping);
+}
+
+/* ---- batches ---- */
+
+/* Trouble of the server's own, not of the item: no try is counted for it. */
+static bool blameless(rc code)
+{
+    return code == RC_NOSPACE || code == RC_BUSY || code == RC_CANCELLED;
+}
+
+static void task_again(struct worker *w, struct task *t, rc code,
+                       const struct err *e)
+{
+    uint32_t tries = t->item.attempts < 7 ? t->item.attempts : 7;
+    uint64_t most = (uint64_t)BACKOFF_MS << tries;
+
+    if (most > BACKOFF_MS_MAX)
+        most = BACKOFF_MS_MAX;
+    t->fate = FATE_AGAIN;
+    t->retry_ms = (int64_t)(most / 2 + rng_below(&w->rng, most / 2));
+    t->blameless = blameless(code);
+    if (code == RC_CANCELLED)
+        t->retry_ms = 0;
+    if (!t->blameless && t->item.attempts >= ATTEMPTS_MAX)
+        task_gave_up(t, e->text, w->leases[w->now].arena);
+}
+
+static void batch_close(struct worker *w)
+{
+    engine_batch_close(w->batch);
+    w->batch = NULL;
+    w->docs = w->text_bytes = 0;
+}
+
+/* The batch didn't become durable: its documents are done another time. */
+static void batch_failed(struct worker *w, struct turn *u, rc code,
+                         const struct err *e)
+{
+    log_warn("pipeline", "items are put back n=%zu reason=%s: %s", u->n,
+             rc_name(code), e->text);
+    for (size_t i = 0; i < u->n; i++)
+        if (u->tasks[i].fate == FATE_DONE)
+            task_again(w, &u->tasks[i], code, e);
+    batch_close(w);
+    u->batch = NULL;
+}
+
+/* Writes down tasks [first, end) of the lease; and takes the next lease. */
+static void batch_end(struct worker *w, size_t end, bool lease_next)
+{
+    struct lease *l = &w->leases[w->now];
+    struct turn u = {.tasks = l->tasks + w->first, .n = end - w->first};
+    struct err e = {0};
+    unsigned tries = 0;
+    rc code = RC_OK;
+
+    if (lease_next)
+        u.next = &w->leases[1 - w->now];
+    if (w->docs > 0) {
+        u.batch = w->batch;
+        code = engine_batch_write(w->batch, &e);
+        if (code != RC_OK)
+            batch_failed(w, &u, code, &e);
+    }
+    code = turn_write(w, &u, false, &e);
+    if (code != RC_OK)
+        batch_failed(w, &u, code, &e);
+    /* Only the outcomes are left to write down: that takes no new space. */
+    u.next = NULL;
+    while (code != RC_OK && stall(w, &tries))
+        code = turn_write(w, &u, true, &e);
+    for (size_t i = 0; i < u.n; i++)
+        task_close(&u.tasks[i]);
+    batch_close(w);
+    w->first = end;
+}
+
+static bool batch_is_full(const struct worker *w)
+{
+    return w->docs > 0 &&
+           (clock_mono_ns() - w->began_ns > (int64_t)BATCH_MS * 1000000 ||
+            w->text_bytes >= BATCH_TEXT_BYTES ||
+            engine_batch_bytes(w->batch) >= BATCH_BYTES);
+}
+
+/* A segment has a version once: one that is queued twice, as new and for its
+ * new title, goes into two. */
+static bool batch_holds(const struct worker *w, size_t i)
+{
+    const struct task *v = w->leases[w->now].tasks;
+
+    for (size_t k = w->first; k < i; k++)
+        if (uuid_eq(v[k].version.id, v[i].version.id))
+            return true;
+    return false;
+}
+
+/* Indexes what task i became; the batch before it may have to end first. */
+static rc batch_add(struct worker *w, size_t i, const struct task_text *text,
+                    struct err *e)
+{
+    struct lease *l = &w->leases[w->now];
+    struct task *t = &l->tasks[i];
+    rc code;
+
+    if (w->docs > 0 && (w->text_bytes + text->doc.text.n > BATCH_TEXT_BYTES ||
+                        batch_holds(w, i)))
+        batch_end(w, i, false);
+    if (w->batch == NULL) {
+        w->began_ns = clock_mono_ns();
+        if ((code = engine_batch_open(w->pipeline->app->engine, t->item.base,
+                                      &w->batch, e)) != RC_OK)
+            return code;
+    }
+    if ((code = task_index(t, w->batch, text, l->arena, e)) != RC_OK)
+        return code;
+    w->docs++;
+    w->text_bytes += text->doc.text.n;
+    return RC_OK;
+}
+
+static void task_run(struct worker *w, size_t i)
+{
+    struct lease *l = &w->leases[w->now];
+    struct app *a = w->pipeline->app;
+    struct arena_mark mark = arena_mark(w->doc);
+    struct task *t = &l->tasks[i];
+    struct task_text text;
+    struct err e = {0};
+    rc code;
+
+    if (t->gone)
+        task_failed(t, "it was deleted before it was indexed");
+    else if (t->item.attempts > ATTEMPTS_MAX)
+        task_gave_up(t, "the server ended while it was worked on", l->arena);
+    else if ((code = task_read(a, t, w->doc, l->arena, &text, &e)) != RC_OK ||
+             (t->fate == FATE_DONE &&
+              (code = batch_add(w, i, &text, &e)) != RC_OK))
+        task_again(w, t, code, &e);
+    arena_rewind(w->doc, mark);
+}
+
+static void lease_work(struct worker *w)
+{
+    struct lease *l = &w->leases[w->now];
+    struct pipeline *p = w->pipeline;
+    int64_t began = clock_mono_ns(), ms;
+    size_t i;
+
+    w->first = 0;
+    for (i = 0; i < l->n && !atomic_load(&p->stopping); i++) {
+        bool alone = l->tasks[i].item.attempts >= ALONE_ATTEMPTS;
+
+        if (i > w->first && (alone || batch_is_full(w)))
+            batch_end(w, i, false);
+        task_run(w, i);
+        if (alone && i + 1 < l->n)
+            batch_end(w, i + 1, false);
+    }
+    for (size_t k = i; k < l->n; k++)
+        task_again(w, &l->tasks[k], RC_CANCELLED, NULL);
+    ms = (clock_mono_ns() - began) / 1000000;
+    if (ms < LEASE_MS && w->lease_max < LEASE_MAX)
+        w->lease_max *= 2;
+    else if (ms > (int64_t)4 * LEASE_MS && w->lease_max > 1)
+        w->lease_max /= 2;
+    batch_end(w, l->n, !atomic_load(&p->stopping));
+}
+
+static void *worker_thread(void *arg)
+{
+    struct worker *w = arg;
+    struct pipeline *p = w->pipeline;
+    unsigned tries = 0;
+
+    while (!atomic_load(&p->stopping)) {
+        struct lease *l = &w->leases[w->now];
+        uint64_t seen = wakes_now(p); /* before looking: none is missed */
+        struct turn u = {.next = l};
+        struct err e = {0};
+
+        if (l->n == 0 && turn_write(w, &u, false, &e) != RC_OK) {
+            (void)stall(w, &tries);
+            continue;
+        }
+        tries = 0;
+        if (l->n == 0) {
+            wait_for_work(p, seen, due_ns(l->next_ms));
+            continue;
+        }
+        lease_work(w);
+        l->n = 0;
+        w->now = 1 - w->now;
+    }
+    (void)pthread_mutex_lock(&p->lock);
+    p->live--;
+    (void)pthread_cond_broadcast(&p->changed);
+    (void)pthread_mutex_unlock(&p->lock);
+    return NULL;
+}
+
+/* ---- start and end ---- */
+
+rc pipeline_open(struct app *a, unsigned workers, struct pipeline **res,
+                 struct err *e)
+{
+    struct pipeline *p = mem_alloc(sizeof *p);
+
+    p->app = a;
+    p->workers = mem_alloc(workers * sizeof *p->workers);
+    ASSERT(pthread_mutex_init(&p->lock, NULL) == 0);
+    clock_cond_init(&p->changed);
+    *res = p;
+    for (unsigned i = 0; i < workers; i++) {
+        struct worker *w = &p->workers[i];
+        int sys;
+
+        w->pipeline = p;
+        w->lease_max = 1;
+        w->doc = arena_open();
+        w->rng = rng_seeded((uint64_t)clock_mono_ns() + i);
+        p->workers_n++;
+        (void)pthread_mutex_lock(&p->lock);
+        p->live++;
+        (void)pthread_mutex_unlock(&p->lock);
+        sys = pthread_create(&w->thread, NULL, worker_thread, w);
+        if (sys != 0) {
+            p->workers_n--;
+            arena_close(w->doc);
+            (void)pthread_mutex_lock(&p->lock);
+            p->live--;
+            (void)pthread_mutex_unlock(&p->lock);
+            return err_errno(e, RC_BUSY, sys, "cannot start a thread");
+        }
+    }
+    return RC_OK;
+}
+
+void pipeline_wake(struct pipeline *p)
+{
+    (void)pthread_mutex_lock(&p->lock);
+    p->wakes++;
+    (void)pthread_cond_broadcast(&p->changed);
+    (void)pthread_mutex_unlock(&p->lock);
+}
+
+void pipeline_stop(struct pipeline *p)
+{
+    int64_t until = clock_mono_ns() + STOP_NS;
+    bool in_time = true;
+
+    (void)pthread_mutex_lock(&p->lock);
+    atomic_store(&p->stopping, true);
+    (void)pthread_cond_broadcast(&p->changed);
+    while (in_time && p->live > 0)
+        in_time = clock_cond_wait(&p->changed, &p->lock, until);
+    (void)pthread_mutex_unlock(&p->lock);
+    for (size_t i = 0; i < p->workers_n; i++) {
+        (void)pthread_join(p->workers[i].thread, NULL);
+        arena_close(p->workers[i].doc);
+        arena_close(p->workers[i].leases[0].arena);
+        arena_close(p->workers[i].leases[1].arena);
+    }
+    p->workers_n = 0;
+}
+
+void pipeline_close(struct pipeline *p)
+{
+    (void)pthread_cond_destroy(&p->changed);
+    (void)pthread_mutex_destroy(&p->lock);
+    mem_free(p->workers);
+    mem_free(p);
+}

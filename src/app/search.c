@@ -1,0 +1,302 @@
+#include "app/search.h"
+
+#include "app/app_priv.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/map.h"
+
+static rc refused(struct err *e)
+{
+    return err_name(e, "bad_request");
+}
+
+/* ---- which bases, which versions ---- */
+
+/* The active ones among the named; each must be the caller's. */
+static rc search_bases(const struct caller *who, struct db *db,
+                       const struct search_in *in, struct arena *out,
+                       uuid **bases, size_t *n, struct err *e)
+{
+    struct base_row b;
+    char text[UUID_TEXT];
+    rc code;
+
+    *n = 0;
+    if (in->bases_n > SEARCH_BASES_MAX) {
+        (void)err_set(e, RC_INVALID, "%zu knowledge bases named, limit %d",
+                      in->bases_n, SEARCH_BASES_MAX);
+        return refused(e);
+    }
+    *bases = ARENA_ARRAY(out, uuid, in->bases_n);
+    for (size_t i = 0; i < in->bases_n; i++) {
+        bool again = false;
+
+        code = db_base_get(db, who->tenant, in->bases[i], out, &b, e);
+        if (code == RC_NOTFOUND) {
+            uuid_text(in->bases[i], text);
+            (void)err_set(e, RC_INVALID, "no knowledge base %s", text);
+            return refused(e);
+        }
+        if (code != RC_OK)
+            return code;
+        for (size_t k = 0; k < *n && !again; k++)
+            again = uuid_eq((*bases)[k], b.id);
+        if (b.active && !again)
+            (*bases)[(*n)++] = b.id;
+    }
+    return RC_OK;
+}
+
+static bool base_named(const struct search_in *in, uuid base)
+{
+    for (size_t i = 0; i < in->bases_n; i++)
+        if (uuid_eq(in->bases[i], base))
+            return true;
+    return false;
+}
+
+static rc override_bad(const struct search_override *o, struct err *e)
+{
+    char version[UUID_TEXT], document[UUID_TEXT];
+
+    uuid_text(o->version, version);
+    uuid_text(o->document, document);
+    (void)err_set(e, RC_INVALID,
+                  "version_overrides: %s is not a version of %s in these "
+                  "knowledge bases",
+                  version, document);
+    return refused(e);
+}
+
+static rc override_check(const struct caller *who, struct db *db,
+                         const struct search_in *in,
+                         const struct search_override *o, struct arena *out,
+                         struct err *e)
+{
+    struct version_row v;
+    bool there;
+    uuid base;
+    rc code;
+
+    code = maybe(
+        db_object_find(db, who->tenant, OBJECT_VERSION, o->version, &base, e),
+        &there);
+    if (code == RC_OK && (!there || !base_named(in, base)))
+        return override_bad(o, e);
+    if (code == RC_OK)
+        code =
+            maybe(db_version_get(db, who->tenant, base, o->version, out, &v, e),
+                  &there);
+    if (code == RC_OK && (!there || !uuid_eq(v.document, o->document)))
+        return override_bad(o, e);
+    return code;
+}
+
+/* The versions that stand in for the active ones: what the caller named, then
+ * the newest draft of each document that has one. */
+static rc search_pins(const struct caller *who, struct db *db,
+                      const struct search_in *in, const uuid *bases,
+                      size_t bases_n, struct arena *out,
+                      struct engine_pin **pins, size_t *pins_n, struct err *e)
+{
+    struct map *named = map_open();
+    struct indexed_version *drafts;
+    size_t cap = 0, n;
+    rc code = RC_OK;
+
+    *pins = NULL;
+    *pins_n = 0;
+    for (size_t i = 0; i < in->overrides_n; i++) {
+        const struct search_override *o = &in->overrides[i];
+
+        if ((code = override_check(who, db, in, o, out, e)) != RC_OK)
+            goto done;
+        (void)map_slot(named, (str){(const char *)o->document.b, 16}, NULL);
+        ARENA_PUSH(out, *pins, *pins_n, cap,
+                   ((struct engine_pin){o->document, o->version}));
+    }
+    for (size_t b = 0; in->prefer_draft && b < bases_n; b++) {
+        if ((code = db_versions_draft(db, who->tenant, bases[b], out, &drafts,
+                                      &n, e)) != RC_OK)
+            goto done;
+        for (size_t i = 0; i < n; i++)
+            if (map_find(named,
+                         (str){(const char *)drafts[i].document.b, 16}) == NULL)
+                ARENA_PUSH(out, *pins, *pins_n, cap,
+                           ((struct engine_pin){drafts[i].document,
+                                                drafts[i].version}));
+    }
+done:
+    map_close(named);
+    return code;
+}
+
+/* ---- what is shown of a hit ---- */
+
+static void hit_legs(const struct engine_hit *h, struct arena *out,
+                     struct search_hit *res)
+{
+    res->legs_n = h->legs_n;
+    res->legs = ARENA_ARRAY(out, struct search_leg, h->legs_n);
+    for (size_t i = 0; i < h->legs_n; i++) {
+        const struct engine_leg_score *from = &h->legs[i];
+        struct search_leg *to = &res->legs[i];
+
+        *to = (struct search_leg){
+            .leg = from->leg,
+            .rank = from->rank,
+            .raw = (double)from->raw,
+            .normalized = (double)from->normalized,
+            .weight = (double)from->weight,
+            .contribution = (double)from->contribution,
+            .terms = ARENA_ARRAY(out, struct search_term, from->terms_n),
+            .terms_n = from->terms_n};
+        for (size_t t = 0; t < from->terms_n; t++)
+            to->terms[t] = (struct search_term){from->terms[t].term,
+                                                (double)from->terms[t].weight};
+    }
+}
+
+static void hit_marks(str query, struct arena *out, struct search_hit *res)
+{
+    struct engine_mark *marks;
+    size_t n;
+
+    engine_marks(query, res->content, out, &marks, &n);
+    res->marks = ARENA_ARRAY(out, struct search_mark, n);
+    res->marks_n = n;
+    for (size_t i = 0; i < n; i++)
+        res->marks[i] =
+            (struct search_mark){marks[i].start_cp, marks[i].end_cp};
+}
+
+/* *there false: the version went between the index's answer and this look-up,
+ * or its text is damaged; the other hits are good. */
+static rc hit_show(struct db *db, const struct search_in *in,
+                   const struct engine_hit *h, struct arena *out,
+                   struct search_hit *res, bool *there, struct err *e)
+{
+    char id[UUID_TEXT];
+    struct hit_row row;
+    rc code;
+
+    code = maybe(db_hit(db, h->base, h->version, out, &row, e), there);
+    if (code != RC_OK || !*there)
+        return code;
+    uuid_text(h->document, id);
+    *res = (struct search_hit){
+        .chunk_id =
+            arena_fmt(out, "%s:%u:%u", id, h->version_number, h->chunk_index),
+        .base = h->base,
+        .document = h->document,
+        .version = h->version,
+        .chunk_index = h->chunk_index,
+        .document_title = row.title,
+        .source_type = row.source_type,
+        .external_id = row.external_id,
+        .score = (double)h->score,
+        .start_char = h->start_cp,
+        .end_char = h->end_cp,
+        .page = h->page,
+        .box = {(double)h->box[0], (double)h->box[1], (double)h->box[2],
+                (double)h->box[3]},
+        .headings = h->headings,
+        .headings_n = h->headings_n,
+        .sensitivity = row.sensitivity,
+    };
+    code = blob_read_range(db, &row.text_sha, h->start,
+                           (size_t)(h->end - h->start), out, &res->content, e);
+    if (code == RC_CORRUPT) {
+        log_error("search", "text of a document is damaged document=%s", id);
+        *there = false;
+        return RC_OK;
+    }
+    if (code != RC_OK)
+        return err_wrap(e, "the text of document %s", id);
+    if (in->explain)
+        hit_legs(h, out, res);
+    if (in->marks)
+        hit_marks(in->query, out, res);
+    return RC_OK;
+}
+
+static rc search_show(struct db *db, const struct search_in *in,
+                      const struct engine_result *found, struct arena *out,
+                      struct search_out *res, struct err *e)
+{
+    bool there;
+    rc code;
+
+    res->hits = ARENA_ARRAY(out, struct search_hit, found->hits_n);
+    res->candidates = found->candidates;
+    for (size_t i = 0; i < found->hits_n; i++) {
+        if ((code = hit_show(db, in, &found->hits[i], out,
+                             &res->hits[res->hits_n], &there, e)) != RC_OK)
+            return code;
+        if (there)
+            res->hits_n++;
+    }
+    if (!in->explain)
+        return RC_OK;
+    res->stages = ARENA_ARRAY(out, struct search_stage, found->stages_n + 1);
+    for (size_t i = 0; i < found->stages_n; i++)
+        res->stages[res->stages_n++] =
+            (struct search_stage){found->stages[i].stage, found->stages[i].ms};
+    return RC_OK;
+}
+
+/* ---- the search ---- */
+
+/* With alpha 0 the words alone count, with 1 the vectors alone. */
+static enum engine_legs legs_of(const struct search_in *in)
+{
+    switch (in->legs) {
+    case SEARCH_LEXICAL:
+        return LEGS_LEXICAL;
+    case SEARCH_DENSE:
+        return LEGS_DENSE;
+    case SEARCH_HYBRID:
+        break;
+    }
+    return LEGS_HYBRID;
+}
+
+rc app_search(struct app *a, const struct caller *who, struct db *db,
+              const struct search_in *in, struct arena *out,
+              struct search_out *res, struct err *e)
+{
+    int64_t began = clock_mono_ns(), shown;
+    struct engine_query q = {.text = in->query,
+                             .legs = legs_of(in),
+                             .hits_max = in->limit,
+                             .by_document = in->by_document,
+                             .exhaustive = in->exact,
+                             .explain = in->explain};
+    struct engine_result found = {0};
+    struct engine_pin *pins = NULL;
+    uuid *bases = NULL;
+    rc code;
+
+    *res = (struct search_out){0};
+    if ((code = app_allow(who, SCOPE_KB_READ, e)) != RC_OK ||
+        (code = search_bases(who, db, in, out, &bases, &q.bases_n, e)) !=
+            RC_OK ||
+        (code = search_pins(who, db, in, bases, q.bases_n, out, &pins,
+                            &q.pins_n, e)) != RC_OK)
+        return code;
+    q.bases = bases;
+    q.pins = pins;
+    if (q.bases_n > 0 &&
+        (code = engine_search(a->engine, db, who, &q, out, &found, e)) != RC_OK)
+        return code;
+    shown = clock_mono_ns();
+    if ((code = search_show(db, in, &found, out, res, e)) != RC_OK)
+        return code;
+    if (in->explain)
+        res->stages[res->stages_n++] = (struct search_stage){
+            "content", (double)(clock_mono_ns() - shown) / 1e6};
+    atomic_fetch_add(&a->count.searches, 1);
+    atomic_fetch_add(&a->count.search_us_sum,
+                     (uint64_t)(clock_mono_ns() - began) / 1000);
+    return RC_OK;
+}

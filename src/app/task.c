@@ -1,0 +1,499 @@
+#include "app/task.h"
+
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "doc/blocks.h"
+
+static const char *const STEP_NAMES[STEP_COUNT] = {[STEP_PREPARE] =
+                                                       "prepare_document",
+                                                   [STEP_EXTRACT] = "extract",
+                                                   [STEP_CHUNK] = "chunk",
+                                                   [STEP_INDEX] = "index"};
+
+/* What the user reads of a document that gave no text; the extractor's note
+ * says more where there is one. */
+static const char *const OUTCOME_ERRORS[EXTRACT_OUTCOME_COUNT] = {
+    [EXTRACT_OK] = "no text was found in it",
+    [EXTRACT_PARTIAL] = "no text was found in it",
+    [EXTRACT_ENCRYPTED] = "it is encrypted",
+    [EXTRACT_UNSUPPORTED] = "files of this kind can't be read",
+    [EXTRACT_MALFORMED] = "the file is damaged",
+    [EXTRACT_LIMIT] = "it is over a limit",
+    [EXTRACT_CRASHED] = "reading it failed"};
+
+/* ---- steps ---- */
+
+static void step_begin(struct task *t, enum task_step step)
+{
+    t->step = step;
+    t->logs[step].began_ms = clock_wall_ms();
+    t->logs[step].us = clock_mono_ns() / 1000;
+}
+
+static void step_end(struct task *t, str input, str output)
+{
+    struct task_log *l = &t->logs[t->step];
+
+    l->us = clock_mono_ns() / 1000 - l->us;
+    l->input = input;
+    l->output = output;
+}
+
+void task_failed(struct task *t, const char *why)
+{
+    t->fate = FATE_FAILED;
+    t->error = str_of(why);
+}
+
+void task_gave_up(struct task *t, const char *why, struct arena *keep)
+{
+    uint32_t tries = t->item.attempts;
+
+    /* This lease counts as one only if it was a try. */
+    if (t->logs[STEP_PREPARE].began_ms == 0)
+        tries--;
+    t->fate = FATE_FAILED;
+    t->error = arena_fmt(keep, "gave up after %u tries: %s", tries, why);
+}
+
+/* Its text is there and may be searched: it is only indexed again. */
+static bool version_is_indexed(const struct version_row *v)
+{
+    return v->has_text &&
+           (v->state == VERSION_ACTIVE || v->state == VERSION_DRAFT ||
+            v->state == VERSION_ARCHIVED);
+}
+
+/* ---- reading ---- */
+
+/* The body: small ones in memory, others behind a descriptor. */
+static rc original_open(struct app *a, const struct task *t,
+                        struct extract_in *in, struct arena *doc, struct err *e)
+{
+    const struct blob_ref *ref = &t->version.original;
+    struct db *db;
+    rc code;
+
+    *in = (struct extract_in){.fd = -1,
+                              .filename = t->version.filename,
+                              .plain =
+                                  str_eq(t->version.source_type, STR("text"))};
+    if ((code = store_read_begin(a->store, &db, e)) != RC_OK)
+        return code;
+    if (ref->bytes <= BLOB_INLINE_BYTES_MAX)
+        code =
+            blob_read(db, &ref->sha, BLOB_INLINE_BYTES_MAX, doc, &in->bytes, e);
+    else
+        code = blob_open_plain(db, &ref->sha, &in->fd, e);
+    store_read_end(db);
+    return code;
+}
+
+static rc blob_keep(struct app *a, str bytes, struct blob_writer **w,
+                    struct blob_ref *ref, struct err *e)
+{
+    rc code;
+
+    if ((code = blob_writer_open(a->store, w, e)) != RC_OK ||
+        (code = blob_put(*w, bytes.p, bytes.n, e)) != RC_OK)
+        return code;
+    return blob_end(*w, ref, e);
+}
+
+static rc text_keep(struct app *a, struct task *t, const struct doc *d,
+                    struct err *e)
+{
+    struct buf blocks = {0};
+    rc code;
+
+    if ((code = blob_keep(a, d->text, &t->text, &t->text_ref, e)) == RC_OK &&
+        (code = doc_encode_blocks(d, &blocks, e)) == RC_OK)
+        code = blob_keep(a, buf_str(&blocks), &t->blocks, &t->blocks_ref, e);
+    buf_close(&blocks);
+    return code;
+}
+
+static rc text_extract(struct app *a, struct task *t, struct arena *doc,
+                       struct arena *keep, struct doc *d, struct err *e)
+{
+    unsigned long long bytes = t->version.original.bytes;
+    struct extract_in in;
+    rc code;
+
+    step_begin(t, STEP_PREPARE);
+    if ((code = original_open(a, t, &in, doc, e)) != RC_OK)
+        return code;
+    step_end(t, arena_fmt(keep, "{\"bytes\":%llu}", bytes),
+             arena_fmt(keep, "{\"try\":%u}", t->item.attempts));
+    step_begin(t, STEP_EXTRACT);
+    code = extract_run(a->extractor, &in, doc, d, e);
+    if (in.fd >= 0)
+        (void)close(in.fd);
+    if (code != RC_OK)
+        return code;
+    t->outcome = d->outcome;
+    t->note = arena_str(keep, d->note);
+    t->mime = arena_str(keep, d->mime);
+    t->extractor_version = d->extractor_version;
+    if ((d->outcome != EXTRACT_OK && d->outcome != EXTRACT_PARTIAL) ||
+        str_blank(d->text)) {
+        task_failed(t, OUTCOME_ERRORS[d->outcome]);
+        if (t->note.n > 0)
+            t->error = t->note;
+    } else if ((code = text_keep(a, t, d, e)) != RC_OK) {
+        return code;
+    }
+    step_end(t, arena_fmt(keep, "{\"bytes\":%llu}", bytes),
+             arena_fmt(keep,
+                       "{\"outcome\":\"%s\",\"characters\":%llu,"
+                       "\"blocks\":%zu}",
+                       EXTRACT_OUTCOME_NAMES[d->outcome],
+                       (unsigned long long)d->text_cp, d->blocks_n));
+    return RC_OK;
+}
+
+/* What was extracted before, out of the store. */
+static rc text_load(struct app *a, struct task *t, struct arena *doc,
+                    struct arena *keep, struct doc *d, struct err *e)
+{
+    const struct version_row *v = &t->version;
+    str text, blocks;
+    struct db *db;
+    rc code;
+
+    step_begin(t, STEP_PREPARE);
+    if ((code = store_read_begin(a->store, &db, e)) != RC_OK)
+        return code;
+    if ((code = blob_read(db, &v->text.sha, TEXT_BYTES_MAX, doc, &text, e)) ==
+        RC_OK)
+        code = blob_read(db, &v->blocks.sha, (size_t)v->blocks.bytes, doc,
+                         &blocks, e);
+    store_read_end(db);
+    if (code == RC_OK)
+        code = doc_decode_blocks(blocks, text, doc, d, e);
+    if (code == RC_CORRUPT || code == RC_FORMAT || code == RC_NOTFOUND) {
+        log_error("pipeline", "the stored text of a version is damaged: %s",
+                  e != NULL ? e->text : "");
+        task_failed(t, "its stored text is damaged");
+        return RC_OK;
+    }
+    if (code == RC_OK)
+        step_end(t, arena_fmt(keep, "{\"again\":true}"),
+                 arena_fmt(keep, "{\"characters\":%llu,\"blocks\":%zu}",
+                           (unsigned long long)d->text_cp, d->blocks_n));
+    return code;
+}
+
+static rc text_cut(struct task *t, struct arena *doc, struct arena *keep,
+                   struct task_text *text, struct err *e)
+{
+    const struct chunk_opts o = {.tokens_max = t->base->chunk_size,
+                                 .overlap_tokens = t->base->chunk_overlap,
+                                 .title = t->document.title};
+    rc code;
+
+    step_begin(t, STEP_CHUNK);
+    code = chunk_split(&text->doc, &o, doc, &text->chunks, e);
+    if (code == RC_LIMIT) {
+        task_failed(t, "its text gives more pieces than one document may have");
+        return RC_OK;
+    }
+    if (code != RC_OK)
+        return code;
+    t->chunks = text->chunks.n;
+    t->tokens = text->chunks.tokens;
+    step_end(t,
+             arena_fmt(keep, "{\"chunk_size\":%u,\"chunk_overlap\":%u}",
+                       o.tokens_max, o.overlap_tokens),
+             arena_fmt(keep, "{\"chunks\":%llu,\"tokens\":%llu}",
+                       (unsigned long long)t->chunks,
+                       (unsigned long long)t->tokens));
+    return RC_OK;
+}
+
+rc task_read(struct app *a, struct task *t, struct arena *doc,
+             struct arena *keep, struct task_text *text, struct err *e)
+{
+    rc code = version_is_indexed(&t->version)
+                  ? text_load(a, t, doc, keep, &text->doc, e)
+                  : text_extract(a, t, doc, keep, &text->doc, e);
+
+    if (code != RC_OK || t->fate != FATE_DONE)
+        return code;
+    return text_cut(t, doc, keep, text, e);
+}
+
+rc task_index(struct task *t, struct engine_batch *b,
+              const struct task_text *text, struct arena *keep, struct err *e)
+{
+    const struct engine_doc d = {.version = t->version.id,
+                                 .document = t->version.document,
+                                 .number = t->version.number,
+                                 .title = t->document.title,
+                                 .doc = &text->doc,
+                                 .chunks = &text->chunks};
+    rc code;
+
+    step_begin(t, STEP_INDEX);
+    if ((code = engine_batch_add(b, &d, e)) != RC_OK)
+        return code;
+    step_end(
+        t, arena_fmt(keep, "{\"chunks\":%llu}", (unsigned long long)t->chunks),
+        STR("{\"legs\":[\"lexical\"]}"));
+    return RC_OK;
+}
+
+/* ---- writing down ---- */
+
+static rc logs_put(struct db *db, const struct task *t, struct err *e)
+{
+    for (unsigned s = 0; s <= (unsigned)t->step; s++) {
+        const struct task_log *l = &t->logs[s];
+        bool failed = t->fate == FATE_FAILED && s == (unsigned)t->step;
+        rc code;
+
+        if (l->began_ms == 0)
+            continue;
+        code =
+            db_log_put(db,
+                       &(struct log_row){
+                           .id = uuid_new(),
+                           .job = t->item.job,
+                           .document = t->version.document,
+                           .task = str_of(STEP_NAMES[s]),
+                           .status = failed ? STR("failed") : STR("completed"),
+                           .input = l->input.n > 0 ? l->input : STR("{}"),
+                           .output = l->output.n > 0 ? l->output : STR("{}"),
+                           .error = failed ? t->error : STR_NONE,
+                           .started_ms = l->began_ms,
+                           .completed_ms = l->began_ms + l->us / 1000,
+                           .duration_us = l->us},
+                       e);
+        if (code != RC_OK)
+            return code;
+    }
+    return RC_OK;
+}
+
+static rc item_ends(struct db *db, const struct task *t, enum job_status status,
+                    str error, int64_t now, struct err *e)
+{
+    struct item_row it = t->item;
+
+    it.status = status;
+    it.stage = STAGE_DONE;
+    it.error = error;
+    it.chunk_count = status == JOB_COMPLETED ? t->chunks : 0;
+    it.completed_ms = now;
+    return db_item_update(db, &it, e);
+}
+
+static rc finish_again(struct db *db, const struct task *t, int64_t now,
+                       struct err *e)
+{
+    struct item_row it = t->item;
+
+    it.status = JOB_QUEUED;
+    it.stage = STAGE_QUEUED;
+    it.run_at_ms = now + t->retry_ms;
+    if (t->blameless && it.attempts > 0)
+        it.attempts--;
+    return db_item_update(db, &it, e);
+}
+
+static rc version_event(struct db *db, const struct version_row *v,
+                        const char *kind, struct err *e)
+{
+    struct caller program = app_program(v->tenant);
+
+    return app_event(db, &program, v->base, v->id, kind, e);
+}
+
+static rc finish_failed(struct app *a, struct db *db, const struct task *t,
+                        struct version_row *v, struct document_row *d,
+                        int64_t now, struct err *e)
+{
+    rc code;
+
+    v->state = VERSION_FAILED;
+    v->error = t->error;
+    v->outcome = str_of(EXTRACT_OUTCOME_NAMES[t->outcome]);
+    v->note = t->note.n > 0 ? t->note : STR_NONE;
+    v->mime = t->mime.n > 0 ? t->mime : v->mime;
+    v->processed_ms = now;
+    if ((code = db_version_update(db, v, e)) != RC_OK ||
+        (code = version_event(db, v, "version.failed", e)) != RC_OK)
+        return code;
+    /* The active version stays; its index may still say the former title. */
+    if (!uuid_is_nil(d->active_version))
+        return reindex_document(a, db, d, e);
+    if (!uuid_eq(d->version, v->id))
+        return RC_OK;
+    d->state = VERSION_FAILED;
+    d->updated_ms = now;
+    return db_document_update(db, d, e);
+}
+
+/* The state a version ends in; *former is archived when it turns active. A
+ * version that a newer one has overtaken is archived at once. */
+static rc state_decide(struct db *db, const struct version_row *v,
+                       const struct document_row *d, struct arena *tmp,
+                       struct version_row *former, enum version_state *state,
+                       struct err *e)
+{
+    rc code;
+
+    *state = v->draft ? VERSION_DRAFT : VERSION_ACTIVE;
+    if (v->draft || uuid_is_nil(d->active_version))
+        return RC_OK;
+    if ((code = db_version_get(db, v->tenant, v->base, d->active_version, tmp,
+                               former, e)) != RC_OK)
+        return code;
+    if (former->number > v->number)
+        *state = VERSION_ARCHIVED;
+    return RC_OK;
+}
+
+static const char *state_event(enum version_state s)
+{
+    return s == VERSION_ACTIVE  ? "version.active"
+           : s == VERSION_DRAFT ? "version.draft"
+                                : "version.archived";
+}
+
+static rc finish_new(struct db *db, struct task *t, struct version_row *v,
+                     struct document_row *d, struct arena *tmp, int64_t now,
+                     struct err *e)
+{
+    struct version_row former = {0};
+    enum version_state state;
+    rc code;
+
+    if ((code = state_decide(db, v, d, tmp, &former, &state, e)) != RC_OK ||
+        (code = blob_use(db, t->text, e)) != RC_OK ||
+        (code = blob_use(db, t->blocks, e)) != RC_OK)
+        return code;
+    v->state = state;
+    v->text = t->text_ref;
+    v->blocks = t->blocks_ref;
+    v->has_text = true;
+    v->chunk_count = t->chunks;
+    v->token_count = t->tokens;
+    v->outcome = str_of(EXTRACT_OUTCOME_NAMES[t->outcome]);
+    v->note = t->note.n > 0 ? t->note : STR_NONE;
+    v->mime = t->mime.n > 0 ? t->mime : v->mime;
+    v->error = STR_NONE;
+    v->extractor_version = t->extractor_version;
+    v->chunker_version = CHUNKER_VERSION;
+    v->processed_ms = now;
+    if ((code = db_version_update(db, v, e)) != RC_OK ||
+        (code = version_event(db, v, state_event(state), e)) != RC_OK)
+        return code;
+    if (state == VERSION_ACTIVE && former.number > 0) {
+        former.state = VERSION_ARCHIVED;
+        if ((code = db_version_update(db, &former, e)) != RC_OK)
+            return code;
+    }
+    if (state == VERSION_ACTIVE)
+        d->active_version = v->id;
+    else if (!uuid_is_nil(d->active_version) || !uuid_eq(d->version, v->id))
+        return RC_OK; /* another version governs the document */
+    d->state = state;
+    d->updated_ms = now;
+    return db_document_update(db, d, e);
+}
+
+/* Indexed again: the index learns the state the version has by now. */
+static rc finish_again_indexed(struct db *db, const struct task *t,
+                               struct version_row *v, struct err *e)
+{
+    rc code;
+
+    v->chunk_count = t->chunks;
+    v->token_count = t->tokens;
+    v->chunker_version = CHUNKER_VERSION;
+    if ((code = db_version_update(db, v, e)) != RC_OK)
+        return code;
+    return db_change(db,
+                     &(struct change){.kind = CHANGE_VERSION,
+                                      .base = v->base,
+                                      .version = v->id,
+                                      .state = v->state},
+                     e);
+}
+
+static rc finish_done(struct app *a, struct db *db, struct task *t,
+                      struct version_row *v, struct document_row *d,
+                      struct arena *tmp, int64_t now, struct err *e)
+{
+    bool open = v->state == VERSION_PENDING || v->state == VERSION_PROCESSING;
+    rc code = RC_OK;
+
+    if (open && t->text != NULL)
+        code = finish_new(db, t, v, d, tmp, now, e);
+    else if (version_is_indexed(v))
+        code = finish_again_indexed(db, t, v, e);
+    if (code != RC_OK || str_eq(d->title, t->document.title))
+        return code;
+    return reindex_document(a, db, d, e); /* it was renamed meanwhile */
+}
+
+static rc finish(struct app *a, struct db *db, struct task *t,
+                 struct arena *tmp, struct err *e)
+{
+    int64_t now = clock_wall_ms();
+    struct document_row d;
+    struct version_row v;
+    bool there;
+    rc code;
+
+    if (t->fate == FATE_AGAIN)
+        return finish_again(db, t, now, e);
+    code = maybe(db_version_get(db, t->item.tenant, t->item.base,
+                                t->item.version, tmp, &v, e),
+                 &there);
+    if (code == RC_OK && there)
+        code =
+            maybe(db_document_get(db, v.tenant, v.base, v.document, tmp, &d, e),
+                  &there);
+    if (code != RC_OK)
+        return code;
+    if (!there)
+        return item_ends(db, t, JOB_FAILED,
+                         STR("it was deleted before it was indexed"), now, e);
+    if (t->fate == FATE_DONE)
+        code = finish_done(a, db, t, &v, &d, tmp, now, e);
+    else if (!version_is_indexed(&v))
+        code = finish_failed(a, db, t, &v, &d, now, e);
+    if (code != RC_OK || (code = logs_put(db, t, e)) != RC_OK)
+        return code;
+    return t->fate == FATE_DONE
+               ? item_ends(db, t, JOB_COMPLETED, STR_NONE, now, e)
+               : item_ends(db, t, JOB_FAILED, t->error, now, e);
+}
+
+rc task_finish(struct app *a, struct db *db, struct task *t, struct err *e)
+{
+    struct arena *tmp = arena_open();
+    rc code = finish(a, db, t, tmp, e);
+
+    arena_close(tmp);
+    return code;
+}
+
+void task_count(struct app *a, const struct task *t)
+{
+    if (t->fate == FATE_DONE && t->text != NULL)
+        atomic_fetch_add(&a->count.documents_indexed, 1);
+    else if (t->fate == FATE_FAILED)
+        atomic_fetch_add(&a->count.documents_failed, 1);
+}
+
+void task_close(struct task *t)
+{
+    blob_writer_close(t->text);
+    blob_writer_close(t->blocks);
+    t->text = t->blocks = NULL;
+}

@@ -1,0 +1,76 @@
+/*
+ * task: one leased item on its way from bytes to the index. The worker calls
+ * task_read and task_index, then, inside a write, task_finish.
+ *
+ * Owns:    what outlives a document goes to the lease's arena (`keep`).
+ */
+#ifndef APP_TASK_H
+#define APP_TASK_H
+
+#include "app/app_priv.h"
+
+enum fate {
+    FATE_DONE,   /* until something else is said */
+    FATE_FAILED, /* the document's own fault; `error` says which */
+    FATE_AGAIN   /* ours: put back, due in retry_ms */
+};
+
+enum task_step {
+    STEP_PREPARE,
+    STEP_EXTRACT,
+    STEP_CHUNK,
+    STEP_INDEX,
+    STEP_COUNT
+};
+
+struct task_log {
+    int64_t began_ms, us; /* began_ms 0: it wasn't reached */
+    str input, output;    /* JSON objects */
+};
+
+struct task {
+    struct item_row item;
+    struct version_row version; /* as leased, like the next */
+    struct document_row document;
+    const struct base_row *base; /* the lease's */
+    bool gone;                   /* deleted since it was queued */
+    enum fate fate;
+    str error;
+    bool blameless; /* with FATE_AGAIN: the try doesn't count */
+    int64_t retry_ms;
+    enum task_step step; /* the last one begun */
+    struct task_log logs[STEP_COUNT];
+    /* what extraction said; of a new text only */
+    enum extract_outcome outcome;
+    str note, mime;
+    uint32_t extractor_version;
+    struct blob_writer *text, *blocks; /* NULL: indexed again from the store */
+    struct blob_ref text_ref, blocks_ref;
+    uint64_t chunks, tokens;
+};
+
+/* A document while it is worked on. */
+struct task_text {
+    struct doc doc;
+    struct chunks chunks;
+};
+
+/* Extracts (or loads) and cuts. RC_OK with a fate other than FATE_DONE: the
+ * document failed. An error is the server's own. */
+rc task_read(struct app *a, struct task *t, struct arena *doc,
+             struct arena *keep, struct task_text *text,
+             struct err *e) MUST_CHECK;
+rc task_index(struct task *t, struct engine_batch *b,
+              const struct task_text *text, struct arena *keep,
+              struct err *e) MUST_CHECK;
+/* Inside a write: every row that says what became of it. */
+rc task_finish(struct app *a, struct db *db, struct task *t,
+               struct err *e) MUST_CHECK;
+/* After the commit, for the figures. */
+void task_count(struct app *a, const struct task *t);
+void task_close(struct task *t);
+
+void task_failed(struct task *t, const char *why); /* static text */
+void task_gave_up(struct task *t, const char *why, struct arena *keep);
+
+#endif
