@@ -164,17 +164,13 @@ static str char_at(str s, size_t at)
     return str_sub(s, at, n);
 }
 
+/* Places are shown counted from 1. */
 static str say_char(struct arena *out, str s, size_t at, size_t shown_at)
 {
     str c = char_at(s, at);
 
     return arena_fmt(out, "invalid character: found `" STR_FMT "` at %zu",
-                     STR_ARG(c), shown_at);
-}
-
-static str say_length(struct arena *out, str s)
-{
-    return arena_fmt(out, "invalid length: found %zu", s.n);
+                     STR_ARG(c), shown_at + 1);
 }
 
 /* Which group of the five has a wrong length. `whole` is the text as it came:
@@ -197,10 +193,7 @@ static str explain(str s, struct arena *out)
 {
     size_t offset, hyphens_n = 0, hyphens[GROUPS - 1] = {0};
     str in = unwrap(s, &offset);
-    bool simple = offset == 0 && s.n != HYPHENATED_BYTES;
 
-    if (s.n > URN.n + HYPHENATED_BYTES)
-        return say_length(out, s);
     for (size_t i = 0; i < in.n; i++) {
         if (in.p[i] == '-') {
             if (hyphens_n < GROUPS - 1)
@@ -212,8 +205,11 @@ static str explain(str s, struct arena *out)
                             in.n == HYPHENATED_BYTES ? i : i + offset);
         }
     }
-    if (hyphens_n == 0 && simple)
-        return say_length(out, s);
+    if (hyphens_n == 0 && offset == 0)
+        return arena_fmt(out,
+                         "invalid length: expected length %d for simple "
+                         "format, found %zu",
+                         SIMPLE_BYTES, s.n);
     if (hyphens_n != GROUPS - 1)
         return arena_fmt(out, "invalid group count: expected %d, found %zu",
                          GROUPS, hyphens_n + 1);
@@ -257,7 +253,7 @@ static bool parse_prefixed(str s, size_t prefix_n, uuid *u, struct arena *out,
     if (why != NULL)
         *why = bad < s.n - prefix_n && bad < BASE32_CHARS
                    ? say_char(out, s, prefix_n + bad, prefix_n + bad)
-                   : say_length(out, s);
+                   : arena_fmt(out, "invalid length: found %zu", s.n);
     return false;
 }
 
