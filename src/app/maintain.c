@@ -95,7 +95,7 @@ static rc repair_look(struct app *a, struct repair *r, struct arena *tmp,
 {
     const unsigned unfinished = 1u << JOB_QUEUED | 1u << JOB_PROCESSING;
     struct page_req p = {.limit = PAGE_ITEMS_MAX};
-    struct job_row *jobs;
+    struct job_row *jobs = NULL;
     struct db *db;
     size_t n = 0;
     bool more;
@@ -143,7 +143,7 @@ static void repair_all(struct maintenance *m)
     struct app *a = m->app;
     struct err e = {0};
     struct db *db;
-    uuid *bases;
+    uuid *bases = NULL;
     size_t n = 0;
     rc code = store_read_begin(a->store, &db, &e);
 

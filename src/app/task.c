@@ -159,7 +159,7 @@ static rc text_load(struct app *a, struct task *t, struct arena *doc,
                     struct arena *keep, struct doc *d, struct err *e)
 {
     const struct version_row *v = &t->version;
-    str text, blocks;
+    str text = {0}, blocks = {0};
     struct db *db;
     rc code;
 

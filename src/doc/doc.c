@@ -1,6 +1,7 @@
 #include "doc/doc.h"
 
 #include "base/crc.h"
+#include "doc/doc_priv.h"
 
 const char *const EXTRACT_OUTCOME_NAMES[EXTRACT_OUTCOME_COUNT] = {
     [EXTRACT_OK] = "ok",
@@ -276,19 +277,16 @@ bool doc_check(const struct doc *d, const char **why)
 
 #define MAGIC 0x3158444bu /* "KDX1" */
 #define CRC_BYTES 4
-/* Of a block: kind, level, six varints of one byte. */
-#define BLOCK_BYTES_MIN 8
 #define BLOCK_HAS_BOX 0x80u
-#define SMALL_TEXT_BYTES_MAX (4 * KIB) /* title, note, MIME, language */
 
-static void put_text(struct buf *to, str s)
+void doc_text_put(struct buf *to, str s)
 {
     buf_put_varint(to, s.n);
     buf_put(to, s);
 }
 
-static void put_block(struct buf *to, const struct block *b,
-                      const struct block *before)
+void block_put(struct buf *to, const struct block *b,
+               const struct block *before)
 {
     bool has_box = false;
 
@@ -318,21 +316,21 @@ rc doc_encode(const struct doc *d, struct buf *to, struct err *e)
     buf_put_u32(to, MAGIC);
     buf_put_varint(to, d->extractor_version);
     buf_put_char(to, (char)d->outcome);
-    put_text(to, d->title);
-    put_text(to, d->note);
-    put_text(to, d->mime);
-    put_text(to, d->language);
-    put_text(to, d->text);
+    doc_text_put(to, d->title);
+    doc_text_put(to, d->note);
+    doc_text_put(to, d->mime);
+    doc_text_put(to, d->language);
+    doc_text_put(to, d->text);
     buf_put_varint(to, d->text_cp);
     buf_put_varint(to, d->blocks_n);
     for (size_t i = 0; i < d->blocks_n; i++)
-        put_block(to, &d->blocks[i], i == 0 ? &START : &d->blocks[i - 1]);
+        block_put(to, &d->blocks[i], i == 0 ? &START : &d->blocks[i - 1]);
     if (to->code == RC_OK)
         buf_put_u32(to, crc32c(to->p + start, to->n - start));
     return buf_end(to, e);
 }
 
-static str take_text(struct cur *c, size_t bytes_max, struct arena *out)
+str doc_text_take(struct cur *c, size_t bytes_max, struct arena *out)
 {
     uint64_t n = cur_varint(c);
 
@@ -341,7 +339,7 @@ static str take_text(struct cur *c, size_t bytes_max, struct arena *out)
     return c->bad ? STR_NONE : arena_str(out, cur_bytes(c, (size_t)n));
 }
 
-static struct block take_block(struct cur *c, const struct block *before)
+struct block block_take(struct cur *c, const struct block *before)
 {
     struct block b = {0};
     uint64_t heading, page;
@@ -390,18 +388,18 @@ rc doc_decode(str bytes, struct arena *out, struct doc *d, struct err *e)
     n = cur_varint(&c);
     d->extractor_version = n > UINT32_MAX ? 0 : (unsigned)n;
     d->outcome = (enum extract_outcome)cur_u8(&c);
-    d->title = take_text(&c, SMALL_TEXT_BYTES_MAX, out);
-    d->note = take_text(&c, SMALL_TEXT_BYTES_MAX, out);
-    d->mime = take_text(&c, SMALL_TEXT_BYTES_MAX, out);
-    d->language = take_text(&c, SMALL_TEXT_BYTES_MAX, out);
-    d->text = take_text(&c, TEXT_BYTES_MAX, out);
+    d->title = doc_text_take(&c, DOC_NAME_BYTES_MAX, out);
+    d->note = doc_text_take(&c, DOC_NAME_BYTES_MAX, out);
+    d->mime = doc_text_take(&c, DOC_NAME_BYTES_MAX, out);
+    d->language = doc_text_take(&c, DOC_NAME_BYTES_MAX, out);
+    d->text = doc_text_take(&c, TEXT_BYTES_MAX, out);
     d->text_cp = cur_varint(&c);
     n = cur_varint(&c);
     if (c.bad || n > BLOCKS_MAX || n > (size_t)(c.end - c.p) / BLOCK_BYTES_MIN)
         return err_set(e, RC_FORMAT, "extraction stream is cut or too large");
     d->blocks = ARENA_ARRAY(out, struct block, (size_t)n);
     while (d->blocks_n < n && !c.bad) {
-        before = take_block(&c, &before);
+        before = block_take(&c, &before);
         d->blocks[d->blocks_n++] = before;
     }
     if (c.bad || c.p != c.end)
