@@ -37,10 +37,16 @@ struct engine;
 
 struct engine_opts {
     struct store *store;
-    bool merges; /* run the merge thread */
+    bool merges; /* merge segments in the background */
+    /* Told, on the engine's own thread, that engine_missing has something to
+     * say about a base; again after a minute while it has. NULL is fine. */
+    void (*on_missing)(void *arg, uuid base);
+    void *arg;
 };
-/* Registers itself as the store's observer; removes index files that no row
- * lists. Opens no base. */
+/* Registers itself as the store's observer, opens no base. Index files that no
+ * row lists go when their base is opened. From now on a SIGBUS in a mapped file
+ * ends the process with a note, which the next engine_open reads: the file is
+ * rebuilt. */
 rc engine_open(const struct engine_opts *o, struct engine **g,
                struct err *e) MUST_CHECK;
 void engine_close(struct engine *g); /* ends merges; NULL is fine */

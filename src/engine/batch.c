@@ -1,0 +1,218 @@
+#include "base/clock.h"
+#include "base/io.h"
+#include "base/mem.h"
+#include "engine/engine_priv.h"
+
+struct engine_batch {
+    struct engine *g;
+    struct base *base;
+    struct lex_builder *lex;
+    struct buf versions, chunks, headings;
+    uint32_t versions_n;
+    struct arena *tmp; /* of one document */
+    struct publish publish;
+    bool written;
+};
+
+rc engine_batch_open(struct engine *g, uuid base, struct engine_batch **out,
+                     struct err *e)
+{
+    struct engine_batch *b = mem_alloc(sizeof *b);
+    rc code = base_acquire(g, base, NULL, clock_mono_ns() + OPEN_WAIT_NS,
+                           &b->base, e);
+
+    if (code != RC_OK) {
+        mem_free(b);
+        return code;
+    }
+    b->g = g;
+    b->lex = lex_builder_open();
+    b->tmp = arena_open();
+    *out = b;
+    return RC_OK;
+}
+
+/* The path of headings that ends with block `heading`; its offset. */
+static uint32_t headings_put(struct engine_batch *b, const struct doc *d,
+                             uint32_t heading)
+{
+    uint32_t at = (uint32_t)b->headings.n;
+    str *path;
+    size_t n = doc_heading_path(d, heading, b->tmp, &path);
+
+    if (n > HEADING_DEPTH_MAX)
+        n = HEADING_DEPTH_MAX;
+    buf_put_char(&b->headings, (char)(n + 1));
+    for (size_t i = 0; i <= n; i++) {
+        str text = i < n ? path[i] : doc_heading_text(d, heading, b->tmp);
+
+        buf_put_varint(&b->headings, text.n);
+        buf_put(&b->headings, text);
+    }
+    return at;
+}
+
+static void chunk_put(struct engine_batch *b, const struct chunk *c,
+                      uint32_t headings)
+{
+    const struct chunk_rec r = {
+        .version = b->versions_n,
+        .start = (uint32_t)c->start,
+        .end = (uint32_t)c->end,
+        .start_cp = (uint32_t)c->start_cp,
+        .end_cp = (uint32_t)c->end_cp,
+        .page = c->page,
+        .headings = headings,
+        .box = {c->box[0], c->box[1], c->box[2], c->box[3]},
+    };
+
+    buf_put(&b->chunks, (str){(const char *)&r, sizeof r});
+}
+
+static void chunks_put(struct engine_batch *b, const struct engine_doc *d)
+{
+    uint32_t heading = HEADING_NONE, headings = HEADINGS_NONE;
+
+    for (size_t i = 0; i < d->chunks->n; i++) {
+        const struct chunk *c = &d->chunks->v[i];
+        struct arena_mark mark = arena_mark(b->tmp);
+
+        ASSERT(c->start <= c->end && c->end <= d->doc->text.n);
+        /* Chunks under one heading share its path. */
+        if (c->heading != heading) {
+            heading = c->heading;
+            headings = heading == HEADING_NONE
+                           ? HEADINGS_NONE
+                           : headings_put(b, d->doc, heading);
+        }
+        chunk_put(b, c, headings);
+        lex_builder_add(b->lex, chunk_context(d->doc, c, d->title, b->tmp),
+                        str_sub(d->doc->text, (size_t)c->start,
+                                (size_t)(c->end - c->start)));
+        arena_rewind(b->tmp, mark);
+    }
+}
+
+rc engine_batch_add(struct engine_batch *b, const struct engine_doc *d,
+                    struct err *e)
+{
+    const struct version_rec r = {
+        .version = d->version,
+        .document = d->document,
+        .number = d->number,
+        .first_row = lex_builder_rows(b->lex),
+        .rows = (uint32_t)d->chunks->n,
+        .text_bytes = (uint32_t)d->doc->text.n,
+        .extractor = d->doc->extractor_version,
+        .chunker = CHUNKER_VERSION,
+    };
+
+    ASSERT(!b->written);
+    if (d->doc->text.n > TEXT_BYTES_MAX)
+        return err_set(e, RC_LIMIT, "text has %zu bytes, limit %zu",
+                       d->doc->text.n, TEXT_BYTES_MAX);
+    if (d->chunks->n > LEX_ROWS_MAX - r.first_row ||
+        b->headings.n > UINT32_MAX / 2)
+        return err_set(e, RC_LIMIT, "more than one segment can hold");
+    buf_put(&b->versions, (str){(const char *)&r, sizeof r});
+    chunks_put(b, d);
+    b->versions_n++;
+    return RC_OK;
+}
+
+size_t engine_batch_bytes(const struct engine_batch *b)
+{
+    return lex_builder_bytes(b->lex) + b->versions.cap + b->chunks.cap +
+           b->headings.cap;
+}
+
+static rc sections_write(struct engine_batch *b, uint64_t id,
+                         struct seg_writer *w, struct err *e)
+{
+    struct version_rec *v = (void *)b->versions.p;
+    rc code = buf_end(&b->versions, e);
+
+    if (code == RC_OK)
+        code = buf_end(&b->chunks, e);
+    if (code == RC_OK)
+        code = buf_end(&b->headings, e);
+    if (code != RC_OK)
+        return code;
+    for (uint32_t i = 0; i < b->versions_n; i++)
+        v[i].origin = id;
+    code = write_info(w, b->base->id, id, lex_builder_rows(b->lex),
+                      b->versions_n, e);
+    if (code == RC_OK)
+        code = write_section(w, SECTION_VERSIONS, buf_str(&b->versions), e);
+    if (code == RC_OK)
+        code = write_sorted(w, v, b->versions_n, e);
+    if (code == RC_OK)
+        code = write_section(w, SECTION_CHUNKS, buf_str(&b->chunks), e);
+    if (code == RC_OK)
+        code = write_section(w, SECTION_HEADINGS, buf_str(&b->headings), e);
+    return code == RC_OK ? lex_builder_write(b->lex, w, e) : code;
+}
+
+rc engine_batch_write(struct engine_batch *b, struct err *e)
+{
+    char path[SEGMENT_PATH_MAX];
+    struct seg_writer *w = NULL;
+    uint64_t id = 0;
+    rc code;
+
+    ASSERT(!b->written);
+    base_dir_path(b->g->dir, b->base->id, path);
+    code = file_mkdirs(path, 0700, e);
+    if (code == RC_OK)
+        code = segment_id_next(b->g, b->base->id, &id, e);
+    if (code != RC_OK)
+        goto done;
+    segment_path(b->g->dir, b->base->id, id, path);
+    code = seg_writer_open(path, &w, e);
+    if (code == RC_OK)
+        code = sections_write(b, id, w, e);
+    if (code == RC_OK)
+        code = seg_writer_end(w, NULL, e);
+    if (code != RC_OK)
+        goto done;
+    b->written = true;
+    /* Opened here, so that the commit has nothing left to read or to find
+     * wrong. */
+    code = segment_open(b->g->dir, b->base->id, id, &b->publish.add, e);
+    if (code != RC_OK)
+        (void)io_unlink(path);
+done:
+    seg_writer_close(w);
+    return code == RC_OK ? code : err_wrap(e, "index segment");
+}
+
+rc engine_batch_commit(struct engine_batch *b, struct db *db, struct err *e)
+{
+    struct change c;
+    rc code;
+
+    ASSERT(b->publish.add != NULL);
+    c = (struct change){
+        .kind = CHANGE_SEGMENTS,
+        .base = b->base->id,
+        .payload = &b->publish,
+    };
+    code = segment_row_put(db, b->publish.add, e);
+    return code == RC_OK ? db_change(db, &c, e) : code;
+}
+
+void engine_batch_close(struct engine_batch *b)
+{
+    if (b == NULL)
+        return;
+    if (b->publish.add != NULL && !b->publish.committed && outcome_known(b->g))
+        atomic_store(&b->publish.add->doomed, true);
+    segment_unref(b->publish.add);
+    base_release(b->g, b->base);
+    lex_builder_close(b->lex);
+    buf_close(&b->versions);
+    buf_close(&b->chunks);
+    buf_close(&b->headings);
+    arena_close(b->tmp);
+    mem_free(b);
+}

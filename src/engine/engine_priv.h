@@ -1,0 +1,257 @@
+/*
+ * engine_priv: what the files of engine/ share.
+ *
+ *   segment.c  one index file: opened, verified, its versions' states
+ *   write.c    a segment's own sections, written
+ *   base.c     bases: opened, shared, told of changes, closed
+ *   batch.c    new documents into a segment
+ *   merge.c    segments into one
+ *   keeper.c   the thread that merges, cleans and closes
+ *   search.c, marks.c, check.c, engine.c
+ *
+ * Locks:   engine.lock comes before base.lock; neither is held over a read or
+ *          write of a disk.
+ */
+#ifndef ENGINE_ENGINE_PRIV_H
+#define ENGINE_ENGINE_PRIV_H
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/map.h"
+#include "engine/engine.h"
+#include "lex/lex.h"
+
+/* ---- the stored form, drawn in docs/formats.md; read in place ---- */
+
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+              "stored numbers are read in place");
+
+#define SEGMENT_VERSION 1
+#define SECTION_INFO "SEGI"
+#define SECTION_VERSIONS "VERS"
+#define SECTION_SORTED "VIDX"
+#define SECTION_CHUNKS "CHNK"
+#define SECTION_HEADINGS "HEAD"
+
+struct info_rec {
+    uint32_t format, rows, versions, analyser;
+    uuid base;
+    uint64_t id;
+    int64_t created_ms;
+};
+static_assert(sizeof(struct info_rec) == 48, "on disk");
+
+struct version_rec {
+    uuid version, document;
+    uint64_t origin; /* id of the segment it was first written to */
+    uint32_t number, first_row, rows, text_bytes;
+    uint32_t extractor, chunker;
+};
+static_assert(sizeof(struct version_rec) == 64, "on disk");
+
+#define HEADINGS_NONE UINT32_MAX
+struct chunk_rec {
+    uint32_t version; /* index in VERS */
+    uint32_t start, end, start_cp, end_cp;
+    uint32_t page;
+    uint32_t headings; /* offset in HEAD, or HEADINGS_NONE */
+    float box[4];
+};
+static_assert(sizeof(struct chunk_rec) == 44, "on disk");
+
+/* ---- segment.c ---- */
+
+/* Beside enum version_state, in a segment's state bytes: a newer segment holds
+ * this version too. */
+#define VERSION_SUPERSEDED 254
+
+struct segment {
+    uint64_t id;
+    uuid base;
+    char *path;
+    struct seg *seg;
+    struct lex *lex;
+    const struct version_rec *versions;
+    const uint32_t *sorted; /* [versions_n]: by version id, ascending */
+    const struct chunk_rec *chunks;
+    str headings;
+    uint32_t versions_n, rows;
+    atomic_uint refs;   /* of lists of bases, searches, batches, merges */
+    atomic_bool doomed; /* the file goes with the last reference */
+    /* Guarded by its base's lock once it is in the base's list: */
+    uint8_t *state;                    /* [versions_n] */
+    uint64_t *live;                    /* bit a row: of an active version */
+    uint32_t rows_live;                /* bits set */
+    uint32_t rows_dead, versions_dead; /* gone or superseded */
+};
+
+#define SEGMENT_PATH_MAX 4096
+/* DIR/index/BASE/ID.seg and what is above it. */
+void segment_path(const char *dir, uuid base, uint64_t id,
+                  char to[SEGMENT_PATH_MAX]);
+void base_dir_path(const char *dir, uuid base, char to[SEGMENT_PATH_MAX]);
+
+/* One reference. Every version is pending. RC_CORRUPT also for a file that is
+ * sound but another one than (base, id). */
+rc segment_open(const char *dir, uuid base, uint64_t id, struct segment **s,
+                struct err *e) MUST_CHECK;
+/* Of bytes that stay the caller's, 8-byte aligned: fuzzing. */
+rc segment_open_bytes(str bytes, uuid base, uint64_t id, bool sums_ignore,
+                      struct segment **s, struct err *e) MUST_CHECK;
+struct segment *segment_ref(struct segment *s);
+void segment_unref(struct segment *s); /* NULL is fine */
+/* Whether what segment_open said means that the file is lost, not that the
+ * machine is short of something. */
+bool segment_lost(const struct err *e);
+bool segment_find(const struct segment *s, uuid version, uint32_t *index);
+void segment_state_set(struct segment *s, uint32_t version, uint8_t state);
+size_t segment_live_words(const struct segment *s);
+/* Sets or clears the bits of these rows. */
+void rows_set(uint64_t *words, uint32_t first, uint32_t n, bool on);
+/* The path of headings of a row; texts borrow the file. */
+size_t segment_headings(const struct segment *s, uint32_t row,
+                        str path[HEADING_DEPTH_MAX + 1]);
+
+static inline bool state_dead(uint8_t state)
+{
+    return state == (uint8_t)VERSION_GONE || state == VERSION_SUPERSEDED;
+}
+/* What a pin may reach. */
+static inline bool state_indexed(uint8_t state)
+{
+    return state == VERSION_ACTIVE || state == VERSION_DRAFT ||
+           state == VERSION_ARCHIVED;
+}
+
+/* ---- write.c ---- */
+
+/* Orders indexes of versions by id: *sorted has n entries. */
+rc write_sorted(struct seg_writer *w, const struct version_rec *v, uint32_t n,
+                struct err *e) MUST_CHECK;
+rc write_info(struct seg_writer *w, uuid base, uint64_t id, uint32_t rows,
+              uint32_t versions, struct err *e) MUST_CHECK;
+rc write_section(struct seg_writer *w, const char id[4], str bytes,
+                 struct err *e) MUST_CHECK;
+/* The next segment id of the base, by a write of its own. */
+rc segment_id_next(struct engine *g, uuid base, uint64_t *id,
+                   struct err *e) MUST_CHECK;
+
+rc segment_row_put(struct db *db, const struct segment *s,
+                   struct err *e) MUST_CHECK;
+/* After a failed fsync nobody knows whether a commit is on disk: then its file
+ * stays, and the next opening of the base decides. */
+bool outcome_known(struct engine *g);
+
+/* ---- base.c ---- */
+
+/* What a commit makes of a base's list of segments: payload of
+ * CHANGE_SEGMENTS. Lives until the write's outcome is known. */
+struct place {
+    uint32_t from, version;
+};
+struct publish {
+    struct segment *add;   /* NULL: only drops */
+    struct segment **drop; /* they go with their files */
+    size_t drop_n;
+    /* [add->versions_n]: where in drop each stood; NULL: from a batch */
+    const struct place *places;
+    bool committed; /* set by the observer */
+};
+
+enum base_phase { BASE_OPENING, BASE_OPEN, BASE_FAILED, BASE_GONE };
+
+struct base_change { /* came while opening */
+    uuid version;
+    uint64_t generation;
+    uint8_t state;
+};
+
+struct base {
+    uuid id;
+    /* guarded by engine.lock */
+    size_t users;
+    int64_t used_ns;
+    bool detached; /* out of the table: freed with its last user */
+
+    pthread_mutex_t lock; /* guards all below */
+    pthread_cond_t moved; /* phase or applied */
+    enum base_phase phase;
+    struct err err;            /* BASE_FAILED: why */
+    uint64_t applied;          /* generation */
+    struct segment **segments; /* ascending ids */
+    size_t segments_n, segments_cap;
+    /* Versions the store has and no segment: id to state. */
+    struct map *missing;
+    int64_t told_ns; /* when the owner was told of missing ones; 0: not */
+    uint64_t *bad;   /* ids of lost segments whose rows are to go */
+    size_t bad_n;
+    struct base_change *early;
+    size_t early_n, early_cap;
+    int64_t changed_ns;    /* last change */
+    int64_t rest_until_ns; /* no merging before: one has failed */
+};
+
+struct engine {
+    struct store *store;
+    const char *dir; /* the store's */
+    bool merges;
+    void (*on_missing)(void *arg, uuid base);
+    void *arg;
+
+    pthread_mutex_t lock; /* guards all below but the counters */
+    pthread_cond_t wake;  /* the keeper; settle */
+    struct map *bases;    /* id to struct base * */
+    struct map *seen;     /* id to last generation observed */
+    struct map *later;    /* closed bases that hold something deleted */
+    struct map *gone;     /* deleted bases whose folder is to go */
+    bool ending, asked;   /* asked: the keeper has something to do */
+    size_t settling;      /* how many wait in settle */
+    uint64_t pass, settled_pass;
+
+    pthread_t keeper;
+    bool keeper_runs;
+    atomic_uint_fast64_t merges_n, rebuilt_n;
+};
+
+static inline str uuid_key(const uuid *u)
+{
+    return (str){(const char *)u->b, sizeof u->b};
+}
+
+/* How long anybody waits for a base that another thread is opening. */
+#define OPEN_WAIT_NS ((int64_t)30 * 1000000000)
+
+/* Opens the base if it isn't and keeps it open until base_release. session
+ * may be NULL: then one is taken. Waits for one that another thread opens. */
+rc base_acquire(struct engine *g, uuid id, struct db *session, int64_t until_ns,
+                struct base **b, struct err *e) MUST_CHECK;
+void base_release(struct engine *g, struct base *b);
+/* Waits until the base knows of all changes up to this generation. */
+rc base_wait(struct base *b, uint64_t generation, int64_t until_ns,
+             struct err *e) MUST_CHECK;
+/* Closes those unused since before_ns, and the longest unused ones while more
+ * than BASES_OPEN_MAX are open. */
+void bases_close_idle(struct engine *g, int64_t before_ns);
+void base_free(struct base *b);
+store_observer engine_observe;
+
+/* ---- merge.c ---- */
+
+/* One merge that is due in this base, done. now: also what would wait for a
+ * quiet moment. *did: there was one. */
+rc merge_step(struct engine *g, struct base *b, bool now, bool *did,
+              struct err *e) MUST_CHECK;
+
+/* ---- keeper.c ---- */
+
+rc keeper_start(struct engine *g, struct err *e) MUST_CHECK;
+void keeper_end(struct engine *g);
+void keeper_ask(struct engine *g); /* takes engine.lock */
+
+/* ---- marks.c ---- */
+
+struct analyser *thread_analyser(void); /* this thread's, freed with it */
+
+#endif
