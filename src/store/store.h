@@ -67,7 +67,7 @@ struct write {
         frees; /* deletes or updates only: may use the reserve on a full disk */
     rc code;
     struct err err;
-    struct write *next; /* the queue's */
+    void *waiter; /* store_write's */
 };
 
 /* RC_OK: done will be called exactly once. */
@@ -126,7 +126,8 @@ rc db_generation(struct db *db, uuid base, uint64_t *generation,
 
 /* Up to BLOB_INLINE_BYTES_MAX they are rows, above files
  * DATA/blobs/ab/SHA256 (zstd frames of 64 KiB with a seek table, drawn in
- * docs/formats.md). Counted in rows; freed only by the writer. */
+ * docs/formats.md). Freed only by the writer. RC_CORRUPT from a read: that
+ * one body is damaged, all others are served. */
 struct blob_ref {
     sha256 sha;
     uint64_t bytes;
@@ -143,13 +144,15 @@ rc blob_put(struct blob_writer *w, const void *p, size_t n,
 rc blob_end(struct blob_writer *w, struct blob_ref *ref,
             struct err *e) MUST_CHECK;
 uint64_t blob_writer_bytes(const struct blob_writer *w); /* so far */
-/* Drops the pin and what was not ended. NULL is fine. Any thread. */
+/* Drops the pin and what was not ended. After the write that used it is done.
+ * NULL is fine. Any thread. */
 void blob_writer_close(struct blob_writer *w);
 
-/* Inside a write: makes the row if it is new, adds one use. */
+/* Inside a write: the body may now be named by a row. Its uses are counted by
+ * the rows that name it (db_version_put, _update, _drop, db_document_delete);
+ * one that no row names at the write's end is dropped, its file after the
+ * commit. */
 rc blob_use(struct db *db, struct blob_writer *w, struct err *e) MUST_CHECK;
-/* One use less; at none the row goes, and the file after the commit. */
-rc blob_release(struct db *db, const sha256 *sha, struct err *e) MUST_CHECK;
 
 rc blob_read(struct db *db, const sha256 *sha, size_t bytes_max,
              struct arena *out, str *bytes, struct err *e) MUST_CHECK;
@@ -399,7 +402,8 @@ struct hit_row {
 rc db_hit(struct db *db, uuid base, uuid version, struct arena *out,
           struct hit_row *h, struct err *e);
 
-/* jobs */
+/* jobs. kind, title, total and created_ms are written; status, counts and the
+ * other times follow from its items. */
 rc db_job_put(struct db *db, const struct job_row *j, struct err *e);
 rc db_job_get(struct db *db, uuid tenant, uuid base, uuid id, struct arena *out,
               struct job_row *j, struct err *e);
@@ -407,6 +411,7 @@ rc db_job_get(struct db *db, uuid tenant, uuid base, uuid id, struct arena *out,
 rc db_job_list(struct db *db, uuid tenant, uuid base, unsigned statuses,
                struct page_req p, struct arena *out, struct job_row **v,
                size_t *n, bool *more, struct err *e);
+/* Counts itself in its job, which begins with nothing counted. */
 rc db_item_put(struct db *db, const struct item_row *i, struct err *e);
 /* Writes status, stage, error, counts, times; keeps the job's counters,
  * status and times right (the rule is job_status_of in store/jobs.c). */

@@ -1,0 +1,241 @@
+/* Documents: rows, and with each the version that governs it. */
+#include "store/store_priv.h"
+
+/* The governing version: the active one, else the newest. */
+#define DOCUMENT_SELECT                                                      \
+    "SELECT d.id, d.base, d.tenant, d.title, d.metadata, d.external_id,"     \
+    " d.source_type, d.active_version, d.state, d.created_ms, d.updated_ms," \
+    " (SELECT count(*) FROM version w"                                       \
+    "  WHERE w.base = d.base AND w.document = d.id),"                        \
+    " v.id, v.number, v.chunk_count, v.token_count, v.original_sha,"         \
+    " v.text_sha"                                                            \
+    " FROM document d LEFT JOIN version v ON v.base = d.base AND v.id ="     \
+    "  coalesce(d.active_version, (SELECT w.id FROM version w"               \
+    "   WHERE w.base = d.base AND w.document = d.id"                         \
+    "   ORDER BY w.number DESC LIMIT 1))"
+
+static void document_read(struct q *q, struct arena *out,
+                          struct document_row *d)
+{
+    d->id = q_get_uuid(q);
+    d->base = q_get_uuid(q);
+    d->tenant = q_get_uuid(q);
+    d->title = q_get_text(q, out);
+    d->metadata = q_get_text(q, out);
+    d->external_id = q_get_text(q, out);
+    d->source_type = q_get_text(q, out);
+    d->active_version = q_get_uuid(q);
+    d->state = (enum version_state)q_get_u32(q);
+    d->created_ms = q_get_int(q);
+    d->updated_ms = q_get_int(q);
+    d->version_count = q_get_uint(q);
+    d->version = q_get_uuid(q);
+    d->version_number = q_get_u32(q);
+    d->chunk_count = q_get_uint(q);
+    d->token_count = q_get_uint(q);
+    d->original_sha = q_get_sha(q);
+    d->has_text = !q_is_null(q);
+    d->text_sha = q_get_sha(q);
+}
+
+rc db_document_put(struct db *db, const struct document_row *d, struct err *e)
+{
+    struct q q =
+        q_open(db, "INSERT INTO document(base, id, tenant, title, metadata,"
+                   " external_id, source_type, active_version, state,"
+                   " created_ms, updated_ms)"
+                   " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)");
+    rc code;
+
+    q_uuid(&q, d->base);
+    q_uuid(&q, d->id);
+    q_uuid(&q, d->tenant);
+    q_text(&q, d->title);
+    q_text(&q, d->metadata);
+    q_text_or_null(&q, d->external_id);
+    q_text(&q, d->source_type);
+    q_uuid(&q, d->active_version);
+    q_int(&q, d->state);
+    q_int(&q, d->created_ms);
+    q_int(&q, d->updated_ms);
+    code = q_run(&q, NULL, e);
+    if (code == RC_CONFLICT)
+        return err_set(e, RC_CONFLICT,
+                       "a document with that external_id is there");
+    if (code == RC_OK)
+        code = object_put(db, d->id, d->tenant, OBJECT_DOCUMENT, d->base, e);
+    if (code == RC_OK)
+        code = base_count(db, d->base, VERSION_GONE, d->state, e);
+    return code;
+}
+
+static rc state_of(struct db *db, uuid tenant, uuid base, uuid id,
+                   enum version_state *state, struct err *e)
+{
+    struct q q = q_open(db, "SELECT state FROM document"
+                            " WHERE base = ?1 AND id = ?2 AND tenant = ?3");
+
+    q_uuid(&q, base);
+    q_uuid(&q, id);
+    q_uuid(&q, tenant);
+    if (q_row(&q))
+        *state = (enum version_state)q_get_u32(&q);
+    return q_end_one(&q, "document", e);
+}
+
+rc db_document_update(struct db *db, const struct document_row *d,
+                      struct err *e)
+{
+    enum version_state was;
+    struct q q;
+    rc code = state_of(db, d->tenant, d->base, d->id, &was, e);
+
+    if (code != RC_OK)
+        return code;
+    q = q_open(db, "UPDATE document SET title = ?3, metadata = ?4, state = ?5,"
+                   " active_version = ?6, updated_ms = ?7"
+                   " WHERE base = ?1 AND id = ?2");
+    q_uuid(&q, d->base);
+    q_uuid(&q, d->id);
+    q_text(&q, d->title);
+    q_text(&q, d->metadata);
+    q_int(&q, d->state);
+    q_uuid(&q, d->active_version);
+    q_int(&q, d->updated_ms);
+    code = q_run(&q, NULL, e);
+    if (code != RC_OK)
+        return code;
+    return base_count(db, d->base, was, d->state, e);
+}
+
+rc db_document_get(struct db *db, uuid tenant, uuid base, uuid id,
+                   struct arena *out, struct document_row *d, struct err *e)
+{
+    struct q q = q_open(db, DOCUMENT_SELECT " WHERE d.base = ?1 AND d.id = ?2"
+                                            " AND d.tenant = ?3");
+
+    q_uuid(&q, base);
+    q_uuid(&q, id);
+    q_uuid(&q, tenant);
+    if (q_row(&q))
+        document_read(&q, out, d);
+    return q_end_one(&q, "document", e);
+}
+
+rc db_document_by_external_id(struct db *db, uuid tenant, uuid base, str ext,
+                              struct arena *out, struct document_row *d,
+                              struct err *e)
+{
+    struct q q = q_open(db, DOCUMENT_SELECT " WHERE d.base = ?1"
+                                            " AND d.external_id = ?2"
+                                            " AND d.tenant = ?3");
+
+    q_uuid(&q, base);
+    q_text(&q, ext);
+    q_uuid(&q, tenant);
+    if (q_row(&q))
+        document_read(&q, out, d);
+    return q_end_one(&q, "document", e);
+}
+
+rc db_document_list(struct db *db, uuid tenant, uuid base, struct page_req p,
+                    struct arena *out, struct document_row **v, size_t *n,
+                    bool *more, struct err *e)
+{
+    struct q q = q_open(db, DOCUMENT_SELECT " WHERE d.base = ?1 AND d.id < ?2"
+                                            " AND d.tenant = ?3"
+                                            " ORDER BY d.id DESC LIMIT ?4");
+    size_t cap = 0;
+
+    *v = NULL;
+    *n = 0;
+    q_uuid(&q, base);
+    q_before(&q, p.before);
+    q_uuid(&q, tenant);
+    q_uint(&q, p.limit + 1);
+    while (q_row(&q)) {
+        struct document_row d = {0};
+
+        document_read(&q, out, &d);
+        ARENA_PUSH(out, *v, *n, cap, d);
+    }
+    page_cut(n, p.limit, more);
+    return q_end(&q, e);
+}
+
+rc document_drop(struct db *db, uuid tenant, uuid base, uuid id, struct err *e)
+{
+    struct q q;
+    rc code = versions_drop(db, tenant, base, id, e);
+
+    if (code != RC_OK)
+        return code;
+    q = q_open(db, "DELETE FROM document"
+                   " WHERE base = ?1 AND id = ?2 AND tenant = ?3");
+    q_uuid(&q, base);
+    q_uuid(&q, id);
+    q_uuid(&q, tenant);
+    code = q_run(&q, NULL, e);
+    if (code != RC_OK)
+        return code;
+    return object_drop(db, id, e);
+}
+
+/* The index forgets every version of the document. */
+static rc note_gone(struct db *db, uuid base, uuid document, struct err *e)
+{
+    struct arena *tmp = arena_open();
+    uuid *ids;
+    size_t n;
+    rc code = versions_of(db, base, document, tmp, &ids, &n, e);
+
+    for (size_t i = 0; code == RC_OK && i < n; i++)
+        code = db_change(db,
+                         &(struct change){.kind = CHANGE_VERSION,
+                                          .base = base,
+                                          .version = ids[i],
+                                          .state = VERSION_GONE},
+                         e);
+    arena_close(tmp);
+    return code;
+}
+
+rc db_document_delete(struct db *db, uuid tenant, uuid base, uuid id,
+                      struct err *e)
+{
+    enum version_state was;
+    rc code = state_of(db, tenant, base, id, &was, e);
+
+    if (code == RC_OK)
+        code = note_gone(db, base, id, e);
+    if (code == RC_OK)
+        code = base_count(db, base, was, VERSION_GONE, e);
+    if (code == RC_OK)
+        code = document_drop(db, tenant, base, id, e);
+    return code;
+}
+
+rc db_hit(struct db *db, uuid base, uuid version, struct arena *out,
+          struct hit_row *h, struct err *e)
+{
+    struct q q =
+        q_open(db, "SELECT d.id, d.base, v.number, d.title, d.source_type,"
+                   " d.external_id, v.text_sha, b.sensitivity FROM version v"
+                   " JOIN document d ON d.base = v.base AND d.id = v.document"
+                   " JOIN base b ON b.tenant = v.tenant AND b.id = v.base"
+                   " WHERE v.base = ?1 AND v.id = ?2");
+
+    q_uuid(&q, base);
+    q_uuid(&q, version);
+    if (q_row(&q)) {
+        h->document = q_get_uuid(&q);
+        h->base = q_get_uuid(&q);
+        h->number = q_get_u32(&q);
+        h->title = q_get_text(&q, out);
+        h->source_type = q_get_text(&q, out);
+        h->external_id = q_get_text(&q, out);
+        h->text_sha = q_get_sha(&q);
+        h->sensitivity = (int)q_get_int(&q);
+    }
+    return q_end_one(&q, "version", e);
+}

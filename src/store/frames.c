@@ -1,0 +1,265 @@
+#include "store/frames_priv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <zstd.h>
+
+#include "base/file.h"
+#include "base/io.h"
+#include "base/mem.h"
+
+#define FRAMES_MAX ((size_t)1 << 20) /* 64 GiB of plain bytes */
+#define ENTRY_BYTES 8
+#define HEAD_BYTES 8
+#define FOOT_BYTES 9
+#define HEAD_MAGIC 0x184D2A5Eu
+#define FOOT_MAGIC 0x8F92EAB1u
+/* Incompressible uploads (PDF, ZIP) are most of the bytes: level 1 sees that
+ * soonest, and text still halves. */
+#define LEVEL 1
+
+/* ---- writing ---- */
+
+struct frames_out {
+    int fd;
+    const char *path;
+    ZSTD_CCtx *ctx;
+    void *packed;
+    struct buf table;
+    size_t n;
+    uint64_t at;
+};
+
+rc frames_out_open(int fd, const char *path, struct frames_out **out,
+                   struct err *e)
+{
+    struct frames_out *f = mem_alloc(sizeof *f);
+
+    f->fd = fd;
+    f->path = path;
+    buf_open(&f->table, FRAMES_MAX * ENTRY_BYTES + HEAD_BYTES + FOOT_BYTES);
+    f->ctx = ZSTD_createCCtx();
+    f->packed = mem_try(ZSTD_compressBound(FRAME_BYTES));
+    if (f->ctx == NULL || f->packed == NULL ||
+        ZSTD_isError(ZSTD_CCtx_setParameter(f->ctx, ZSTD_c_checksumFlag, 1)) ||
+        ZSTD_isError(
+            ZSTD_CCtx_setParameter(f->ctx, ZSTD_c_compressionLevel, LEVEL))) {
+        frames_out_close(f);
+        return err_set(e, RC_NOMEM, "no memory to write %s", path);
+    }
+    *out = f;
+    return RC_OK;
+}
+
+void frames_out_close(struct frames_out *f)
+{
+    if (f == NULL)
+        return;
+    (void)ZSTD_freeCCtx(f->ctx);
+    mem_free(f->packed);
+    buf_close(&f->table);
+    mem_free(f);
+}
+
+static rc append(struct frames_out *f, str bytes, struct err *e)
+{
+    rc code = file_pwrite_all(f->fd, f->path, bytes, f->at, e);
+
+    f->at += bytes.n;
+    return code;
+}
+
+rc frames_out_put(struct frames_out *f, const void *p, size_t n, struct err *e)
+{
+    size_t packed;
+
+    ASSERT(n > 0 && n <= FRAME_BYTES);
+    if (f->n == FRAMES_MAX)
+        return err_set(e, RC_LIMIT, "a body of more than %zu frames",
+                       FRAMES_MAX);
+    packed = ZSTD_compress2(f->ctx, f->packed, ZSTD_compressBound(FRAME_BYTES),
+                            p, n);
+    if (ZSTD_isError(packed))
+        return err_set(e, RC_NOMEM, "cannot pack a frame of %s: %s", f->path,
+                       ZSTD_getErrorName(packed));
+    buf_put_u32(&f->table, (uint32_t)packed);
+    buf_put_u32(&f->table, (uint32_t)n);
+    f->n++;
+    return append(f, (str){f->packed, packed}, e);
+}
+
+rc frames_out_end(struct frames_out *f, struct err *e)
+{
+    struct buf head = {0};
+    rc code;
+
+    buf_put_u32(&head, HEAD_MAGIC);
+    buf_put_u32(&head, (uint32_t)(f->n * ENTRY_BYTES + FOOT_BYTES));
+    buf_put_u32(&f->table, (uint32_t)f->n);
+    buf_put_char(&f->table, 0);
+    buf_put_u32(&f->table, FOOT_MAGIC);
+    code = buf_end(&head, e);
+    if (code == RC_OK)
+        code = buf_end(&f->table, e);
+    if (code == RC_OK)
+        code = append(f, buf_str(&head), e);
+    if (code == RC_OK)
+        code = append(f, buf_str(&f->table), e);
+    buf_close(&head);
+    return code;
+}
+
+/* ---- reading ---- */
+
+struct frames_in {
+    int fd;
+    const char *path;
+    uint64_t bytes; /* plain */
+    size_t n;
+    uint64_t *starts; /* n + 1: where each packed frame begins */
+    void *packed;     /* one frame */
+    uint8_t *plain;   /* the frame number `held` */
+    size_t held;      /* n: none */
+    size_t held_bytes;
+};
+
+static rc damaged(const struct frames_in *f, const char *what, struct err *e)
+{
+    return err_set(e, RC_CORRUPT, "%s is damaged: %s", f->path, what);
+}
+
+/* How many plain bytes frame i has: all but the last are full. */
+static size_t plain_bytes(const struct frames_in *f, size_t i)
+{
+    uint64_t rest = f->bytes - (uint64_t)i * FRAME_BYTES;
+
+    return rest < FRAME_BYTES ? (size_t)rest : FRAME_BYTES;
+}
+
+static rc read_table(struct frames_in *f, str table, uint64_t file_bytes,
+                     struct err *e)
+{
+    struct cur c = cur_of(table);
+    uint64_t at = 0;
+
+    if (cur_u32(&c) != HEAD_MAGIC || cur_u32(&c) != table.n - HEAD_BYTES)
+        return damaged(f, "no seek table", e);
+    for (size_t i = 0; i < f->n; i++) {
+        uint32_t packed = cur_u32(&c);
+
+        if (cur_u32(&c) != plain_bytes(f, i) || packed == 0 ||
+            packed > ZSTD_compressBound(FRAME_BYTES))
+            return damaged(f, "a frame's size is wrong", e);
+        f->starts[i] = at;
+        at += packed;
+    }
+    f->starts[f->n] = at;
+    if (at + table.n != file_bytes || cur_u32(&c) != f->n || cur_u8(&c) != 0 ||
+        cur_u32(&c) != FOOT_MAGIC || c.bad)
+        return damaged(f, "its sizes don't add up", e);
+    return RC_OK;
+}
+
+rc frames_in_open(const char *path, uint64_t bytes, struct frames_in **out,
+                  struct err *e)
+{
+    struct frames_in *f = mem_alloc(sizeof *f);
+    uint64_t file_bytes;
+    size_t table_bytes;
+    char *table = NULL;
+    rc code;
+
+    f->fd = -1;
+    f->path = path;
+    f->bytes = bytes;
+    f->n = (size_t)((bytes + FRAME_BYTES - 1) / FRAME_BYTES);
+    f->held = f->n;
+    table_bytes = f->n * ENTRY_BYTES + HEAD_BYTES + FOOT_BYTES;
+    code = file_size(path, &file_bytes, e);
+    if (code != RC_OK)
+        goto done;
+    if (f->n > FRAMES_MAX || file_bytes < table_bytes) {
+        code = damaged(f, "it is too short", e);
+        goto done;
+    }
+    table = mem_try(table_bytes);
+    f->starts = mem_try((f->n + 1) * sizeof *f->starts);
+    f->packed = mem_try(ZSTD_compressBound(FRAME_BYTES));
+    f->plain = mem_try(FRAME_BYTES);
+    if (table == NULL || f->starts == NULL || f->packed == NULL ||
+        f->plain == NULL) {
+        code = err_set(e, RC_NOMEM, "no memory to read %s", path);
+        goto done;
+    }
+    f->fd = io_open(path, O_RDONLY, 0);
+    if (f->fd < 0) {
+        code = err_errno(e, errno == ENOENT ? RC_NOTFOUND : RC_IO, errno,
+                         "cannot open %s", path);
+        goto done;
+    }
+    code = file_pread_all(f->fd, path, table, table_bytes,
+                          file_bytes - table_bytes, e);
+    if (code == RC_OK)
+        code = read_table(f, (str){table, table_bytes}, file_bytes, e);
+done:
+    mem_free(table);
+    if (code != RC_OK) {
+        frames_in_close(f);
+        f = NULL;
+    }
+    *out = f;
+    return code;
+}
+
+void frames_in_close(struct frames_in *f)
+{
+    if (f == NULL)
+        return;
+    if (f->fd >= 0)
+        (void)io_close(f->fd);
+    mem_free(f->starts);
+    mem_free(f->packed);
+    mem_free(f->plain);
+    mem_free(f);
+}
+
+static rc load_frame(struct frames_in *f, size_t i, struct err *e)
+{
+    size_t packed = (size_t)(f->starts[i + 1] - f->starts[i]), plain;
+    rc code;
+
+    if (f->held == i)
+        return RC_OK;
+    f->held = f->n;
+    code = file_pread_all(f->fd, f->path, f->packed, packed, f->starts[i], e);
+    if (code != RC_OK)
+        return code;
+    plain = ZSTD_decompress(f->plain, FRAME_BYTES, f->packed, packed);
+    if (ZSTD_isError(plain))
+        return damaged(f, ZSTD_getErrorName(plain), e);
+    if (plain != plain_bytes(f, i))
+        return damaged(f, "a frame's length is wrong", e);
+    f->held = i;
+    f->held_bytes = plain;
+    return RC_OK;
+}
+
+rc frames_in_read(struct frames_in *f, uint64_t at, size_t n, void *to,
+                  struct err *e)
+{
+    ASSERT(at <= f->bytes && n <= f->bytes - at);
+    for (size_t done = 0; done < n;) {
+        size_t i = (size_t)((at + done) / FRAME_BYTES);
+        size_t from = (size_t)((at + done) % FRAME_BYTES), take;
+        rc code = load_frame(f, i, e);
+
+        if (code != RC_OK)
+            return code;
+        take = f->held_bytes - from;
+        if (take > n - done)
+            take = n - done;
+        memcpy((char *)to + done, f->plain + from, take);
+        done += take;
+    }
+    return RC_OK;
+}

@@ -1,0 +1,621 @@
+/* Jobs, their items and the queue made of them. */
+#include "store/store_priv.h"
+
+#include "base/clock.h"
+
+const char *const JOB_STATUS_NAMES[JOB_STATUS_COUNT] = {
+    [JOB_QUEUED] = "queued",
+    [JOB_PROCESSING] = "processing",
+    [JOB_COMPLETED] = "completed",
+    [JOB_PARTIAL_FAILURE] = "partial_failure",
+    [JOB_FAILED] = "failed",
+    [JOB_DUPLICATE] = "duplicate",
+    [JOB_QUARANTINED] = "quarantined",
+};
+
+const char *const STAGE_NAMES[STAGE_COUNT] = {
+    [STAGE_QUEUED] = "queued",     [STAGE_EXTRACT] = "extract",
+    [STAGE_CHUNK] = "chunk",       [STAGE_INDEX] = "index",
+    [STAGE_REFINING] = "refining", [STAGE_DONE] = "done",
+};
+
+static_assert(JOB_QUEUED == 0 && JOB_PROCESSING == 1 && JOB_COMPLETED == 2 &&
+                  JOB_FAILED == 4,
+              "the numbers in the statements below");
+
+/* ---- the rule ---- */
+
+/* Any item at work makes the job processing; while none has begun it is
+ * queued, whatever duplicates were found. Else all of one kind give their name,
+ * one failure among others makes it partial. */
+enum job_status job_status_of(const uint64_t counts[JOB_STATUS_COUNT])
+{
+    uint64_t begun = 0, all = 0;
+
+    for (unsigned i = 0; i < JOB_STATUS_COUNT; i++) {
+        all += counts[i];
+        if (i != JOB_QUEUED && i != JOB_DUPLICATE)
+            begun += counts[i];
+    }
+    if (counts[JOB_PROCESSING] > 0 || (counts[JOB_QUEUED] > 0 && begun > 0))
+        return JOB_PROCESSING;
+    if (counts[JOB_QUEUED] > 0 || all == 0)
+        return JOB_QUEUED;
+    if (counts[JOB_DUPLICATE] == all)
+        return JOB_DUPLICATE;
+    if (counts[JOB_QUARANTINED] == all)
+        return JOB_QUARANTINED;
+    if (counts[JOB_FAILED] == all)
+        return JOB_FAILED;
+    return counts[JOB_FAILED] > 0 ? JOB_PARTIAL_FAILURE : JOB_COMPLETED;
+}
+
+static bool is_over(enum job_status status)
+{
+    return status != JOB_QUEUED && status != JOB_PROCESSING;
+}
+
+/* ---- jobs ---- */
+
+#define JOB_COLUMNS                                                            \
+    "id, base, tenant, kind, title, error, status, total, n0, n1, n2, n3, n4," \
+    " n5, n6, cancel, created_ms, updated_ms, started_ms, completed_ms"
+
+static void job_read(struct q *q, struct arena *out, struct job_row *j)
+{
+    j->id = q_get_uuid(q);
+    j->base = q_get_uuid(q);
+    j->tenant = q_get_uuid(q);
+    j->kind = q_get_text(q, out);
+    j->title = q_get_text(q, out);
+    j->error = q_get_text(q, out);
+    j->status = (enum job_status)q_get_u32(q);
+    j->total = q_get_uint(q);
+    for (size_t i = 0; i < JOB_STATUS_COUNT; i++)
+        j->counts[i] = q_get_uint(q);
+    j->cancel = q_get_bool(q);
+    j->created_ms = q_get_int(q);
+    j->updated_ms = q_get_int(q);
+    j->started_ms = q_get_int(q);
+    j->completed_ms = q_get_int(q);
+}
+
+rc db_job_put(struct db *db, const struct job_row *j, struct err *e)
+{
+    struct q q =
+        q_open(db, "INSERT INTO job(base, id, tenant, kind, title, error,"
+                   " status, total, cancel, created_ms, updated_ms,"
+                   " started_ms, completed_ms)"
+                   " VALUES(?1, ?2, ?3, ?4, ?5, ?6, 0, ?7, 0, ?8, ?8, 0, 0)");
+    rc code;
+
+    q_uuid(&q, j->base);
+    q_uuid(&q, j->id);
+    q_uuid(&q, j->tenant);
+    q_text(&q, j->kind);
+    q_text_or_null(&q, j->title);
+    q_text_or_null(&q, j->error);
+    q_uint(&q, j->total);
+    q_int(&q, j->created_ms);
+    code = q_run(&q, NULL, e);
+    if (code != RC_OK)
+        return code;
+    return object_put(db, j->id, j->tenant, OBJECT_JOB, j->base, e);
+}
+
+rc db_job_get(struct db *db, uuid tenant, uuid base, uuid id, struct arena *out,
+              struct job_row *j, struct err *e)
+{
+    struct q q = q_open(db, "SELECT " JOB_COLUMNS " FROM job"
+                            " WHERE base = ?1 AND id = ?2 AND tenant = ?3");
+
+    q_uuid(&q, base);
+    q_uuid(&q, id);
+    q_uuid(&q, tenant);
+    if (q_row(&q))
+        job_read(&q, out, j);
+    return q_end_one(&q, "job", e);
+}
+
+rc db_job_list(struct db *db, uuid tenant, uuid base, unsigned statuses,
+               struct page_req p, struct arena *out, struct job_row **v,
+               size_t *n, bool *more, struct err *e)
+{
+    unsigned completed = 1u << JOB_COMPLETED;
+    struct q q;
+    size_t cap = 0;
+
+    /* Without the completed ones the small index serves. */
+    if (statuses != 0 && (statuses & completed) == 0)
+        q = q_open(db, "SELECT " JOB_COLUMNS " FROM job INDEXED BY job_open"
+                       " WHERE base = ?1 AND id < ?2 AND tenant = ?3"
+                       " AND status <> 2 AND (?4 >> status) & 1 = 1"
+                       " ORDER BY id DESC LIMIT ?5");
+    else
+        q = q_open(db, "SELECT " JOB_COLUMNS " FROM job"
+                       " WHERE base = ?1 AND id < ?2 AND tenant = ?3"
+                       " AND (?4 >> status) & 1 = 1"
+                       " ORDER BY id DESC LIMIT ?5");
+    *v = NULL;
+    *n = 0;
+    q_uuid(&q, base);
+    q_before(&q, p.before);
+    q_uuid(&q, tenant);
+    q_int(&q, statuses == 0 ? INT32_MAX : (int64_t)statuses);
+    q_uint(&q, p.limit + 1);
+    while (q_row(&q)) {
+        struct job_row j = {0};
+
+        job_read(&q, out, &j);
+        ARENA_PUSH(out, *v, *n, cap, j);
+    }
+    page_cut(n, p.limit, more);
+    return q_end(&q, e);
+}
+
+/* A job's figures while one of its items moves. */
+struct tally {
+    uint64_t counts[JOB_STATUS_COUNT];
+    enum job_status status;
+    int64_t started_ms, completed_ms;
+};
+
+static rc tally_read(struct db *db, uuid base, uuid job, struct tally *t,
+                     struct err *e)
+{
+    struct q q = q_open(db, "SELECT n0, n1, n2, n3, n4, n5, n6, status,"
+                            " started_ms, completed_ms FROM job"
+                            " WHERE base = ?1 AND id = ?2");
+
+    q_uuid(&q, base);
+    q_uuid(&q, job);
+    if (q_row(&q)) {
+        for (size_t i = 0; i < JOB_STATUS_COUNT; i++)
+            t->counts[i] = q_get_uint(&q);
+        t->status = (enum job_status)q_get_u32(&q);
+        t->started_ms = q_get_int(&q);
+        t->completed_ms = q_get_int(&q);
+    }
+    return q_end_one(&q, "job", e);
+}
+
+static rc tally_write(struct db *db, uuid base, uuid job, const struct tally *t,
+                      int64_t now_ms, struct err *e)
+{
+    struct q q = q_open(db, "UPDATE job SET n0 = ?3, n1 = ?4, n2 = ?5,"
+                            " n3 = ?6, n4 = ?7, n5 = ?8, n6 = ?9,"
+                            " updated_ms = ?10 WHERE base = ?1 AND id = ?2");
+    q_uuid(&q, base);
+    q_uuid(&q, job);
+    for (size_t i = 0; i < JOB_STATUS_COUNT; i++)
+        q_uint(&q, t->counts[i]);
+    q_int(&q, now_ms);
+    return q_run(&q, NULL, e);
+}
+
+/* Apart from the counts, since it also moves the job in its index. */
+static rc status_write(struct db *db, uuid base, uuid job,
+                       const struct tally *t, struct err *e)
+{
+    struct q q = q_open(db, "UPDATE job SET status = ?3, started_ms = ?4,"
+                            " completed_ms = ?5 WHERE base = ?1 AND id = ?2");
+    q_uuid(&q, base);
+    q_uuid(&q, job);
+    q_int(&q, t->status);
+    q_int(&q, t->started_ms);
+    q_int(&q, t->completed_ms);
+    return q_run(&q, NULL, e);
+}
+
+#define STATUS_NONE JOB_STATUS_COUNT
+
+/* One item of the job goes from one status to another. */
+static rc job_count(struct db *db, uuid base, uuid job, enum job_status from,
+                    enum job_status to, struct err *e)
+{
+    int64_t now_ms = clock_wall_ms();
+    enum job_status was;
+    struct tally t;
+    rc code;
+
+    if (from == to)
+        return RC_OK;
+    code = tally_read(db, base, job, &t, e);
+    if (code != RC_OK)
+        return code;
+    if (from < JOB_STATUS_COUNT && t.counts[from] > 0)
+        t.counts[from]--;
+    t.counts[to]++;
+    was = t.status;
+    t.status = job_status_of(t.counts);
+    if (t.status != JOB_QUEUED && t.started_ms == 0)
+        t.started_ms = now_ms;
+    t.completed_ms = is_over(t.status) ? now_ms : 0;
+    code = tally_write(db, base, job, &t, now_ms, e);
+    if (code != RC_OK || t.status == was)
+        return code;
+    return status_write(db, base, job, &t, e);
+}
+
+/* ---- items ---- */
+
+#define ITEM_COLUMNS                                                          \
+    "job, base, tenant, idx, document, version, duplicate_document,"          \
+    " duplicate_version, title, error, status, stage, attempts, chunk_count," \
+    " run_at_ms, started_ms, completed_ms"
+
+static void item_read(struct q *q, struct arena *out, struct item_row *i)
+{
+    i->job = q_get_uuid(q);
+    i->base = q_get_uuid(q);
+    i->tenant = q_get_uuid(q);
+    i->index = q_get_u32(q);
+    i->document = q_get_uuid(q);
+    i->version = q_get_uuid(q);
+    i->duplicate_document = q_get_uuid(q);
+    i->duplicate_version = q_get_uuid(q);
+    i->title = q_get_text(q, out);
+    i->error = q_get_text(q, out);
+    i->status = (enum job_status)q_get_u32(q);
+    i->stage = (enum stage)q_get_u32(q);
+    i->attempts = q_get_u32(q);
+    i->chunk_count = q_get_uint(q);
+    i->run_at_ms = q_get_int(q);
+    i->started_ms = q_get_int(q);
+    i->completed_ms = q_get_int(q);
+}
+
+static void bind_progress(struct q *q, const struct item_row *i)
+{
+    q_text_or_null(q, i->error);
+    q_int(q, i->status);
+    q_int(q, i->stage);
+    q_int(q, i->attempts);
+    q_uint(q, i->chunk_count);
+    q_int(q, i->run_at_ms);
+    q_int(q, i->started_ms);
+    q_int(q, i->completed_ms);
+}
+
+rc db_item_put(struct db *db, const struct item_row *i, struct err *e)
+{
+    struct q q = q_open(
+        db, "INSERT INTO item(base, job, idx, tenant, document, version,"
+            " duplicate_document, duplicate_version, title, error, status,"
+            " stage, attempts, chunk_count, run_at_ms, started_ms,"
+            " completed_ms, late) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9,"
+            " ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, coalesce((SELECT"
+            "  kind = 'reindex' FROM job WHERE base = ?1 AND id = ?2), 0))");
+    rc code;
+
+    q_uuid(&q, i->base);
+    q_uuid(&q, i->job);
+    q_int(&q, i->index);
+    q_uuid(&q, i->tenant);
+    q_uuid(&q, i->document);
+    q_uuid(&q, i->version);
+    q_uuid(&q, i->duplicate_document);
+    q_uuid(&q, i->duplicate_version);
+    q_text_or_null(&q, i->title);
+    bind_progress(&q, i);
+    code = q_run(&q, NULL, e);
+    if (code != RC_OK)
+        return code;
+    return job_count(db, i->base, i->job, STATUS_NONE, i->status, e);
+}
+
+rc db_item_update(struct db *db, const struct item_row *i, struct err *e)
+{
+    struct q q = q_open(db, "SELECT status FROM item"
+                            " WHERE base = ?1 AND job = ?2 AND idx = ?3");
+    enum job_status was = STATUS_NONE;
+    rc code;
+
+    q_uuid(&q, i->base);
+    q_uuid(&q, i->job);
+    q_int(&q, i->index);
+    if (q_row(&q))
+        was = (enum job_status)q_get_u32(&q);
+    code = q_end_one(&q, "item", e);
+    if (code != RC_OK)
+        return code;
+    q = q_open(db, "UPDATE item SET error = ?4, status = ?5, stage = ?6,"
+                   " attempts = ?7, chunk_count = ?8, run_at_ms = ?9,"
+                   " started_ms = ?10, completed_ms = ?11"
+                   " WHERE base = ?1 AND job = ?2 AND idx = ?3");
+    q_uuid(&q, i->base);
+    q_uuid(&q, i->job);
+    q_int(&q, i->index);
+    bind_progress(&q, i);
+    code = q_run(&q, NULL, e);
+    if (code != RC_OK)
+        return code;
+    return job_count(db, i->base, i->job, was, i->status, e);
+}
+
+rc db_item_get(struct db *db, uuid job, uint32_t index, struct arena *out,
+               struct item_row *i, struct err *e)
+{
+    struct q q =
+        q_open(db, "SELECT " ITEM_COLUMNS " FROM item WHERE base ="
+                   " (SELECT base FROM object WHERE id = ?1 AND kind = 6)"
+                   " AND job = ?1 AND idx = ?2");
+
+    q_uuid(&q, job);
+    q_int(&q, index);
+    if (q_row(&q))
+        item_read(&q, out, i);
+    return q_end_one(&q, "item", e);
+}
+
+static_assert(OBJECT_JOB == 6, "the number in these statements");
+
+static rc items_take(struct q *q, struct arena *out, struct item_row **v,
+                     size_t *n, struct err *e)
+{
+    size_t cap = 0;
+
+    *v = NULL;
+    *n = 0;
+    while (q_row(q)) {
+        struct item_row i = {0};
+
+        item_read(q, out, &i);
+        ARENA_PUSH(out, *v, *n, cap, i);
+    }
+    return q_end(q, e);
+}
+
+rc db_item_list(struct db *db, uuid tenant, uuid job, uint32_t from,
+                size_t limit, struct arena *out, struct item_row **v, size_t *n,
+                bool *more, struct err *e)
+{
+    struct q q =
+        q_open(db, "SELECT " ITEM_COLUMNS " FROM item WHERE base ="
+                   " (SELECT base FROM object WHERE id = ?1"
+                   "  AND kind = 6 AND tenant = ?2)"
+                   " AND job = ?1 AND idx >= ?3 ORDER BY idx LIMIT ?4");
+    rc code;
+
+    q_uuid(&q, job);
+    q_uuid(&q, tenant);
+    q_int(&q, from);
+    q_uint(&q, limit + 1);
+    code = items_take(&q, out, v, n, e);
+    page_cut(n, limit, more);
+    return code;
+}
+
+/* ---- the queue ---- */
+
+/* Whose turn it is: the base of the first item that is due. */
+static rc next_base(struct db *db, int late, int64_t now_ms, uuid *base,
+                    struct err *e)
+{
+    struct q q = q_open(
+        db, "SELECT base FROM item INDEXED BY item_queue"
+            " WHERE status = 0 AND status < 2 AND late = ?1 AND run_at_ms <= ?2"
+            " AND NOT EXISTS(SELECT 1 FROM base_state s"
+            "  WHERE s.base = item.base AND s.deleted = 1)"
+            " ORDER BY job, idx LIMIT 1");
+
+    q_int(&q, late);
+    q_int(&q, now_ms);
+    *base = q_row(&q) ? q_get_uuid(&q) : UUID_NIL;
+    return q_end(&q, e);
+}
+
+/* How far behind an item of another base the queue is searched, so that one
+ * lease costs little whatever waits. */
+#define LEASE_LOOK_AHEAD 8
+
+static rc due_items(struct db *db, int late, uuid base, size_t max,
+                    int64_t now_ms, struct arena *out, struct item_row **v,
+                    size_t *n, struct err *e)
+{
+    struct q q =
+        q_open(db, "SELECT " ITEM_COLUMNS " FROM item WHERE (base, job, idx) IN"
+                   " (SELECT base, job, idx FROM (SELECT base, job, idx"
+                   "   FROM item INDEXED BY item_queue"
+                   "   WHERE status = 0 AND status < 2 AND late = ?1"
+                   "   AND run_at_ms <= ?2 ORDER BY job, idx LIMIT ?3)"
+                   "  WHERE base = ?4 ORDER BY job, idx LIMIT ?5)"
+                   " ORDER BY job, idx");
+
+    q_int(&q, late);
+    q_int(&q, now_ms);
+    q_uint(&q, max * LEASE_LOOK_AHEAD);
+    q_uuid(&q, base);
+    q_uint(&q, max);
+    return items_take(&q, out, v, n, e);
+}
+
+static rc next_due(struct db *db, int64_t *next_ms, struct err *e)
+{
+    struct q q = q_open(
+        db, "SELECT coalesce(min(run_at_ms), 0) FROM item INDEXED BY item_queue"
+            " WHERE status = 0 AND status < 2"
+            " AND NOT EXISTS(SELECT 1 FROM base_state s"
+            "  WHERE s.base = item.base AND s.deleted = 1)");
+
+    *next_ms = q_row(&q) ? q_get_int(&q) : 0;
+    return q_end(&q, e);
+}
+
+rc db_items_lease(struct db *db, size_t max, int64_t now_ms, struct arena *out,
+                  struct item_row **v, size_t *n, int64_t *next_ms,
+                  struct err *e)
+{
+    uuid base = UUID_NIL;
+    rc code = RC_OK;
+
+    *v = NULL;
+    *n = 0;
+    *next_ms = 0;
+    for (int late = 0; code == RC_OK && uuid_is_nil(base) && late < 2; late++) {
+        code = next_base(db, late, now_ms, &base, e);
+        if (code == RC_OK && !uuid_is_nil(base))
+            code = due_items(db, late, base, max, now_ms, out, v, n, e);
+    }
+    if (code == RC_OK && *n == 0)
+        code = next_due(db, next_ms, e);
+    for (size_t i = 0; code == RC_OK && i < *n; i++) {
+        struct item_row *item = &(*v)[i];
+
+        item->status = JOB_PROCESSING;
+        item->attempts++;
+        item->started_ms = now_ms;
+        code = db_item_update(db, item, e);
+    }
+    return code;
+}
+
+rc db_items_unlease(struct db *db, uint64_t *n, struct err *e)
+{
+    struct arena *tmp = arena_open();
+    struct item_row *v;
+    size_t items_n;
+    struct q q =
+        q_open(db, "SELECT " ITEM_COLUMNS " FROM item INDEXED BY item_queue"
+                   " WHERE status = 1 AND status < 2");
+    rc code = items_take(&q, tmp, &v, &items_n, e);
+
+    for (size_t i = 0; code == RC_OK && i < items_n; i++) {
+        v[i].status = JOB_QUEUED;
+        v[i].stage = STAGE_QUEUED;
+        code = db_item_update(db, &v[i], e);
+    }
+    *n = items_n;
+    arena_close(tmp);
+    return code;
+}
+
+/* ---- retry ---- */
+
+/* A document whose only hope is this version waits with it. */
+static rc document_waits(struct db *db, const struct version_row *v,
+                         struct arena *tmp, struct err *e)
+{
+    struct document_row d = {0};
+    rc code = db_document_get(db, v->tenant, v->base, v->document, tmp, &d, e);
+
+    if (code != RC_OK || !uuid_is_nil(d.active_version) ||
+        !uuid_eq(d.version, v->id))
+        return code;
+    d.state = VERSION_PENDING;
+    return db_document_update(db, &d, e);
+}
+
+static rc retry_item(struct db *db, struct item_row *item, struct arena *tmp,
+                     uint64_t *n, struct err *e)
+{
+    struct version_row v = {0};
+    rc code =
+        db_version_get(db, item->tenant, item->base, item->version, tmp, &v, e);
+
+    if (code == RC_NOTFOUND)
+        return RC_OK; /* deleted since; it stays failed */
+    if (code != RC_OK)
+        return code;
+    v.state = VERSION_PENDING;
+    v.error = STR_NONE;
+    code = db_version_update(db, &v, e);
+    if (code == RC_OK)
+        code = document_waits(db, &v, tmp, e);
+    item->status = JOB_QUEUED;
+    item->stage = STAGE_QUEUED;
+    item->error = STR_NONE;
+    item->attempts = 0;
+    item->run_at_ms = item->started_ms = item->completed_ms = 0;
+    if (code == RC_OK)
+        code = db_item_update(db, item, e);
+    if (code == RC_OK)
+        ++*n;
+    return code;
+}
+
+rc db_job_retry(struct db *db, uuid tenant, uuid base, uuid id, uint64_t *n,
+                struct err *e)
+{
+    struct arena *tmp = arena_open();
+    struct item_row *v;
+    size_t items_n;
+    struct q q = q_open(db, "SELECT " ITEM_COLUMNS " FROM item"
+                            " WHERE base = ?1 AND job = ?2 AND tenant = ?3"
+                            " AND status = 4 ORDER BY idx");
+    rc code;
+
+    *n = 0;
+    q_uuid(&q, base);
+    q_uuid(&q, id);
+    q_uuid(&q, tenant);
+    code = items_take(&q, tmp, &v, &items_n, e);
+    for (size_t i = 0; code == RC_OK && i < items_n; i++)
+        code = retry_item(db, &v[i], tmp, n, e);
+    arena_close(tmp);
+    return code;
+}
+
+/* ---- logs ---- */
+
+rc db_log_put(struct db *db, const struct log_row *l, struct err *e)
+{
+    struct q q = q_open(
+        db, "INSERT INTO log(base, job, id, tenant, document, task, status,"
+            " input, output, error, started_ms, completed_ms, duration_us)"
+            " SELECT base, id, ?2, tenant, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10,"
+            " ?11 FROM object WHERE id = ?1 AND kind = 6");
+    uint64_t changed;
+    rc code;
+
+    q_uuid(&q, l->job);
+    q_uuid(&q, l->id);
+    q_uuid(&q, l->document);
+    q_text(&q, l->task);
+    q_text(&q, l->status);
+    q_text_or_null(&q, l->input);
+    q_text_or_null(&q, l->output);
+    q_text_or_null(&q, l->error);
+    q_int(&q, l->started_ms);
+    q_int(&q, l->completed_ms);
+    q_int(&q, l->duration_us);
+    code = q_run(&q, &changed, e);
+    if (code == RC_OK && changed == 0)
+        return err_set(e, RC_NOTFOUND, "no such job");
+    return code;
+}
+
+rc db_log_list(struct db *db, uuid tenant, uuid job, uuid document,
+               struct arena *out, struct log_row **v, size_t *n, struct err *e)
+{
+    struct q q = q_open(
+        db, "SELECT id, job, document, task, status, input, output, error,"
+            " started_ms, completed_ms, duration_us FROM log WHERE base ="
+            " (SELECT base FROM object WHERE id = ?1 AND kind = 6"
+            "  AND tenant = ?2)"
+            " AND job = ?1 AND (?3 IS NULL OR document = ?3) ORDER BY id");
+    size_t cap = 0;
+
+    *v = NULL;
+    *n = 0;
+    q_uuid(&q, job);
+    q_uuid(&q, tenant);
+    q_uuid(&q, document);
+    while (q_row(&q)) {
+        struct log_row l = {0};
+
+        l.id = q_get_uuid(&q);
+        l.job = q_get_uuid(&q);
+        l.document = q_get_uuid(&q);
+        l.task = q_get_text(&q, out);
+        l.status = q_get_text(&q, out);
+        l.input = q_get_text(&q, out);
+        l.output = q_get_text(&q, out);
+        l.error = q_get_text(&q, out);
+        l.started_ms = q_get_int(&q);
+        l.completed_ms = q_get_int(&q);
+        l.duration_us = q_get_int(&q);
+        ARENA_PUSH(out, *v, *n, cap, l);
+    }
+    return q_end(&q, e);
+}

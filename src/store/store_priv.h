@@ -1,0 +1,205 @@
+/*
+ * store, inside: what its chapters share.
+ *
+ *   folder      the data folder: ours or not, its lock, its version
+ *   migrations  the schema, step by step
+ *   store       opening, sessions of readers
+ *   writer      the writer thread: groups, checkpoints, the full disk
+ *   changes     what a write tells the index and the event log
+ *   blobs       bodies: uploads, rows, reading, pins, sweeping
+ *   frames      the format of a blob file
+ *   tenants, bases, documents, versions, jobs, segments   rows
+ *   check       the whole folder against itself
+ */
+#ifndef STORE_STORE_PRIV_H
+#define STORE_STORE_PRIV_H
+
+#include <assert.h>
+#include <pthread.h>
+#include <sqlite3.h>
+#include <stdatomic.h>
+
+#include "base/map.h"
+#include "base/queue.h"
+#include "store/sql_priv.h"
+
+#define STORE_PATH_MAX 4096
+#define STORE_DIR_MAX (STORE_PATH_MAX - 128) /* room for our names */
+#define SECRET_BYTES 32
+#define STMTS_MAX 512 /* slots; at most half are taken */
+
+/* ---- sessions ---- */
+
+struct stmt_slot {
+    const char *sql;
+    sqlite3_stmt *st;
+};
+
+struct raised {
+    uuid base;
+    uint64_t generation;
+};
+
+struct db {
+    struct store *store;
+    sqlite3 *conn;
+    struct stmt_slot stmts[STMTS_MAX];
+    size_t stmts_n;
+    struct err err;  /* of the last failed statement */
+    struct db *next; /* in the pool */
+
+    /* The writer's session only: */
+    bool writer;
+    rc hard; /* the transaction is lost; see sql.c */
+    struct err hard_err;
+    bool sync_failed; /* and an fsync was why */
+    struct arena *group;
+    struct change *changes; /* of the group, in order */
+    size_t changes_n, changes_cap;
+    struct raised *raised; /* bases whose generation this write has raised */
+    size_t raised_n, raised_cap;
+    sha256 *touched; /* blobs whose uses may be none at this write's end */
+    size_t touched_n, touched_cap;
+    sha256 *freed; /* files without a row, once the group is committed */
+    size_t freed_n, freed_cap;
+};
+
+rc db_open(struct store *s, struct db **db, struct err *e) MUST_CHECK;
+void db_close(struct db *db); /* NULL is fine */
+
+/* ---- the store ---- */
+
+struct store {
+    char dir[STORE_DIR_MAX];
+    struct store_opts opts;
+    uint8_t secret[SECRET_BYTES];
+    int lock_fd; /* -1: read_only */
+
+    pthread_mutex_t pool_lock; /* guards: idle, readers_n */
+    pthread_cond_t pool_came;
+    struct db *idle;
+    size_t readers_n;
+
+    struct queue *queue; /* struct write; NULL: only wakes the writer */
+    pthread_t thread;
+    bool thread_runs;
+
+    pthread_mutex_t observer_lock; /* guards: observer, observer_arg */
+    store_observer *observer;
+    void *observer_arg;
+
+    pthread_mutex_t pins_lock; /* guards: pins, sweep, sweep_n, sweep_cap */
+    struct map *pins;          /* sha256 to the uploads that hold it */
+    sha256 *sweep; /* files that lost a pin or their row; see blobs.c */
+    size_t sweep_n, sweep_cap;
+
+    pthread_mutex_t folders_lock; /* guards: folder_durable */
+    bool folder_durable[256];     /* blobs/ab is on the disk */
+
+    atomic_uint_least64_t commits, writes, fsync_failures, checkpoints;
+    atomic_bool stopped;
+
+    /* The writer thread's alone: */
+    struct db *writer;
+    uint64_t wal_frames, wal_tried; /* in the WAL; when last tried to empty */
+    bool wal_clean;                 /* all frames are in knowd.db */
+    bool full;                      /* the reserve is spent */
+    int64_t probed_ns;              /* when it was last tried to remake it */
+};
+
+/* DATA/name in `to`. */
+void store_path(const struct store *s, char to[STORE_PATH_MAX],
+                const char *name);
+/* A failed fsync: no further acknowledgement until a restart. */
+void store_stop(struct store *s, const char *why);
+rc store_stopped(struct err *e); /* RC_BUSY and the reason */
+
+/* ---- folder ---- */
+
+enum folder_kind { FOLDER_FRESH, FOLDER_OURS };
+/* Looks without changing a byte. RC_UNSUPPORTED: somebody else's, or a newer
+ * schema than `schema`. *version: of the schema found. */
+rc folder_look(const char *dir, int schema, enum folder_kind *kind,
+               int *version, struct err *e) MUST_CHECK;
+/* The same through the WAL, when no server can be running on it. */
+rc folder_look_deep(const char *dir, int schema, int *version,
+                    struct err *e) MUST_CHECK;
+/* Makes knowd.db whole under another name, then renames it. */
+rc folder_make(const char *dir, struct err *e) MUST_CHECK;
+/* Removes what uploads of a dead process left in DATA/tmp. */
+rc folder_clean(const char *dir, struct err *e) MUST_CHECK;
+
+/* ---- migrations ---- */
+
+#define APPLICATION_ID 0x6b6e6f77 /* "know" */
+
+struct migration {
+    int version;
+    const char *const *statements; /* NULL behind the last */
+};
+extern const struct migration MIGRATIONS[];
+extern const size_t MIGRATIONS_N;
+/* Each missing one in a transaction of its own, with user_version. */
+rc migrations_run(sqlite3 *conn, const struct migration *v, size_t n,
+                  struct err *e) MUST_CHECK;
+int migrations_version(void); /* the newest this program knows */
+rc sql_exec(sqlite3 *conn, const char *sql, struct err *e) MUST_CHECK;
+rc sql_int(sqlite3 *conn, const char *sql, int *v, struct err *e) MUST_CHECK;
+
+/* ---- writer ---- */
+
+rc writer_start(struct store *s, struct err *e) MUST_CHECK;
+void writer_end(struct store *s);
+void writer_wake(struct store *s);
+
+/* ---- changes ---- */
+
+void changes_begin_group(struct db *db);
+/* Marks where a write begins, and takes back what it noted. */
+struct changes_mark {
+    size_t changes, freed;
+};
+struct changes_mark changes_begin_write(struct db *db);
+void changes_undo(struct db *db, struct changes_mark m);
+void changes_tell(struct db *db);
+rc base_raise(struct db *db, uuid base, uint64_t *generation,
+              struct err *e) MUST_CHECK;
+
+/* ---- blobs ---- */
+
+rc blobs_start(struct store *s, struct err *e) MUST_CHECK; /* cleans files */
+void blobs_end(struct store *s);
+/* A row refers to the blob, or no longer does. */
+rc blob_hold(struct db *db, const sha256 *sha, struct err *e) MUST_CHECK;
+rc blob_let_go(struct db *db, const sha256 *sha, struct err *e) MUST_CHECK;
+/* At a write's end: rows of blobs nobody refers to go. */
+rc blobs_end_write(struct db *db, struct err *e) MUST_CHECK;
+/* With pins_lock held: looked at by the next sweep. */
+void blob_sweep_later(struct store *s, const sha256 *sha);
+/* After a commit: files of blobs that have neither row nor pin go. */
+void blobs_sweep(struct store *s);
+/* RC_CORRUPT: not the bytes it should be; deep: to the last one. */
+rc blob_check(struct db *db, const sha256 *sha, bool deep,
+              struct err *e) MUST_CHECK;
+void blob_path(const struct store *s, const sha256 *sha,
+               char to[STORE_PATH_MAX]);
+
+/* ---- rows, used across chapters ---- */
+
+rc object_put(struct db *db, uuid id, uuid tenant, enum object_kind kind,
+              uuid base, struct err *e) MUST_CHECK;
+rc object_drop(struct db *db, uuid id, struct err *e) MUST_CHECK;
+/* Moves documents between the counters of a base; VERSION_GONE: none. */
+rc base_count(struct db *db, uuid base, enum version_state from,
+              enum version_state to, struct err *e) MUST_CHECK;
+/* The document with its versions, uses of bodies and objects; no changes are
+ * noted and nothing is counted. */
+rc versions_of(struct db *db, uuid base, uuid document, struct arena *out,
+               uuid **ids, size_t *n, struct err *e) MUST_CHECK;
+rc versions_drop(struct db *db, uuid tenant, uuid base, uuid document,
+                 struct err *e) MUST_CHECK;
+rc document_drop(struct db *db, uuid tenant, uuid base, uuid document,
+                 struct err *e) MUST_CHECK;
+enum job_status job_status_of(const uint64_t counts[JOB_STATUS_COUNT]);
+
+#endif

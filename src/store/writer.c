@@ -1,0 +1,484 @@
+/*
+ * The writer thread: the only one that changes the database.
+ *
+ *   take what waits ─► one transaction, a savepoint a write ─► COMMIT (fsync)
+ *        ▲                                                        │
+ *        │         observer, then each write's done   ◄───────────┘
+ *        └──────── sweep blob files, checkpoint when the WAL is long
+ *
+ * While one group is being synced the next one gathers: groups grow with the
+ * load and need no timer.
+ *
+ * The full disk. A file DATA/reserve holds RESERVE_BYTES. When a group finds
+ * the disk full, the reserve is removed, so that the WAL can be emptied into
+ * the database, and from then on only writes with `frees` run; the others are
+ * told RC_NOSPACE. As soon as there is room again (or the database itself has
+ * free pages) the reserve is remade and all goes on.
+ */
+#include "store/store_priv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/io.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/rng.h"
+
+#define PAGE_BYTES 4096
+/* A checkpoint costs two fsyncs and a write of each changed page, so a longer
+ * WAL is cheaper; but on a small disk it must not take what the reserve can't
+ * give back. */
+#define WAL_BYTES_MAX (16 * MIB)
+#define WAL_BYTES_MIN (1 * MIB)
+#define WAL_FREE_SHARE 16   /* of the free space */
+#define WAL_READERS_SHARE 4 /* bounds until readers are waited for */
+#define READERS_WAIT_MS 200
+#define RESERVE_BYTES (4 * MIB)
+#define RESERVE_MARGIN_BYTES (1 * MIB) /* beside it, or it would be back soon */
+#define PROBE_MS 250
+#define IDLE_MS 500 /* then the WAL is emptied */
+#define FOREVER_MS 3600000
+#define QUEUE_WAIT_MS 30000
+#define GROUP_MAX 1024 /* writes a commit */
+
+/* ---- the reserve ---- */
+
+static rc reserve_make(struct store *s, struct err *e)
+{
+    char path[STORE_PATH_MAX];
+    uint64_t is = 0;
+    struct rng noise = rng_seeded(1); /* so that no file system packs it */
+    uint64_t *block;
+    int fd = -1;
+    rc code = RC_OK;
+
+    store_path(s, path, "reserve");
+    if (file_size(path, &is, NULL) == RC_OK && is == RESERVE_BYTES)
+        return RC_OK;
+    block = mem_alloc(MIB);
+    for (size_t i = 0; i < MIB / sizeof *block; i++)
+        block[i] = rng_next(&noise);
+    fd = io_open(path, O_WRONLY | O_CREAT, 0600);
+    if (fd < 0)
+        code = err_errno(e, RC_IO, errno, "cannot make %s", path);
+    for (size_t at = 0; code == RC_OK && at < RESERVE_BYTES; at += MIB)
+        code = file_pwrite_all(fd, path, (str){(char *)block, MIB}, at, e);
+    if (fd >= 0)
+        (void)io_close(fd);
+    if (code != RC_OK)
+        (void)io_unlink(path);
+    mem_free(block);
+    return code;
+}
+
+static void reserve_spend(struct store *s)
+{
+    char path[STORE_PATH_MAX];
+
+    store_path(s, path, "reserve");
+    if (!s->full)
+        log_warn("store", "disk full: only reads and deletes until there is "
+                          "room again");
+    s->full = true;
+    (void)io_unlink(path);
+}
+
+static uint64_t free_bytes(struct store *s)
+{
+    uint64_t free = 0;
+
+    if (file_space_free(s->dir, &free, NULL) != RC_OK)
+        return 0;
+    return free;
+}
+
+/* Bytes the database can write without growing. */
+static uint64_t free_page_bytes(struct store *s)
+{
+    int pages = 0;
+
+    if (sql_int(s->writer->conn, "PRAGMA freelist_count", &pages, NULL) !=
+            RC_OK ||
+        pages < 0)
+        return 0;
+    return (uint64_t)pages * PAGE_BYTES;
+}
+
+/* Is there room again? Asked at most every PROBE_MS. */
+static void probe_space(struct store *s)
+{
+    int64_t now = clock_mono_ns();
+
+    if (!s->full || now - s->probed_ns < (int64_t)PROBE_MS * 1000000)
+        return;
+    s->probed_ns = now;
+    if (free_bytes(s) >= RESERVE_BYTES + RESERVE_MARGIN_BYTES &&
+        reserve_make(s, NULL) == RC_OK)
+        s->full = false;
+    else if (free_page_bytes(s) >= RESERVE_BYTES)
+        s->full = false;
+    if (!s->full)
+        log_info("store", "there is room again");
+}
+
+static void refuse_full(struct store *s, struct write *w)
+{
+    w->code =
+        err_set(&w->err, RC_NOSPACE, "disk full: %llu bytes free, %zu needed",
+                (unsigned long long)free_bytes(s),
+                RESERVE_BYTES + RESERVE_MARGIN_BYTES);
+}
+
+/* ---- checkpoints ---- */
+
+static int note_wal(void *arg, sqlite3 *conn, const char *name, int frames)
+{
+    struct store *s = arg;
+
+    (void)conn;
+    (void)name;
+    s->wal_frames = (uint64_t)frames;
+    s->wal_clean = false;
+    return SQLITE_OK;
+}
+
+static uint64_t wal_bound(struct store *s)
+{
+    uint64_t bytes = free_bytes(s) / WAL_FREE_SHARE;
+
+    if (bytes > WAL_BYTES_MAX)
+        bytes = WAL_BYTES_MAX;
+    if (bytes < WAL_BYTES_MIN)
+        bytes = WAL_BYTES_MIN;
+    return bytes / PAGE_BYTES;
+}
+
+static void checkpoint(struct store *s, int mode)
+{
+    sqlite3 *conn = s->writer->conn;
+    struct err e;
+    int all = 0, done = 0;
+    int code = sqlite3_wal_checkpoint_v2(conn, NULL, mode, &all, &done);
+
+    if (code == SQLITE_FULL && !s->full) {
+        reserve_spend(s);
+        code = sqlite3_wal_checkpoint_v2(conn, NULL, mode, &all, &done);
+    }
+    s->wal_tried = s->wal_frames;
+    if (code == SQLITE_OK || code == SQLITE_BUSY) {
+        atomic_fetch_add(&s->checkpoints, 1);
+        s->wal_clean = all >= 0 && done == all;
+        return;
+    }
+    if (code == SQLITE_FULL)
+        return;
+    code = sqlite3_extended_errcode(conn);
+    (void)sql_error(conn, code, &e);
+    log_error("store", "cannot empty the WAL: %s", e.text);
+    if (sql_is_sync_failure(code))
+        store_stop(s, e.text);
+}
+
+/* Readers of old snapshots keep the WAL from starting over; only when it has
+ * grown several times too long are they waited for, and not long. */
+static void checkpoint_if_long(struct store *s)
+{
+    uint64_t bound;
+
+    if (s->wal_frames < WAL_BYTES_MIN / PAGE_BYTES || atomic_load(&s->stopped))
+        return;
+    if (s->wal_tried > s->wal_frames)
+        s->wal_tried = 0; /* it started over */
+    bound = wal_bound(s);
+    if (s->wal_frames < bound || s->wal_frames - s->wal_tried < bound / 4)
+        return;
+    checkpoint(s, SQLITE_CHECKPOINT_PASSIVE);
+    if (s->wal_frames < bound * WAL_READERS_SHARE)
+        return;
+    (void)sqlite3_busy_timeout(s->writer->conn, READERS_WAIT_MS);
+    checkpoint(s, SQLITE_CHECKPOINT_RESTART);
+}
+
+/* ---- groups ---- */
+
+/* One write in its savepoint. Its outcome goes to w->code; what is returned
+ * is about the transaction: RC_OK as long as the group can go on. */
+static rc run_write(struct db *db, struct write *w, struct err *e)
+{
+    struct changes_mark mark = changes_begin_write(db);
+    rc code = sql_run(db, "SAVEPOINT one", e);
+
+    if (code != RC_OK)
+        return code;
+    w->err = (struct err){0};
+    w->code = w->run(w, db, &w->err);
+    if (w->code == RC_OK && db->hard == RC_OK)
+        w->code = blobs_end_write(db, &w->err);
+    if (db->hard == RC_OK && w->code != RC_OK) {
+        changes_undo(db, mark);
+        code = sql_run(db, "ROLLBACK TO one", e);
+    }
+    if (db->hard == RC_OK && code == RC_OK)
+        code = sql_run(db, "RELEASE one", e);
+    if (db->hard != RC_OK)
+        *e = db->hard_err;
+    return db->hard;
+}
+
+static rc try_group(struct store *s, struct write **v, size_t n, struct err *e)
+{
+    struct db *db = s->writer;
+    rc code;
+
+    db->hard = RC_OK;
+    db->sync_failed = false;
+    changes_begin_group(db);
+    code = sql_run(db, "BEGIN IMMEDIATE", e);
+    for (size_t i = 0; code == RC_OK && i < n; i++)
+        code = run_write(db, v[i], e);
+    if (code == RC_OK)
+        code = sql_run(db, "COMMIT", e);
+    if (code == RC_OK)
+        return RC_OK;
+    db->hard = RC_OK;
+    changes_begin_group(db);
+    if (sqlite3_get_autocommit(db->conn) == 0)
+        (void)sqlite3_exec(db->conn, "ROLLBACK", NULL, NULL, NULL);
+    return code;
+}
+
+static void committed(struct store *s, size_t n)
+{
+    struct db *db = s->writer;
+
+    atomic_fetch_add(&s->commits, 1);
+    atomic_fetch_add(&s->writes, n);
+    changes_tell(db);
+    (void)pthread_mutex_lock(&s->pins_lock);
+    for (size_t i = 0; i < db->freed_n; i++)
+        blob_sweep_later(s, &db->freed[i]);
+    (void)pthread_mutex_unlock(&s->pins_lock);
+}
+
+static void fail_all(struct write **v, size_t n, const struct err *e)
+{
+    for (size_t i = 0; i < n; i++) {
+        v[i]->err = *e;
+        v[i]->code = e->code;
+    }
+}
+
+/* Keeps those that may run on a full disk, in order; refuses the others. */
+static size_t keep_freeing(struct store *s, struct write **v, size_t n)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        if (v[i]->frees)
+            v[kept++] = v[i];
+        else
+            refuse_full(s, v[i]);
+    }
+    return kept;
+}
+
+/* Commits the n writes or tells each of them why not; on a full disk only
+ * those that free. What is returned says whether they were to blame together:
+ * then each deserves a try of its own. v is reordered. */
+static rc settle(struct store *s, struct write **v, size_t n)
+{
+    struct err e = {0};
+    rc code = RC_OK;
+
+    if (atomic_load(&s->stopped)) {
+        (void)store_stopped(&e);
+        fail_all(v, n, &e);
+        return RC_OK;
+    }
+    if (s->full)
+        n = keep_freeing(s, v, n);
+    if (n > 0)
+        code = try_group(s, v, n, &e);
+    if (code == RC_NOSPACE) {
+        reserve_spend(s);
+        n = keep_freeing(s, v, n);
+        checkpoint(s, SQLITE_CHECKPOINT_PASSIVE);
+        code = n == 0 ? RC_OK : try_group(s, v, n, &e);
+    }
+    if (code == RC_OK && n > 0) {
+        committed(s, n);
+    } else if (code != RC_OK) {
+        fail_all(v, n, &e);
+        if (s->writer->sync_failed)
+            store_stop(s, e.text);
+    }
+    return s->writer->sync_failed ? RC_OK : code;
+}
+
+/* Gives each write its outcome. */
+static void run_group(struct store *s, struct write *const *v, size_t n)
+{
+    struct write *order[GROUP_MAX];
+
+    ASSERT(n <= GROUP_MAX);
+    memcpy(order, v, n * sizeof *v);
+    if (settle(s, order, n) == RC_OK || n == 1)
+        return;
+    for (size_t i = 0; i < n; i++) {
+        struct write *one = v[i];
+
+        (void)settle(s, &one, 1);
+    }
+}
+
+/* ---- the thread ---- */
+
+static bool is_idle(const struct store *s)
+{
+    return (s->wal_clean && !s->full) || atomic_load(&s->stopped);
+}
+
+static void run_items(struct store *s, void **items, size_t n)
+{
+    struct write *v[GROUP_MAX];
+    size_t writes_n = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        if (items[i] != NULL)
+            v[writes_n++] = items[i];
+    }
+    probe_space(s);
+    if (writes_n > 0)
+        run_group(s, v, writes_n);
+    for (size_t i = 0; i < writes_n; i++)
+        v[i]->done(v[i]);
+}
+
+static void *writer_main(void *arg)
+{
+    struct store *s = arg;
+    void *items[GROUP_MAX];
+    size_t n;
+    rc code;
+
+    do {
+        int64_t wait_ms = is_idle(s) ? FOREVER_MS : IDLE_MS;
+
+        code = queue_take_many(s->queue, items, s->opts.group_max, &n,
+                               clock_mono_ns() + wait_ms * 1000000);
+        run_items(s, items, n);
+        blobs_sweep(s);
+        checkpoint_if_long(s);
+        if (code == RC_TIMEOUT && !is_idle(s))
+            checkpoint(s, SQLITE_CHECKPOINT_PASSIVE);
+    } while (code != RC_CANCELLED);
+    return NULL;
+}
+
+rc writer_start(struct store *s, struct err *e)
+{
+    if (s->opts.group_max > GROUP_MAX)
+        s->opts.group_max = GROUP_MAX;
+    (void)sqlite3_wal_hook(s->writer->conn, note_wal, s);
+    /* What a dead process left in the WAL. */
+    checkpoint(s, SQLITE_CHECKPOINT_PASSIVE);
+    if (reserve_make(s, e) != RC_OK) {
+        if (e->code != RC_NOSPACE)
+            return e->code;
+        reserve_spend(s);
+    }
+    if (pthread_create(&s->thread, NULL, writer_main, s) != 0)
+        return err_set(e, RC_BUSY, "cannot start the writer thread");
+    s->thread_runs = true;
+    return RC_OK;
+}
+
+void writer_end(struct store *s)
+{
+    queue_end(s->queue);
+    if (!s->thread_runs)
+        return;
+    ASSERT(pthread_join(s->thread, NULL) == 0);
+    s->thread_runs = false;
+    blobs_sweep(s);
+    if (!atomic_load(&s->stopped))
+        checkpoint(s, SQLITE_CHECKPOINT_TRUNCATE);
+}
+
+void writer_wake(struct store *s)
+{
+    /* A full queue is awake, an ended one sweeps before it closes. */
+    (void)!queue_put(s->queue, NULL, 0);
+}
+
+/* ---- submitting ---- */
+
+static rc submit(struct store *s, struct write *w, int64_t until_ns,
+                 struct err *e)
+{
+    rc code;
+
+    ASSERT(w->run != NULL && w->done != NULL);
+    if (s->opts.read_only)
+        return err_set(e, RC_UNSUPPORTED, "the data folder is open read-only");
+    if (atomic_load(&s->stopped))
+        return store_stopped(e);
+    code = queue_put(s->queue, w, until_ns);
+    if (code == RC_CANCELLED)
+        return err_set(e, RC_BUSY, "the server is shutting down");
+    if (code != RC_OK)
+        return err_set(e, RC_BUSY, "too many writes are waiting");
+    return RC_OK;
+}
+
+rc store_submit(struct store *s, struct write *w, struct err *e)
+{
+    return submit(s, w, 0, e);
+}
+
+struct waiter {
+    pthread_mutex_t lock; /* guards: over */
+    pthread_cond_t came;
+    bool over;
+};
+
+static void wake_waiter(struct write *w)
+{
+    struct waiter *wait = w->waiter;
+
+    (void)pthread_mutex_lock(&wait->lock);
+    wait->over = true;
+    (void)pthread_cond_signal(&wait->came);
+    (void)pthread_mutex_unlock(&wait->lock);
+}
+
+rc store_write(struct store *s, struct write *w, struct err *e)
+{
+    struct waiter wait = {.lock = PTHREAD_MUTEX_INITIALIZER};
+    rc code;
+
+    ASSERT(w->done == NULL);
+    ASSERT(!s->thread_runs || !pthread_equal(pthread_self(), s->thread));
+    clock_cond_init(&wait.came);
+    w->done = wake_waiter;
+    w->waiter = &wait;
+    code = submit(s, w, clock_mono_ns() + (int64_t)QUEUE_WAIT_MS * 1000000, e);
+    if (code == RC_OK) {
+        /* The writer answers each write it took; it needs no deadline. */
+        (void)pthread_mutex_lock(&wait.lock);
+        while (!wait.over)
+            (void)clock_cond_wait(&wait.came, &wait.lock, INT64_MAX);
+        (void)pthread_mutex_unlock(&wait.lock);
+        code = w->code;
+        if (code != RC_OK && e != NULL)
+            *e = w->err;
+    }
+    w->done = NULL;
+    w->waiter = NULL;
+    (void)pthread_cond_destroy(&wait.came);
+    (void)pthread_mutex_destroy(&wait.lock);
+    return code;
+}
