@@ -1,0 +1,23 @@
+/*
+ * wait: until jobs have ended.
+ *
+ * Errors:  RC_TIMEOUT  nothing moved for WAIT_STALL_MS; the jobs go on
+ *          else client.h's
+ */
+#ifndef CLI_WAIT_H
+#define CLI_WAIT_H
+
+#include "cli/client.h"
+
+#define WAIT_STALL_MS (15 * 60 * 1000)
+
+struct job_wait {
+    const char *const *ids;
+    size_t ids_n;
+    uint64_t documents; /* of all jobs, for the progress bar; 0: unknown */
+    uint64_t failed;    /* set: documents that failed */
+};
+rc wait_jobs(struct client *c, struct arena *out, struct job_wait *w,
+             struct err *e) MUST_CHECK;
+
+#endif
