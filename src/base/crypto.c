@@ -179,12 +179,26 @@ str base64url(struct arena *out, str bytes)
     return (str){to, room - 1};
 }
 
+/* libsodium 1.0.18 takes bytes from 0x80 up for digits. */
+static bool all_base64url(str s)
+{
+    for (size_t i = 0; i < s.n; i++) {
+        char c = s.p[i];
+
+        if (!(c >= 'A' && c <= 'Z') && !(c >= 'a' && c <= 'z') &&
+            !(c >= '0' && c <= '9') && c != '-' && c != '_')
+            return false;
+    }
+    return true;
+}
+
 bool base64url_parse(struct arena *out, str text, str *bytes)
 {
     size_t room = text.n / 4 * 3 + 3, n;
     unsigned char *to = arena_alloc(out, room);
 
-    if (sodium_base642bin(to, room, text.p, text.n, NULL, &n, NULL,
+    if (!all_base64url(text) ||
+        sodium_base642bin(to, room, text.p, text.n, NULL, &n, NULL,
                           sodium_base64_VARIANT_URLSAFE_NO_PADDING) != 0)
         return false;
     *bytes = (str){(const char *)to, n};

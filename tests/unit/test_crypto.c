@@ -117,6 +117,7 @@ static void other_base64_is_refused(void **state)
     assert_false(base64url_parse(a, STR("-_9"), &back));
     assert_false(base64url_parse(a, STR("A"), &back));
     assert_false(base64url_parse(a, STR("AA A"), &back));
+    assert_false(base64url_parse(a, STR("AAA\xff"), &back));
     assert_true(base64url_parse(a, STR_NONE, &back));
     assert_int_equal(back.n, 0);
 }
