@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <time.h>
 
-#define NS_PER_S 1000000000
-#define NS_PER_MS 1000000
-#define MS_PER_DAY 86400000
+#define NS_PER_S INT64_C(1000000000)
+#define NS_PER_MS INT64_C(1000000)
+#define MS_PER_DAY INT64_C(86400000)
 /* How often a wait looks up when a test runs the clock. */
 #define SLICE_NS (5 * NS_PER_MS)
 
@@ -19,6 +19,7 @@ static pthread_once_t offset_once = PTHREAD_ONCE_INIT;
 
 static void read_offset(void)
 {
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): nothing sets the environment */
     const char *text = getenv("KNOWD_CLOCK_OFFSET_MS");
 
     if (text != NULL)

@@ -33,7 +33,7 @@ const char *rc_name(rc code)
     return code < RC_COUNT ? RC_NAMES[code] : "unknown";
 }
 
-rc err_set(struct err *e, rc code, const char *fmt, ...)
+rc(err_set)(struct err *e, rc code, const char *fmt, ...)
 {
     va_list ap;
 
@@ -46,7 +46,7 @@ rc err_set(struct err *e, rc code, const char *fmt, ...)
     return code;
 }
 
-rc err_errno(struct err *e, rc code, int sys, const char *fmt, ...)
+rc(err_errno)(struct err *e, rc code, int sys, const char *fmt, ...)
 {
     char what[200], why[80];
     va_list ap;
@@ -67,7 +67,7 @@ rc err_errno(struct err *e, rc code, int sys, const char *fmt, ...)
     return code;
 }
 
-rc err_wrap(struct err *e, const char *fmt, ...)
+rc(err_wrap)(struct err *e, const char *fmt, ...)
 {
     char was[sizeof e->text], context[128];
     va_list ap;

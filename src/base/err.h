@@ -58,6 +58,15 @@ rc err_wrap(struct err *e, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* Gives the error a dialect-visible name (static text); returns e->code. */
 rc err_name(struct err *e, const char *name);
 const char *rc_name(rc code); /* "ok", "io", … */
+#ifdef LINT
+/* Analysers don't see into err.c; without this they follow paths on which an
+ * error was set and the code is RC_OK. */
+#define err_set(e, code, ...) \
+    ((void)(err_set)((e), (code), __VA_ARGS__), (rc)(code))
+#define err_errno(e, code, ...) \
+    ((void)(err_errno)((e), (code), __VA_ARGS__), (rc)(code))
+#define err_wrap(e, ...) ((void)(err_wrap)((e), __VA_ARGS__), (rc)RC_IO)
+#endif
 
 /* What is wrong with a caller's values: each fault is a path into the input,
  * a reason out of one list and the bound that was passed. Dialects render them

@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -69,8 +70,9 @@ rc file_pread_all(int fd, const char *path, void *to, size_t n, uint64_t at,
     rc code = pread_some(fd, path, to, n, at, &got, e);
 
     if (code == RC_OK && got < n)
-        return err_set(e, RC_CORRUPT, "%s ends at %llu, wanted %zu bytes more",
-                       path, (unsigned long long)(at + got), n - got);
+        return err_set(e, RC_CORRUPT,
+                       "%s ends at %" PRIu64 ", wanted %zu bytes more", path,
+                       at + got, n - got);
     return code;
 }
 
@@ -340,7 +342,7 @@ void file_unmap(struct file_map *m)
 {
     if (m->p != NULL) {
         forget_mapping(m);
-        ASSERT(munmap((void *)(uintptr_t)m->p, m->n) == 0);
+        ASSERT(munmap(mem_unconst(m->p), m->n) == 0);
     }
     *m = (struct file_map){0};
 }
@@ -407,6 +409,7 @@ rc file_list(const char *dir, size_t names_max, struct arena *out, str **names,
         str name;
 
         errno = 0;
+        /* NOLINTNEXTLINE(concurrency-mt-unsafe): safe on a stream of its own */
         entry = readdir(d);
         if (entry == NULL)
             break;

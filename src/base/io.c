@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/mem.h"
 
 #define EXIT_STATUS_KILLED 137 /* what a shell reports for kill -9 */
 #define SHORT_COUNT (-1)       /* stands for an errno: do half of it */
@@ -52,7 +53,7 @@ static _Noreturn void refuse(str item)
 {
     (void)fprintf(stderr, "knowd: KNOWD_FAULT: cannot read \"" STR_FMT "\"\n",
                   STR_ARG(item));
-    exit(2);
+    exit(2); /* NOLINT(concurrency-mt-unsafe): before the first thread */
 }
 
 static void copy_text(char *to, size_t room, str s)
@@ -181,6 +182,7 @@ void io_plan_set(const char *text)
 
 void io_plan_from_env(void)
 {
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): before the first thread */
     const char *text = getenv("KNOWD_FAULT");
 
     if (text != NULL)
@@ -234,8 +236,8 @@ void io_record(enum io_kind kind, const char *path, uint64_t offset,
     head.offset = offset;
     head.n = n;
     parts[0] = (struct iovec){&head, sizeof head};
-    parts[1] = (struct iovec){(void *)(uintptr_t)path, head.path_n};
-    parts[2] = (struct iovec){(void *)(uintptr_t)bytes, n};
+    parts[1] = (struct iovec){mem_unconst(path), head.path_n};
+    parts[2] = (struct iovec){mem_unconst(bytes), n};
     want = (ssize_t)(sizeof head + head.path_n + n);
     (void)pthread_mutex_lock(&record_lock);
     ASSERT(writev(plan.record_fd, parts, 3) == want);

@@ -473,7 +473,7 @@ rc js_put(struct buf *b, const json_t *value, struct err *e)
                                JS_DEPTH_CEILING);
             buf_put_char(b, json_is_object(v) ? '{' : '[');
             /* jansson walks objects only through a pointer to change them. */
-            stack[depth++] = (struct open){.v = (json_t *)(uintptr_t)v};
+            stack[depth++] = (struct open){.v = mem_unconst(v)};
         } else {
             put_scalar(b, v);
         }

@@ -10,7 +10,15 @@
 
 void *mem_alloc(size_t n);           /* zeroed; stops at no memory */
 void *mem_resize(void *p, size_t n); /* stops at no memory */
-void mem_free(void *p);              /* NULL is fine */
+/* For libraries that want a pointer to change what they only read. */
+static inline void *mem_unconst(const void *p)
+{
+    void *same;
+
+    memcpy(&same, &p, sizeof same);
+    return same;
+}
+void mem_free(void *p); /* NULL is fine */
 /* Zeroed; NULL when there is none. */
 void *mem_try(size_t n) MUST_CHECK;
 void *mem_try_resize(void *p, size_t n) MUST_CHECK;
