@@ -57,10 +57,12 @@ LDLIBS := $(shell pkg-config --libs $(LIBS_PC)) $(LIBS_PLAIN)
 SRC := $(wildcard src/*/*.c)
 OBJ := $(SRC:src/%.c=$(B)/%.o)
 TESTS := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c))
+REPLAYS := $(patsubst tests/fuzz/%.c,$(B)/replay/%,$(wildcard tests/fuzz/fuzz_*.c))
+LINTED := $(SRC:src/%.c=build/lint/%.ok) build/lint/main.ok
 FUZZERS := $(patsubst tests/fuzz/%.c,build/fuzz/bin/%,$(wildcard tests/fuzz/fuzz_*.c))
 
-.PHONY: all help debug asan tsan unit check lint layers format golden fuzz fuzzers \
-	fuzz-replay bench clean install dist
+.PHONY: all help debug asan tsan valgrind unit check lint lint-quick lint-files layers \
+	format fuzz fuzzers fuzz-replay replay cov bench clean install dist
 all: $(B)/knowd
 
 debug:
@@ -81,30 +83,80 @@ $(B)/tests/%: tests/unit/%.c $(B)/libknowd.a
 	@$(CC) $(CPPFLAGS) -Itests/unit $(CFLAGS) -MMD -MP -MF $@.d $(LINK_$(VARIANT)) -o $@ $< $(B)/libknowd.a -lcmocka $(LDLIBS)
 
 unit: $(TESTS)
-	scripts/run-unit.sh $(TESTS)
-check: $(B)/knowd unit fuzz-replay layers
-golden: $(filter %_golden,$(TESTS))
-	for t in $^; do GOLDEN=write $$t; done
+	@scripts/run-unit.sh $(TESTS)
+# The inner loop; its last line is the sum of its parts.
+check: $(B)/knowd
+	+@scripts/total.sh lint-quick unit fuzz-replay
 asan:
 	$(MAKE) VARIANT=asan unit
 tsan:
 	$(MAKE) VARIANT=tsan unit
+valgrind: $(TESTS)
+	@UNIT_RUNNER="valgrind -q --error-exitcode=99 --leak-check=full" \
+		UNIT_SECONDS=1200 scripts/run-unit.sh $(TESTS)
+cov:
+	rm -rf build/cov/report && find build/cov -name '*.gcda' -delete 2>/dev/null || true
+	$(MAKE) VARIANT=cov unit
+	@mkdir -p build/cov/report
+	gcovr -r . --object-directory build/cov -f src/ --print-summary \
+		--html-details build/cov/report/index.html
 
-build/fuzz/bin/%: tests/fuzz/%.c
+build/fuzz/bin/%: tests/fuzz/%.c build/fuzz/libknowd.a
 	@mkdir -p $(@D)
-	$(MAKE) VARIANT=fuzz build/fuzz/libknowd.a
 	clang-14 $(CPPFLAGS) -std=c17 -D_GNU_SOURCE $(OPT_fuzz) $(LINK_fuzz) -o $@ $< build/fuzz/libknowd.a $(LDLIBS)
+.PHONY: FORCE
+FORCE:
+ifneq ($(VARIANT),fuzz)
+build/fuzz/libknowd.a: FORCE
+	+@$(MAKE) VARIANT=fuzz $@
+endif
 fuzzers: $(FUZZERS)
 fuzz: $(FUZZERS)
-	scripts/fuzz.sh $(or $(T),60) $(FUZZERS)
+	@scripts/fuzz.sh $(or $(T),60) $(FUZZERS)
+# Each fuzz target once over its corpus, without libFuzzer.
+fuzz-replay:
+	+@$(MAKE) VARIANT=asan replay
+replay: $(REPLAYS)
+	@scripts/fuzz-replay.sh $(REPLAYS)
+$(B)/replay/%: tests/fuzz/%.c tests/fuzz/replay_main.c $(B)/libknowd.a
+	@mkdir -p $(@D)
+	@echo "cc $<"
+	@$(CC) $(CPPFLAGS) $(CFLAGS) -Wno-missing-prototypes $(LINK_$(VARIANT)) \
+		-o $@ $< tests/fuzz/replay_main.c $(B)/libknowd.a $(LDLIBS)
 
+lint-quick:
+	@scripts/lint-quick.sh
+# The slow checks leave a stamp a file, so that only what changed runs again.
+lint: lint-quick lint-files
+	@echo "lint: nothing found"
+lint-files: $(LINTED) build/lint/cppcheck
+build/lint/%.ok: src/%.c $(wildcard src/*/*.h) .clang-tidy
+	@mkdir -p $(@D)
+	@echo "lint $<"
+	@clang-tidy-14 --quiet $< -- $(CPPFLAGS) -DLINT -std=c17 -D_GNU_SOURCE 2>$@.err || \
+		{ cat $@.err; exit 1; }
+	@gcc $(CPPFLAGS) -DLINT $(WARN) $(WARN_gcc) $(NUMBERS) -O1 -fanalyzer -c -o /dev/null $<
+	@touch $@
+build/lint/cppcheck: $(SRC) $(wildcard src/*/*.h)
+	@mkdir -p $(@D)
+	@echo "lint cppcheck"
+	@cppcheck -q --std=c11 --inline-suppr --error-exitcode=1 \
+		--enable=warning,performance,portability \
+		--suppress=missingIncludeSystem -Isrc -D_GNU_SOURCE -D__x86_64__ src
+	@touch $@
 layers:
-	scripts/layers.sh
+	@scripts/layers.sh
 format:
 	clang-format-14 -i $$(git ls-files '*.c' '*.h')
+install: $(B)/knowd
+	scripts/install.sh $(B)/knowd
+dist:
+	@mkdir -p build
+	git archive --prefix=knowd-$(VERSION)/ -o build/knowd-$(VERSION).tar.gz HEAD
+	@echo build/knowd-$(VERSION).tar.gz
 clean:
 	rm -rf build
 help:
-	@echo "make | debug | check | asan | tsan | fuzz T=60 | lint | layers | format | bench ROW=name | install | clean"
+	@echo "make | debug | check | asan | tsan | valgrind | fuzz T=60 | cov | lint | format | bench ROW=name | install | dist | clean"
 
 -include $(OBJ:.o=.d) $(B)/main.d $(wildcard $(B)/tests/*.d)

@@ -5,6 +5,7 @@
 # or exited badly though its tests were fine.
 set -u
 seconds=${UNIT_SECONDS:-240} # of one program
+runner=${UNIT_RUNNER:-}      # put before it: valgrind and its options
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -27,7 +28,8 @@ AWK
 
 passed=0 failed=0 skipped=0
 for t in "$@"; do
-    timeout "$seconds" "$t" >"$work/out" 2>&1
+    # shellcheck disable=SC2086 # a program and its options
+    timeout "$seconds" $runner "$t" >"$work/out" 2>&1
     status=$?
     read -r p f s <<COUNTS
 $(awk -v status="$status" -v program="${t##*/}" -f "$work/count.awk" "$work/out")
