@@ -228,6 +228,21 @@ static struct piece piece_read(str text, size_t at, size_t bytes,
     return p;
 }
 
+/* An underline makes a heading of the whole paragraph above it: where that is
+ * long, the line was meant to part, not to underline. */
+#define UNDERLINED_BYTES_MAX 300
+
+static struct leaf leaf_sized(struct leaf leaf, str s)
+{
+    s = str_trim(s);
+    if (leaf.kind == BLOCK_HEADING &&
+        s.n > (s.p[0] == '#' ? HEADING_BYTES_MAX : UNDERLINED_BYTES_MAX)) {
+        leaf.kind = BLOCK_PARAGRAPH;
+        leaf.level = 0;
+    }
+    return leaf;
+}
+
 /* The blocks of p that start before `end`, the last one ends there. */
 static void piece_take(const struct piece *p, size_t end, struct block_list *l)
 {
@@ -238,10 +253,12 @@ static void piece_take(const struct piece *p, size_t end, struct block_list *l)
     if (n == 0) /* marks only, with no text in any */
         blocks_add(l, BLOCK_PARAGRAPH, 0, p->lines[0], end);
     for (size_t i = 0; i < n; i++) {
-        const struct leaf *leaf = &p->leaves[i];
+        size_t start = p->lines[p->leaves[i].line];
+        size_t to = i + 1 < n ? p->lines[p->leaves[i + 1].line] : end;
+        struct leaf leaf =
+            leaf_sized(p->leaves[i], str_sub(p->text, start, to - start));
 
-        blocks_add(l, leaf->kind, leaf->level, p->lines[leaf->line],
-                   i + 1 < n ? p->lines[leaf[1].line] : end);
+        blocks_add(l, leaf.kind, leaf.level, start, to);
     }
 }
 

@@ -21,6 +21,7 @@
 
 #define CHUNKER_VERSION 1
 #define CHUNK_HEADING_TOKENS_MAX 48
+#define CHUNK_TOKENS_MIN 96 /* less leaves no room beside title and headings */
 
 struct chunk {
     uint64_t start, end, start_cp, end_cp; /* in doc.text; end exclusive */

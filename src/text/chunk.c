@@ -1,0 +1,357 @@
+#include "text/chunk.h"
+
+#include "text/chunk_priv.h"
+#include "text/utf8.h"
+
+#define SPECIAL_TOKENS 2 /* the model's marks of start and end */
+/* Sections of at most this share of the budget join their neighbours. */
+#define TINY_SHARE 8
+
+/* What a cut costs against a chunk that is off the balanced size: 1 stands
+ * for a chunk of nothing, or of twice the size. By trial, docs/chunking.md. */
+static const double CUT_COSTS[CUT_COUNT] = {
+    [CUT_SECTION] = 0, [CUT_HEADING] = 0,        [CUT_BLOCK] = 0.1,
+    [CUT_ITEM] = 0.15, [CUT_NESTED_ITEM] = 0.25, [CUT_ROW] = 0.2,
+    [CUT_LINE] = 0.25, [CUT_SENTENCE] = 0.3,     [CUT_WRAP] = 0.8,
+    [CUT_WORD] = 2,    [CUT_INTRO] = 0.6,        [CUT_NEVER] = 8};
+
+struct splitter {
+    const struct doc *d;
+    const struct chunk_opts *o;
+    struct arena *out, *tmp;
+    struct chunks *res;
+    size_t cap;
+    struct atoms atoms;
+    uint64_t overlap;
+    uint64_t *sums; /* [i]: cost of the atoms before i with their gaps */
+    double *best;   /* [i]: least penalty of cutting before i */
+    uint32_t *from; /* [i]: where the chunk that ends before i starts */
+    uint32_t context_heading; /* the one whose context costs context_cost */
+    uint64_t context_cost;
+    bool context_known;
+    uint64_t at, at_cp; /* code points are counted up to here */
+};
+
+/* ---- context ---- */
+
+/* The start of s that costs at most cost_max. */
+static str cut_to_cost(str s, uint64_t cost_max, uint64_t *cost)
+{
+    size_t at = 0, end = 0;
+    struct run r;
+
+    *cost = 0;
+    while (run_next(s, &at, &r) && *cost + r.cost <= cost_max) {
+        *cost += r.cost;
+        end = r.end;
+    }
+    return str_sub(s, 0, end);
+}
+
+#define CONTEXT_COST_MAX ((uint64_t)CHUNK_HEADING_TOKENS_MAX * COST_TOKEN)
+#define CONTEXT_PARTS_MAX (HEADING_DEPTH_MAX + 1)
+
+/* Title and headings, outermost first, each cut so that all fit: the
+ * innermost heading says most and may take half, what is left goes to the
+ * title and then to the headings from the inside out. */
+static size_t context_parts(const struct doc *d, uint32_t heading, str title,
+                            struct arena *out, str parts[CONTEXT_PARTS_MAX],
+                            uint64_t *cost)
+{
+    uint32_t chain[HEADING_DEPTH_MAX];
+    size_t depth = 0, n = 0;
+    str all[CONTEXT_PARTS_MAX];
+    uint64_t left = CONTEXT_COST_MAX, one;
+
+    for (; heading != HEADING_NONE; heading = d->blocks[heading].heading)
+        chain[depth++] = heading;
+    all[n++] = str_trim(title);
+    while (depth > 0) {
+        str s = doc_heading_text(d, chain[--depth], out);
+
+        if (n > 1 || !str_eq_nocase(s, all[0]))
+            all[n++] = s;
+    }
+    memset(parts, 0, CONTEXT_PARTS_MAX * sizeof *parts);
+    for (size_t i = 0; i < n; i++) {
+        size_t k = i == 0 ? n - 1 : i == 1 ? 0 : n - i;
+        uint64_t room = i == 0 && n > 1 ? left / 2 : left;
+
+        if (room <= COST_TOKEN)
+            break;
+        parts[k] = cut_to_cost(all[k], room - COST_TOKEN, &one);
+        if (parts[k].n > 0) /* and what parts it from the next */
+            left -= one + COST_TOKEN;
+    }
+    *cost = CONTEXT_COST_MAX - left;
+    return n;
+}
+
+str chunk_context(const struct doc *d, const struct chunk *c, str title,
+                  struct arena *out)
+{
+    str parts[CONTEXT_PARTS_MAX], s = STR_NONE;
+    uint64_t cost;
+    size_t n = context_parts(d, c->heading, title, out, parts, &cost);
+
+    for (size_t i = 0; i < n; i++) {
+        if (parts[i].n > 0)
+            s = arena_fmt(out, STR_FMT "%s" STR_FMT, STR_ARG(s),
+                          s.n == 0 ? "" : " > ", STR_ARG(parts[i]));
+    }
+    return s;
+}
+
+/* The heading a chunk that starts with atom i stands under: its own, where it
+ * starts with one, the innermost of several in a row. */
+static uint32_t heading_of(const struct splitter *sp, size_t i)
+{
+    const struct doc *d = sp->d;
+    uint32_t b = sp->atoms.v[i].block;
+
+    if (d->blocks[b].kind != BLOCK_HEADING)
+        return d->blocks[b].heading;
+    while (b + 1 < d->blocks_n && d->blocks[b + 1].kind == BLOCK_HEADING &&
+           d->blocks[b + 1].heading == b)
+        b++;
+    return b;
+}
+
+/* What the atoms of a chunk that starts with atom i may cost. */
+static uint64_t budget(struct splitter *sp, size_t i)
+{
+    uint32_t heading = heading_of(sp, i);
+    uint64_t all = (uint64_t)sp->o->tokens_max * COST_TOKEN,
+             spent = SPECIAL_TOKENS * COST_TOKEN + sp->overlap;
+    str parts[CONTEXT_PARTS_MAX];
+
+    /* With an overlap the chunk starts farther up, maybe under another. */
+    if (sp->overlap > 0)
+        return all - spent - CONTEXT_COST_MAX;
+    if (!sp->context_known || sp->context_heading != heading) {
+        struct arena_mark mark = arena_mark(sp->tmp);
+
+        (void)context_parts(sp->d, heading, sp->o->title, sp->tmp, parts,
+                            &sp->context_cost);
+        arena_rewind(sp->tmp, mark);
+        sp->context_heading = heading;
+        sp->context_known = true;
+    }
+    return all - spent - sp->context_cost;
+}
+
+/* ---- making chunks ---- */
+
+static uint64_t count_to(struct splitter *sp, uint64_t at)
+{
+    str text = sp->d->text;
+
+    if (at >= sp->at)
+        sp->at_cp += utf8_count(str_sub(text, sp->at, at - sp->at));
+    else
+        sp->at_cp -= utf8_count(str_sub(text, at, sp->at - at));
+    sp->at = at;
+    return sp->at_cp;
+}
+
+/* Where the text of a chunk that starts with atom i starts: code keeps the
+ * indent of its first line. */
+static uint64_t start_of(const struct splitter *sp, size_t i)
+{
+    const struct atom *a = &sp->atoms.v[i];
+    const struct block *b = &sp->d->blocks[a->block];
+    uint64_t at = a->start;
+
+    while (b->kind == BLOCK_CODE && at > b->start &&
+           (sp->d->text.p[at - 1] == ' ' || sp->d->text.p[at - 1] == '\t'))
+        at--;
+    return at > b->start && sp->d->text.p[at - 1] != '\n' ? a->start : at;
+}
+
+/* Joins the boxes of the chunk's blocks that are on its first page. */
+static void box_union(const struct splitter *sp, struct chunk *c,
+                      uint32_t first, uint32_t last)
+{
+    c->page = sp->d->blocks[first].page;
+    for (uint32_t i = first; i <= last && c->page != 0; i++) {
+        const float *box = sp->d->blocks[i].box;
+        bool none = !(c->box[2] > c->box[0]);
+
+        if (sp->d->blocks[i].page != c->page || !(box[2] > box[0]))
+            continue;
+        for (size_t k = 0; k < 4; k++) {
+            if (none || (k < 2 ? box[k] < c->box[k] : box[k] > c->box[k]))
+                c->box[k] = box[k];
+        }
+    }
+}
+
+/* Cost of the atoms from i up to end. */
+static uint64_t cost_of(const struct splitter *sp, size_t i, size_t end)
+{
+    const struct atom *v = sp->atoms.v;
+    uint64_t gap = i == 0 ? 0 : gap_cost(v[i].start - v[i - 1].end);
+
+    return sp->sums[end] - sp->sums[i] - gap;
+}
+
+/* How far a chunk that starts with atom i reaches back for its overlap, not
+ * before atom `first`: to the start of a sentence, else of a word. */
+static size_t overlap_start(const struct splitter *sp, size_t i, size_t first)
+{
+    size_t sentence = i, word = i;
+
+    /* The gap before atom i is in the chunk too. */
+    while (word > first &&
+           cost_of(sp, word - 1, i + 1) <= sp->overlap + sp->atoms.v[i].cost) {
+        word--;
+        if (sp->atoms.v[word].cut <= CUT_SENTENCE)
+            sentence = word;
+    }
+    return sentence < i ? sentence : word;
+}
+
+static rc emit(struct splitter *sp, size_t i, size_t end, struct err *e)
+{
+    const struct atom *v = sp->atoms.v;
+    struct chunk c = {.start = start_of(sp, i),
+                      .end = v[end - 1].end,
+                      .heading = heading_of(sp, i)};
+
+    if (sp->res->n == CHUNKS_MAX)
+        return err_set(e, RC_LIMIT, "the document has more than %zu chunks",
+                       CHUNKS_MAX);
+    c.start_cp = count_to(sp, c.start);
+    c.end_cp = count_to(sp, c.end);
+    c.tokens = chunk_tokens(str_sub(sp->d->text, c.start, c.end - c.start));
+    box_union(sp, &c, v[i].block, v[end - 1].block);
+    sp->res->tokens += c.tokens;
+    ARENA_PUSH(sp->out, sp->res->v, sp->res->n, sp->cap, c);
+    return RC_OK;
+}
+
+/* ---- choosing the cuts ---- */
+
+/* The cuts of atoms [first, end) with the least penalty, by dynamic
+ * programming: sizes near their mean, good places. from[] gets the chain. */
+static void choose_cuts(struct splitter *sp, size_t first, size_t end)
+{
+    double total = (double)cost_of(sp, first, end);
+    uint64_t room = budget(sp, first);
+    double n = (double)((cost_of(sp, first, end) + room - 1) / room);
+    double mean = total / n;
+
+    sp->best[first] = 0;
+    for (size_t j = first + 1; j <= end; j++)
+        sp->best[j] = -1; /* not reached */
+    for (size_t i = first; i < end; i++) {
+        room = budget(sp, i);
+        for (size_t j = i + 1; j <= end; j++) {
+            uint64_t cost = cost_of(sp, i, j);
+            double off = ((double)cost - mean) / mean, p;
+
+            if (cost > room)
+                break;
+            p = sp->best[i] + off * off +
+                (j < end ? CUT_COSTS[sp->atoms.v[j].cut] : 0);
+            if (sp->best[j] < 0 || p < sp->best[j]) {
+                sp->best[j] = p;
+                sp->from[j] = (uint32_t)i;
+            }
+        }
+    }
+}
+
+static rc split_section(struct splitter *sp, size_t first, size_t end,
+                        struct err *e)
+{
+    rc code = RC_OK;
+    size_t to = end;
+
+    if (cost_of(sp, first, end) <= budget(sp, first))
+        return emit(sp, first, end, e);
+    choose_cuts(sp, first, end);
+    /* The chain runs backwards: turn it round. */
+    for (size_t at = end, next = end; at > first; at = to) {
+        to = sp->from[at];
+        sp->from[at] = (uint32_t)next;
+        next = at;
+        if (to == first)
+            sp->from[first] = (uint32_t)next;
+    }
+    for (size_t at = first; at < end && code == RC_OK; at = to) {
+        to = sp->from[at];
+        code = emit(sp, at == first ? at : overlap_start(sp, at, first), to, e);
+    }
+    return code;
+}
+
+/* Where the section that starts with atom i ends. */
+static size_t section_end(const struct splitter *sp, size_t i)
+{
+    do
+        i++;
+    while (i < sp->atoms.n && sp->atoms.v[i].cut != CUT_SECTION);
+    return i;
+}
+
+static rc split_all(struct splitter *sp, struct err *e)
+{
+    uint64_t tiny = (uint64_t)sp->o->tokens_max * COST_TOKEN / TINY_SHARE;
+    rc code = RC_OK;
+
+    for (size_t i = 0, end; i < sp->atoms.n && code == RC_OK; i = end) {
+        end = section_end(sp, i);
+        while (end < sp->atoms.n && cost_of(sp, i, end) <= tiny) {
+            size_t next = section_end(sp, end);
+
+            if (cost_of(sp, end, next) > tiny)
+                break;
+            end = next;
+        }
+        code = split_section(sp, i, end, e);
+    }
+    return code;
+}
+
+static void add_atoms(struct splitter *sp)
+{
+    const struct atom *v;
+    size_t n;
+
+    for (size_t i = 0; i < sp->d->blocks_n; i++)
+        atoms_add(&sp->atoms, sp->d, (uint32_t)i);
+    n = sp->atoms.n;
+    v = sp->atoms.v;
+    sp->sums = ARENA_ARRAY(sp->tmp, uint64_t, n + 1);
+    sp->best = ARENA_ARRAY(sp->tmp, double, n + 1);
+    sp->from = ARENA_ARRAY(sp->tmp, uint32_t, n + 1);
+    for (size_t i = 0; i < n; i++)
+        sp->sums[i + 1] = sp->sums[i] + v[i].cost +
+                          (i == 0 ? 0 : gap_cost(v[i].start - v[i - 1].end));
+}
+
+rc chunk_split(const struct doc *d, const struct chunk_opts *o,
+               struct arena *out, struct chunks *res, struct err *e)
+{
+    struct splitter sp = {.d = d, .o = o, .out = out, .res = res};
+    uint32_t overlap = o->overlap_tokens;
+    uint64_t least; /* what any chunk may hold */
+    rc code;
+
+    ASSERT(o->tokens_max >= CHUNK_TOKENS_MIN && d->text.n <= TEXT_BYTES_MAX);
+    *res = (struct chunks){0};
+    if (overlap > o->tokens_max / 4)
+        overlap = o->tokens_max / 4;
+    sp.overlap = (uint64_t)overlap * COST_TOKEN;
+    least = (uint64_t)(o->tokens_max - SPECIAL_TOKENS -
+                       CHUNK_HEADING_TOKENS_MAX - overlap) *
+            COST_TOKEN;
+    sp.tmp = arena_open();
+    sp.atoms = (struct atoms){
+        .out = sp.tmp, .cost_max = least, .cost_small = least / 16};
+    add_atoms(&sp);
+    code = split_all(&sp, e);
+    arena_close(sp.tmp);
+    return code;
+}

@@ -1,0 +1,143 @@
+/* Tokens of a text as BERT's uncased WordPiece would count them, without its
+ * vocabulary: docs/chunking.md has the rule and how far off it is. */
+#include <utf8proc.h>
+
+#include "text/chunk_priv.h"
+#include "text/utf8.h"
+
+/* Hundredths of a token a word of so many letters costs on average, and a
+ * number of so many digits; longer ones cost so much a letter. */
+static const uint16_t LETTERS[20] = {0,   100, 100, 103, 104, 104, 106,
+                                     112, 117, 122, 135, 140, 150, 165,
+                                     220, 260, 420, 460, 560, 610};
+static const uint16_t DIGITS[9] = {0, 100, 100, 120, 120, 240, 300, 380, 430};
+#define LETTER_COST 38u
+#define DIGIT_COST RUN_CHAR_COST_MAX
+#define HANGUL_COST 200u /* taken apart into its letters */
+
+/* White space is free until there is more than text has. Marks and wide spaces
+ * cost a little, so that no chunk is endless. */
+#define GAP_BYTES_FREE 64
+#define GAP_BYTE_COST 6u
+#define MARK_COST 5u
+
+enum kind {
+    KIND_SPACE,
+    KIND_LETTER,
+    KIND_DIGIT,
+    KIND_SIGN,
+    KIND_MARK, /* belongs to what stands before it */
+    KIND_WIDE  /* a space of more than one byte */
+};
+
+static enum kind ascii_kind(uint8_t c)
+{
+    if (c <= ' ')
+        return KIND_SPACE;
+    if ((c | 0x20) >= 'a' && (c | 0x20) <= 'z')
+        return KIND_LETTER;
+    return c >= '0' && c <= '9' ? KIND_DIGIT : KIND_SIGN;
+}
+
+static enum kind kind_of(uint32_t cp)
+{
+    utf8proc_category_t category;
+
+    if (cp < 0x80)
+        return ascii_kind((uint8_t)cp);
+    if ((cp >= 0xc0 && cp <= 0x24f && cp != 0xd7 && cp != 0xf7) ||
+        (cp >= 0x1e00 && cp <= 0x1eff))
+        return KIND_LETTER; /* Latin; its accents are dropped */
+    category = utf8proc_category((utf8proc_int32_t)cp);
+    if (category >= UTF8PROC_CATEGORY_MN && category <= UTF8PROC_CATEGORY_ME)
+        return KIND_MARK;
+    if (category == UTF8PROC_CATEGORY_CF)
+        return KIND_MARK;
+    if (category >= UTF8PROC_CATEGORY_ZS && category <= UTF8PROC_CATEGORY_CC)
+        return KIND_WIDE;
+    return KIND_SIGN;
+}
+
+static bool hangul(uint32_t cp)
+{
+    return cp >= 0xac00 && cp <= 0xd7a3;
+}
+
+/* Scripts written without spaces, and Hangul, whose words are short. */
+static bool apart(uint32_t cp)
+{
+    return (cp >= 0x2e80 && cp <= 0xa4cf) || hangul(cp) ||
+           (cp >= 0xf900 && cp <= 0xfaff) || (cp >= 0xff00 && cp <= 0xffef) ||
+           (cp >= 0x20000 && cp <= 0x3ffff) || (cp >= 0x0e00 && cp <= 0x0eff) ||
+           (cp >= 0x1000 && cp <= 0x109f) || (cp >= 0x1780 && cp <= 0x17ff);
+}
+
+uint64_t gap_cost(size_t n)
+{
+    return n <= GAP_BYTES_FREE ? 0 : (n - GAP_BYTES_FREE) * GAP_BYTE_COST;
+}
+
+/* Code point at `at` and its kind; *next is behind it. KIND_SPACE at the end. */
+static enum kind kind_at(str s, size_t at, size_t *next, uint32_t *cp)
+{
+    *next = at;
+    *cp = 0;
+    if (at >= s.n)
+        return KIND_SPACE;
+    *cp = (uint8_t)s.p[at];
+    if (*cp >= 0x80) {
+        *cp = utf8_next(s, next);
+        return kind_of(*cp);
+    }
+    *next = at + 1;
+    return ascii_kind((uint8_t)*cp);
+}
+
+/* Where white space from `at` on ends. */
+static size_t skip_space(str s, size_t at)
+{
+    while (at < s.n && (uint8_t)s.p[at] <= ' ')
+        at++;
+    return at;
+}
+
+bool run_next(str s, size_t *at, struct run *r)
+{
+    size_t start = skip_space(s, *at), end, next, n = 1, marks = 0;
+    enum kind kind, k;
+    uint32_t cp;
+
+    *r = (struct run){
+        .start = start, .gap = gap_cost(start - *at), .spaced = start > *at};
+    if (start == s.n)
+        return false;
+    kind = kind_at(s, start, &end, &cp);
+    r->apart = kind == KIND_WIDE || (kind == KIND_SIGN && apart(cp));
+    r->cost = kind == KIND_SIGN ? hangul(cp) ? HANGUL_COST : COST_TOKEN : 0;
+    while ((k = kind_at(s, end, &next, &cp)) == KIND_MARK ||
+           (k == kind && (kind == KIND_LETTER || kind == KIND_DIGIT))) {
+        marks += k == KIND_MARK;
+        n += k != KIND_MARK;
+        end = next;
+    }
+    if (kind == KIND_LETTER)
+        r->cost = n < NELEMS(LETTERS) ? LETTERS[n] : n * LETTER_COST;
+    else if (kind == KIND_DIGIT)
+        r->cost = n < NELEMS(DIGITS) ? DIGITS[n] : n * DIGIT_COST;
+    marks += kind == KIND_MARK || kind == KIND_WIDE;
+    r->cost += marks * MARK_COST;
+    r->end = *at = end;
+    return true;
+}
+
+uint32_t chunk_tokens(str text)
+{
+    uint64_t cost = 0;
+    size_t at = 0;
+    struct run r;
+
+    while (run_next(text, &at, &r))
+        cost += r.cost + (cost == 0 ? 0 : r.gap);
+    cost = (cost + COST_TOKEN - 1) / COST_TOKEN;
+    return cost > UINT32_MAX ? UINT32_MAX : (uint32_t)cost;
+}
