@@ -20,14 +20,26 @@ static rc unlease_run(struct write *w, struct db *db, struct err *e)
     return db_items_unlease(db, &n, e);
 }
 
+/* Told before the maintenance runs, the engine tells it again. */
+static void on_missing(void *arg, uuid base)
+{
+    struct app *a = arg;
+
+    if (a->maintenance != NULL)
+        maintenance_repair(a->maintenance, base);
+}
+
 static rc rooms_open(struct app *a, const struct app_opts *o, struct arena *out,
                      str *made_key, struct err *e)
 {
     struct store_opts so = {.dir = o->dir, .group_max = o->group_max};
-    struct engine_opts eo = {.merges = true};
+    struct engine_opts eo = {
+        .merges = true, .on_missing = on_missing, .arg = a};
     struct write unlease = {.run = unlease_run, .frees = true};
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     unsigned workers = o->workers;
+    struct maintenance *maintenance;
+    struct pipeline *pipeline = NULL;
     rc code;
 
     if (workers == 0)
@@ -41,9 +53,12 @@ static rc rooms_open(struct app *a, const struct app_opts *o, struct arena *out,
         (code = store_write(a->store, &unlease, e)) != RC_OK ||
         (code = keys_found(a, o->admin_key, out, made_key, e)) != RC_OK ||
         (code = intake_start(a, e)) != RC_OK ||
-        (code = maintenance_open(a, &a->maintenance, e)) != RC_OK)
+        (code = maintenance_open(a, &maintenance, e)) != RC_OK)
         return code;
-    return pipeline_open(a, workers, &a->pipeline, e);
+    a->maintenance = maintenance;
+    code = pipeline_open(a, workers, &pipeline, e);
+    a->pipeline = pipeline;
+    return code;
 }
 
 rc app_open(const struct app_opts *o, struct arena *out, struct app **res,
@@ -84,15 +99,16 @@ void app_close(struct app *a)
     intake_stop(a);
     if (a->pipeline != NULL)
         pipeline_stop(a->pipeline);
-    maintenance_close(a->maintenance);
-    a->maintenance = NULL;
+    if (a->maintenance != NULL)
+        maintenance_stop(a->maintenance);
     engine_close(a->engine);
-    /* The last writes may still look at the pipeline when they are done. */
-    if (a->store != NULL)
-        store_close(a->store);
+    store_close(a->store);
+    extract_stop(a->extractor);
+    /* The last things that engine and store did could still wake these. */
     if (a->pipeline != NULL)
         pipeline_close(a->pipeline);
-    extract_stop(a->extractor);
+    if (a->maintenance != NULL)
+        maintenance_close(a->maintenance);
     (void)pthread_mutex_destroy(&a->url_lock);
     mem_free(a->url);
     mem_free(a);

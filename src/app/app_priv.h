@@ -34,8 +34,9 @@ struct app {
     struct store *store;
     struct engine *engine;
     struct extractor *extractor;
-    struct pipeline *pipeline;
-    struct maintenance *maintenance;
+    /* Looked at by threads that were started before these are made. */
+    _Atomic(struct pipeline *) pipeline;
+    _Atomic(struct maintenance *) maintenance;
     struct queue *intake;
     pthread_t intake_threads[INTAKE_THREADS];
     size_t intake_threads_n;
@@ -61,6 +62,9 @@ void app_wake(struct app *a);
 rc pipeline_open(struct app *a, unsigned workers, struct pipeline **p,
                  struct err *e) MUST_CHECK;
 void pipeline_wake(struct pipeline *p);
+/* Waits until no worker finds anything to do (what is due later doesn't
+ * count) or until mono time; false: not yet. For tests and benches. */
+bool pipeline_settle(struct pipeline *p, int64_t until_ns);
 /* Lets them finish what they hold; what is left returns to the queue. */
 void pipeline_stop(struct pipeline *p);
 void pipeline_close(struct pipeline *p); /* after pipeline_stop */
@@ -82,7 +86,10 @@ rc maintenance_open(struct app *a, struct maintenance **m,
                     struct err *e) MUST_CHECK;
 void maintenance_wake(struct maintenance *m);
 void maintenance_touch_key(struct maintenance *m, uuid key, int64_t now_ms);
-void maintenance_close(struct maintenance *m); /* NULL is fine */
+/* The engine misses documents of this base: they are indexed again. */
+void maintenance_repair(struct maintenance *m, uuid base);
+void maintenance_stop(struct maintenance *m);
+void maintenance_close(struct maintenance *m); /* after maintenance_stop */
 
 /* keys.c */
 /* The first tenant and, in a folder without keys, the first key. */

@@ -244,7 +244,8 @@ rc app_job_retry(struct app *a, const struct caller *who, struct db *db,
     if ((code = app_allow(who, SCOPE_KB_MANAGE, e)) != RC_OK ||
         (code = job_row_get(who, db, id, tmp, &j, e)) != RC_OK)
         goto done;
-    if (j.status != JOB_FAILED && j.status != JOB_PARTIAL_FAILURE) {
+    if (!str_eq(j.kind, JOBS_SHOWN) ||
+        (j.status != JOB_FAILED && j.status != JOB_PARTIAL_FAILURE)) {
         (void)err_set(e, RC_INVALID,
                       "a job that is %s can't be retried; only failed ones can",
                       JOB_STATUS_NAMES[j.status]);

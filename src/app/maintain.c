@@ -27,6 +27,7 @@ struct maintenance {
     pthread_mutex_t lock; /* guards all below */
     pthread_cond_t changed;
     bool stopping, purge;
+    struct map *broken;  /* bases whose index lost documents */
     struct map *touched; /* key: when its use was noted */
     struct arena *touches_arena;
     struct touch *touches;
@@ -136,16 +137,26 @@ static rc repair_base(struct app *a, uuid base, struct arena *tmp,
     return code;
 }
 
-/* Once after the start, base by base. */
+static void repair(struct maintenance *m, uuid base)
+{
+    struct arena *tmp = arena_open();
+    struct err e = {0};
+    rc code = repair_base(m->app, base, tmp, &e);
+
+    if (code != RC_OK && code != RC_NOTFOUND)
+        log_warn("maintain", "looking over an index: %s", e.text);
+    arena_close(tmp);
+}
+
+/* Once after the start: every index is looked over before it is asked. */
 static void repair_all(struct maintenance *m)
 {
-    struct arena *out = arena_open(), *tmp = arena_open();
-    struct app *a = m->app;
+    struct arena *out = arena_open();
     struct err e = {0};
     struct db *db;
     uuid *bases = NULL;
     size_t n = 0;
-    rc code = store_read_begin(a->store, &db, &e);
+    rc code = store_read_begin(m->app->store, &db, &e);
 
     if (code == RC_OK) {
         code = db_base_ids(db, out, &bases, &n, &e);
@@ -153,16 +164,37 @@ static void repair_all(struct maintenance *m)
     }
     if (code != RC_OK)
         log_warn("maintain", "list of bases: %s", e.text);
-    for (size_t i = 0; code == RC_OK && i < n && !stopping(m); i++) {
-        struct arena_mark mark = arena_mark(tmp);
-        rc one = repair_base(a, bases[i], tmp, &e);
-
-        if (one != RC_OK && one != RC_NOTFOUND)
-            log_warn("maintain", "looking over an index: %s", e.text);
-        arena_rewind(tmp, mark);
-    }
-    arena_close(tmp);
+    for (size_t i = 0; code == RC_OK && i < n && !stopping(m); i++)
+        repair(m, bases[i]);
     arena_close(out);
+}
+
+/* What the engine told since the last time. */
+static void repair_told(struct maintenance *m)
+{
+    struct map *told;
+    uint64_t value;
+    size_t at = 0;
+    uuid base;
+    str key;
+
+    (void)pthread_mutex_lock(&m->lock);
+    told = m->broken;
+    m->broken = map_open();
+    (void)pthread_mutex_unlock(&m->lock);
+    while (map_next(told, &at, &key, &value) && !stopping(m)) {
+        memcpy(base.b, key.p, sizeof base.b);
+        repair(m, base);
+    }
+    map_close(told);
+}
+
+void maintenance_repair(struct maintenance *m, uuid base)
+{
+    (void)pthread_mutex_lock(&m->lock);
+    (void)map_slot(m->broken, (str){(const char *)base.b, 16}, NULL);
+    (void)pthread_cond_signal(&m->changed);
+    (void)pthread_mutex_unlock(&m->lock);
 }
 
 /* ---- last uses ---- */
@@ -228,7 +260,7 @@ void maintenance_touch_key(struct maintenance *m, uuid key, int64_t now_ms)
 /* ---- the thread ---- */
 
 struct due {
-    bool stop, purge, touches;
+    bool stop, purge, touches, repair;
 };
 
 static struct due wait_for_due(struct maintenance *m, int64_t again_ns)
@@ -242,7 +274,8 @@ static struct due wait_for_due(struct maintenance *m, int64_t again_ns)
         d.stop = m->stopping;
         d.touches = m->touches_due_ns != 0 && now >= m->touches_due_ns;
         d.purge = m->purge || now >= again_ns;
-        if (d.stop || d.touches || d.purge)
+        d.repair = map_count(m->broken) > 0;
+        if (d.stop || d.touches || d.purge || d.repair)
             break;
         if (m->touches_due_ns != 0)
             until = m->touches_due_ns;
@@ -266,6 +299,8 @@ static void *maintenance_thread(void *arg)
          d = wait_for_due(m, again_ns)) {
         if (d.purge)
             again_ns = purge(m) ? INT64_MAX : clock_mono_ns() + AGAIN_NS;
+        if (d.repair)
+            repair_told(m);
         if (d.touches)
             touches_write(m);
     }
@@ -280,6 +315,7 @@ rc maintenance_open(struct app *a, struct maintenance **res, struct err *e)
 
     m->app = a;
     m->touched = map_open();
+    m->broken = map_open();
     m->touches_arena = arena_open();
     ASSERT(pthread_mutex_init(&m->lock, NULL) == 0);
     clock_cond_init(&m->changed);
@@ -287,6 +323,7 @@ rc maintenance_open(struct app *a, struct maintenance **res, struct err *e)
     if (sys != 0) {
         arena_close(m->touches_arena);
         map_close(m->touched);
+        map_close(m->broken);
         mem_free(m);
         return err_errno(e, RC_BUSY, sys, "cannot start a thread");
     }
@@ -302,18 +339,21 @@ void maintenance_wake(struct maintenance *m)
     (void)pthread_mutex_unlock(&m->lock);
 }
 
-void maintenance_close(struct maintenance *m)
+void maintenance_stop(struct maintenance *m)
 {
-    if (m == NULL)
-        return;
     (void)pthread_mutex_lock(&m->lock);
     m->stopping = true;
     (void)pthread_cond_signal(&m->changed);
     (void)pthread_mutex_unlock(&m->lock);
     (void)pthread_join(m->thread, NULL);
+}
+
+void maintenance_close(struct maintenance *m)
+{
     (void)pthread_cond_destroy(&m->changed);
     (void)pthread_mutex_destroy(&m->lock);
     map_close(m->touched);
+    map_close(m->broken);
     arena_close(m->touches_arena);
     mem_free(m);
 }

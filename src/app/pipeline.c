@@ -37,9 +37,10 @@ struct pipeline {
     struct worker *workers;
     size_t workers_n;
     atomic_bool stopping;
-    pthread_mutex_t lock; /* guards: wakes, live */
+    pthread_mutex_t lock; /* guards: wakes, idle, live */
     pthread_cond_t changed;
     uint64_t wakes;
+    size_t idle; /* workers that found nothing since the last wake */
     size_t live;
 };
 
@@ -192,8 +193,12 @@ static void wait_for_work(struct pipeline *p, uint64_t seen, int64_t until_ns)
     bool in_time = true;
 
     (void)pthread_mutex_lock(&p->lock);
+    if (p->wakes == seen && ++p->idle == p->workers_n)
+        (void)pthread_cond_broadcast(&p->changed);
     while (in_time && p->wakes == seen && !atomic_load(&p->stopping))
         in_time = clock_cond_wait(&p->changed, &p->lock, until_ns);
+    if (p->wakes == seen)
+        p->idle--;
     (void)pthread_mutex_unlock(&p->lock);
 }
 
@@ -390,6 +395,7 @@ static void *worker_thread(void *arg)
     struct pipeline *p = w->pipeline;
     unsigned tries = 0;
 
+    (void)wakes_now(p); /* until all are started */
     while (!atomic_load(&p->stopping)) {
         struct lease *l = &w->leases[w->now];
         uint64_t seen = wakes_now(p); /* before looking: none is missed */
@@ -418,47 +424,61 @@ static void *worker_thread(void *arg)
 
 /* ---- start and end ---- */
 
+static rc worker_start(struct pipeline *p, struct worker *w, uint64_t number,
+                       struct err *e)
+{
+    int sys;
+
+    w->pipeline = p;
+    w->lease_max = 1;
+    w->doc = arena_open();
+    w->rng = rng_seeded((uint64_t)clock_mono_ns() + number);
+    sys = pthread_create(&w->thread, NULL, worker_thread, w);
+    if (sys != 0) {
+        arena_close(w->doc);
+        return err_errno(e, RC_BUSY, sys, "cannot start a thread");
+    }
+    p->workers_n++;
+    p->live++;
+    return RC_OK;
+}
+
 rc pipeline_open(struct app *a, unsigned workers, struct pipeline **res,
                  struct err *e)
 {
     struct pipeline *p = mem_alloc(sizeof *p);
+    rc code = RC_OK;
 
     p->app = a;
     p->workers = mem_alloc(workers * sizeof *p->workers);
     ASSERT(pthread_mutex_init(&p->lock, NULL) == 0);
     clock_cond_init(&p->changed);
     *res = p;
-    for (unsigned i = 0; i < workers; i++) {
-        struct worker *w = &p->workers[i];
-        int sys;
-
-        w->pipeline = p;
-        w->lease_max = 1;
-        w->doc = arena_open();
-        w->rng = rng_seeded((uint64_t)clock_mono_ns() + i);
-        p->workers_n++;
-        (void)pthread_mutex_lock(&p->lock);
-        p->live++;
-        (void)pthread_mutex_unlock(&p->lock);
-        sys = pthread_create(&w->thread, NULL, worker_thread, w);
-        if (sys != 0) {
-            p->workers_n--;
-            arena_close(w->doc);
-            (void)pthread_mutex_lock(&p->lock);
-            p->live--;
-            (void)pthread_mutex_unlock(&p->lock);
-            return err_errno(e, RC_BUSY, sys, "cannot start a thread");
-        }
-    }
-    return RC_OK;
+    (void)pthread_mutex_lock(&p->lock);
+    for (unsigned i = 0; code == RC_OK && i < workers; i++)
+        code = worker_start(p, &p->workers[i], i, e);
+    (void)pthread_mutex_unlock(&p->lock);
+    return code;
 }
 
 void pipeline_wake(struct pipeline *p)
 {
     (void)pthread_mutex_lock(&p->lock);
     p->wakes++;
+    p->idle = 0;
     (void)pthread_cond_broadcast(&p->changed);
     (void)pthread_mutex_unlock(&p->lock);
+}
+
+bool pipeline_settle(struct pipeline *p, int64_t until_ns)
+{
+    bool in_time = true;
+
+    (void)pthread_mutex_lock(&p->lock);
+    while (in_time && p->idle < p->workers_n)
+        in_time = clock_cond_wait(&p->changed, &p->lock, until_ns);
+    (void)pthread_mutex_unlock(&p->lock);
+    return in_time;
 }
 
 void pipeline_stop(struct pipeline *p)

@@ -165,6 +165,17 @@ rc db_base_ids(struct db *db, struct arena *out, uuid **v, size_t *n,
     return q_end(&q, e);
 }
 
+rc db_base_tenant(struct db *db, uuid base, uuid *tenant, struct err *e)
+{
+    struct q q = q_open(db, "SELECT tenant FROM base_state"
+                            " WHERE base = ?1 AND deleted = 0");
+
+    q_uuid(&q, base);
+    if (q_row(&q))
+        *tenant = q_get_uuid(&q);
+    return q_end_one(&q, "knowledge base", e);
+}
+
 /* ---- counters ---- */
 
 /* +1 and -1 by state, so that a statement without branches counts. */

@@ -360,7 +360,7 @@ rc db_document_states(struct db *db, uuid tenant, uuid base,
 
 /* versions */
 rc db_version_put(struct db *db, const struct version_row *v, struct err *e);
-/* state, text, blocks, counts, outcome, note, error, versions, processed_ms;
+/* state, mime, text, blocks, counts, outcome, note, error, versions, times;
  * notes CHANGE_VERSION when the state changed. */
 rc db_version_update(struct db *db, const struct version_row *v, struct err *e);
 rc db_version_get(struct db *db, uuid tenant, uuid base, uuid id,

@@ -183,11 +183,12 @@ rc db_version_update(struct db *db, const struct version_row *v, struct err *e)
                    " text_bytes = ?5, blocks_sha = ?6, blocks_bytes = ?7,"
                    " chunk_count = ?8, token_count = ?9, outcome = ?10,"
                    " note = ?11, error = ?12, extractor_version = ?13,"
-                   " chunker_version = ?14, processed_ms = ?15"
+                   " chunker_version = ?14, processed_ms = ?15, mime = ?16"
                    " WHERE base = ?1 AND id = ?2");
     q_uuid(&q, v->base);
     q_uuid(&q, v->id);
     bind_results(&q, v);
+    q_text_or_null(&q, v->mime);
     code = q_run(&q, NULL, e);
     if (code == RC_OK)
         code = swap_use(db, was.has_text ? &was.text : NULL,
