@@ -26,6 +26,7 @@
 #define JSON_STRING_BYTES_MAX (1 * MIB)
 
 /* Multipart and manifest */
+#define MULTIPART_PARTS_MAX 100
 #define PART_HEADER_BYTES_MAX (8 * KIB)
 #define BOUNDARY_BYTES_MAX 70
 #define FILENAME_BYTES_MAX 255
