@@ -29,20 +29,18 @@ void changes_undo(struct db *db, struct changes_mark m)
     db->freed_n = m.freed;
 }
 
+/* Under the lock, so that store_observe returns only when the former observer
+ * is no longer running. */
 void changes_tell(struct db *db)
 {
     struct store *s = db->store;
-    store_observer *fn;
-    void *arg;
 
     if (db->changes_n == 0)
         return;
     (void)pthread_mutex_lock(&s->observer_lock);
-    fn = s->observer;
-    arg = s->observer_arg;
+    if (s->observer != NULL)
+        s->observer(s->observer_arg, db->changes, db->changes_n);
     (void)pthread_mutex_unlock(&s->observer_lock);
-    if (fn != NULL)
-        fn(arg, db->changes, db->changes_n);
 }
 
 void store_observe(struct store *s, store_observer *fn, void *arg)

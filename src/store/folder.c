@@ -102,6 +102,8 @@ rc folder_look(const char *dir, int schema, enum folder_kind *kind,
         *kind = FOLDER_FRESH;
         return look_at_names(dir, e);
     }
+    if (fd < 0 && errno == ENOTDIR)
+        return refuse_foreign(dir, e);
     if (fd < 0)
         return err_errno(e, RC_IO, errno, "cannot open %s", path);
     *kind = FOLDER_OURS;

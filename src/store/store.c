@@ -11,7 +11,7 @@
 #include "store/store_priv.h"
 #include "store/vfs_priv.h"
 
-#define READERS_DEFAULT 8
+#define READERS_DEFAULT 32
 #define GROUP_DEFAULT 256
 #define QUEUE_SLOTS 4096
 #define READER_WAIT_MS 5000

@@ -114,7 +114,8 @@ struct change {
 /* Inside a write: notes a change, to be told after the commit. Raises the
  * base's generation (once a write and base). Dropped if the write fails. */
 rc db_change(struct db *db, const struct change *c, struct err *e) MUST_CHECK;
-/* Called on the writer thread after each commit, before any done. */
+/* Called on the writer thread after each commit, before any done. Once
+ * store_observe returns, the former observer runs no more. */
 typedef void store_observer(void *arg, const struct change *changes, size_t n);
 void store_observe(struct store *s, store_observer *fn, void *arg);
 /* The generation of a base as this session sees it: a search waits until the
@@ -360,8 +361,8 @@ rc db_document_states(struct db *db, uuid tenant, uuid base,
 
 /* versions */
 rc db_version_put(struct db *db, const struct version_row *v, struct err *e);
-/* state, mime, text, blocks, counts, outcome, note, error, versions, times;
- * notes CHANGE_VERSION when the state changed. */
+/* state, mime, text, blocks, counts, outcome, note, error, versions,
+ * processed_ms; notes CHANGE_VERSION when the state changed. */
 rc db_version_update(struct db *db, const struct version_row *v, struct err *e);
 rc db_version_get(struct db *db, uuid tenant, uuid base, uuid id,
                   struct arena *out, struct version_row *v, struct err *e);

@@ -60,6 +60,7 @@ static void bind_results(struct q *q, const struct version_row *v)
     q_int(q, v->extractor_version);
     q_int(q, v->chunker_version);
     q_int(q, v->processed_ms);
+    q_text_or_null(q, v->mime);
 }
 
 static rc note_state(struct db *db, const struct version_row *v, struct err *e)
@@ -82,10 +83,11 @@ static rc insert(struct db *db, const struct version_row *v, struct err *e)
 {
     struct q q = q_open(
         db, "INSERT INTO version(base, id, document, tenant, number, draft,"
-            " source_type, filename, mime, metadata, original_sha,"
+            " source_type, filename, metadata, original_sha,"
             " original_bytes, created_ms, state, text_sha, text_bytes,"
             " blocks_sha, blocks_bytes, chunk_count, token_count, outcome,"
-            " note, error, extractor_version, chunker_version, processed_ms)"
+            " note, error, extractor_version, chunker_version, processed_ms,"
+            " mime)"
             " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13,"
             " ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25,"
             " ?26)");
@@ -99,7 +101,6 @@ static rc insert(struct db *db, const struct version_row *v, struct err *e)
     q_int(&q, v->draft);
     q_text_or_null(&q, v->source_type);
     q_text_or_null(&q, v->filename);
-    q_text_or_null(&q, v->mime);
     q_text(&q, v->metadata);
     q_sha(&q, &v->original.sha);
     q_uint(&q, v->original.bytes);
@@ -183,12 +184,12 @@ rc db_version_update(struct db *db, const struct version_row *v, struct err *e)
                    " text_bytes = ?5, blocks_sha = ?6, blocks_bytes = ?7,"
                    " chunk_count = ?8, token_count = ?9, outcome = ?10,"
                    " note = ?11, error = ?12, extractor_version = ?13,"
-                   " chunker_version = ?14, processed_ms = ?15, mime = ?16"
+                   " chunker_version = ?14, processed_ms = ?15,"
+                   " mime = ?16"
                    " WHERE base = ?1 AND id = ?2");
     q_uuid(&q, v->base);
     q_uuid(&q, v->id);
     bind_results(&q, v);
-    q_text_or_null(&q, v->mime);
     code = q_run(&q, NULL, e);
     if (code == RC_OK)
         code = swap_use(db, was.has_text ? &was.text : NULL,

@@ -1,0 +1,272 @@
+/* Whose the data folder is, and that what is refused stays as it was. */
+#include "store_fixture.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <sys/stat.h>
+
+#include "base/file.h"
+#include "store/store_priv.h"
+
+static struct fix f;
+
+static int set_up(void **state)
+{
+    (void)state;
+    fix_open_empty(&f);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    fix_close(&f);
+    return 0;
+}
+
+/* Names, sizes, times and contents of all files, as one hash. */
+static sha256 picture(void)
+{
+    struct sha256_stream *h = sha256_open();
+    char path[512];
+    str *names, text;
+    struct stat st;
+    size_t n;
+    sha256 sha;
+
+    must(file_list(f.dir, 1000, f.a, &names, &n, &f.e), &f.e);
+    for (size_t i = 0; i < n; i++) {
+        (void)snprintf(path, sizeof path, "%s/%s", f.dir, names[i].p);
+        sha256_put(h, names[i].p, names[i].n);
+        assert_int_equal(stat(path, &st), 0);
+        sha256_put(h, &st.st_mtim, sizeof st.st_mtim);
+        if (S_ISREG(st.st_mode)) {
+            must(file_read(path, MIB * 16, f.a, &text, &f.e), &f.e);
+            sha256_put(h, text.p, text.n);
+        }
+    }
+    sha = sha256_end(h);
+    sha256_close(h);
+    return sha;
+}
+
+static void put_file(const char *name, str bytes)
+{
+    char path[512];
+
+    (void)snprintf(path, sizeof path, "%s/%s", f.dir, name);
+    must(file_write_atomic(path, bytes, 0600, &f.e), &f.e);
+}
+
+static void is_refused(rc with)
+{
+    sha256 before = picture(), after;
+    struct store *s;
+
+    assert_int_equal(store_open(&(struct store_opts){.dir = f.dir}, &s, &f.e),
+                     with);
+    after = picture();
+    assert_true(sha256_eq(&before, &after));
+}
+
+static void run_sql(const char *sql, bool leave_wal)
+{
+    char path[512];
+    sqlite3 *conn;
+
+    (void)snprintf(path, sizeof path, "%s/knowd.db", f.dir);
+    assert_int_equal(sqlite3_open(path, &conn), SQLITE_OK);
+    assert_int_equal(sqlite3_db_config(conn, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE,
+                                       (int)leave_wal, NULL),
+                     SQLITE_OK);
+    assert_int_equal(sqlite3_exec(conn, sql, NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_close(conn), SQLITE_OK);
+}
+
+static void a_folder_with_other_files_is_refused(void **state)
+{
+    (void)state;
+    put_file("letter.txt", STR("dear"));
+    is_refused(RC_UNSUPPORTED);
+    assert_non_null(strstr(f.e.text, "nothing was changed"));
+}
+
+static void a_file_in_its_place_is_refused(void **state)
+{
+    struct store *s;
+    char path[512];
+
+    (void)state;
+    put_file("letter.txt", STR("dear"));
+    (void)snprintf(path, sizeof path, "%s/letter.txt", f.dir);
+    assert_int_equal(store_open(&(struct store_opts){.dir = path}, &s, &f.e),
+                     RC_UNSUPPORTED);
+}
+
+static void garbage_named_as_ours_is_refused(void **state)
+{
+    (void)state;
+    put_file("knowd.db", STR("no database"));
+    is_refused(RC_UNSUPPORTED);
+    put_file("knowd.db", STR(""));
+    is_refused(RC_UNSUPPORTED);
+}
+
+static void another_programs_database_is_refused(void **state)
+{
+    (void)state;
+    run_sql("PRAGMA application_id = 77; PRAGMA user_version = 1;"
+            "CREATE TABLE t(a)",
+            false);
+    is_refused(RC_UNSUPPORTED);
+}
+
+static void a_newer_schema_is_refused(void **state)
+{
+    (void)state;
+    open_store(&f);
+    store_close(f.s);
+    f.s = NULL;
+    run_sql("PRAGMA user_version = 9999", false);
+    is_refused(RC_UNSUPPORTED);
+    assert_non_null(strstr(f.e.text, "newer"));
+}
+
+static void a_newer_schema_only_in_the_wal_is_refused(void **state)
+{
+    char path[512];
+
+    (void)state;
+    open_store(&f);
+    store_close(f.s);
+    f.s = NULL;
+    run_sql("PRAGMA wal_autocheckpoint = 0; PRAGMA user_version = 9999", true);
+    (void)snprintf(path, sizeof path, "%s/knowd.db-shm", f.dir);
+    (void)unlink(path);
+    is_refused(RC_UNSUPPORTED);
+    assert_non_null(strstr(f.e.text, "newer"));
+    (void)snprintf(path, sizeof path, "%s/lock", f.dir);
+    assert_int_equal(unlink(path), 0);
+    is_refused(RC_UNSUPPORTED);
+}
+
+static void a_second_server_is_refused(void **state)
+{
+    struct store *s;
+
+    (void)state;
+    open_store(&f);
+    assert_int_equal(store_open(&(struct store_opts){.dir = f.dir}, &s, &f.e),
+                     RC_BUSY);
+    store_close(f.s);
+    open_store(&f);
+}
+
+static void a_first_start_cut_short_is_taken_up_again(void **state)
+{
+    (void)state;
+    put_file("knowd.db.new", STR("half"));
+    put_file("lock", STR(""));
+    open_store(&f);
+}
+
+static void a_reader_wants_a_folder_that_is_there(void **state)
+{
+    struct store *s;
+
+    (void)state;
+    assert_int_equal(
+        store_open(&(struct store_opts){.dir = f.dir, .read_only = true}, &s,
+                   &f.e),
+        RC_NOTFOUND);
+}
+
+static rc no_write(struct db *db, void *arg, struct err *e)
+{
+    (void)db;
+    (void)arg;
+    (void)e;
+    return RC_OK;
+}
+
+static void a_reader_works_beside_the_server_and_writes_nothing(void **state)
+{
+    struct intake_doc d;
+    struct document_row row = {0};
+    struct store *s;
+    struct db *db;
+
+    (void)state;
+    open_store(&f);
+    must(do_write(f.s, put_base, &f, &f.e), &f.e);
+    intake(&f, &d, STR("hello"));
+    must(store_open(&(struct store_opts){.dir = f.dir, .read_only = true}, &s,
+                    &f.e),
+         &f.e);
+    must(store_read_begin(s, &db, &f.e), &f.e);
+    must(db_document_get(db, f.tenant, f.base, d.document, f.a, &row, &f.e),
+         &f.e);
+    store_read_end(db);
+    assert_int_equal(do_write(s, no_write, NULL, &f.e), RC_UNSUPPORTED);
+    store_close(s);
+}
+
+static void the_secret_stays(void **state)
+{
+    char was[SECRET_BYTES];
+
+    (void)state;
+    open_store(&f);
+    memcpy(was, store_secret(f.s).p, SECRET_BYTES);
+    reopen(&f);
+    assert_memory_equal(was, store_secret(f.s).p, SECRET_BYTES);
+}
+
+/* ---- migrations ---- */
+
+static void missing_migrations_run_once_each_whole(void **state)
+{
+    static const char *const ONE[] = {"CREATE TABLE a(x)", NULL};
+    static const char *const TWO[] = {"INSERT INTO a VALUES(2)", NULL};
+    static const char *const BAD[] = {"INSERT INTO a VALUES(3)",
+                                      "INSERT INTO nowhere VALUES(3)", NULL};
+    const struct migration v[] = {{1, ONE}, {2, TWO}, {3, BAD}};
+    sqlite3 *conn;
+    int n = 0;
+
+    (void)state;
+    assert_int_equal(sqlite3_open(":memory:", &conn), SQLITE_OK);
+    must(migrations_run(conn, v, 1, &f.e), &f.e);
+    must(migrations_run(conn, v, 2, &f.e), &f.e);
+    must(migrations_run(conn, v, 2, &f.e), &f.e);
+    assert_int_not_equal(migrations_run(conn, v, 3, &f.e), RC_OK);
+    assert_non_null(strstr(f.e.text, "migration 3"));
+    must(sql_int(conn, "PRAGMA user_version", &n, &f.e), &f.e);
+    assert_int_equal(n, 2);
+    must(sql_int(conn, "SELECT sum(x) FROM a", &n, &f.e), &f.e);
+    assert_int_equal(n, 2);
+    assert_int_equal(sqlite3_close(conn), SQLITE_OK);
+}
+
+#define FACT(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        FACT(a_folder_with_other_files_is_refused),
+        FACT(a_file_in_its_place_is_refused),
+        FACT(garbage_named_as_ours_is_refused),
+        FACT(another_programs_database_is_refused),
+        FACT(a_newer_schema_is_refused),
+        FACT(a_newer_schema_only_in_the_wal_is_refused),
+        FACT(a_second_server_is_refused),
+        FACT(a_first_start_cut_short_is_taken_up_again),
+        FACT(a_reader_wants_a_folder_that_is_there),
+        FACT(a_reader_works_beside_the_server_and_writes_nothing),
+        FACT(the_secret_stays),
+        FACT(missing_migrations_run_once_each_whole),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
