@@ -35,14 +35,19 @@ uint32_t cursor_block_last(const struct cursor *c, size_t block)
 
 float cursor_block_bound(const struct cursor *c, size_t block)
 {
-    struct block_meta m;
+    float bound = 0;
 
     if (!list_framed(&c->list))
         return c->bound;
-    m = block_meta(&c->list, block);
-    return m.max_tf == 255
-               ? c->weight
-               : score_of(c->weight, m.max_tf, c->scorer->damp[m.min_norm]);
+    for (size_t i = 0; i < PEAKS; i++) {
+        struct peak peak = block_peak(&c->list, block, i);
+        float worth = peak.tf == 255 ? c->weight
+                                     : score_of(c->weight, peak.tf,
+                                                c->scorer->damp[peak.norm]);
+
+        bound = worth > bound ? worth : bound;
+    }
+    return bound;
 }
 
 /* A list without a frame: all it has is one block, its bound is exact. */
@@ -126,41 +131,48 @@ static size_t block_with(const struct cursor *c, size_t from, uint32_t row)
 
 size_t cursor_block_with(const struct cursor *c, uint32_t row)
 {
-    size_t from = c->block;
-
-    if (c->loaded != SIZE_MAX && c->loaded > from && c->before != UINT32_MAX &&
-        row > c->before)
-        from = c->loaded;
-    return from == c->list.blocks_n ? from : block_with(c, from, row);
+    return c->block == c->list.blocks_n ? c->block
+                                        : block_with(c, c->block, row);
 }
 
-/* The first i with rows[i] >= row, or n. */
+/* The block just read is the one most often asked again. */
+static bool loaded_has(const struct cursor *c, uint32_t row)
+{
+    uint32_t first = c->before + 1;
+
+    return c->loaded != SIZE_MAX && row - first <= c->last - first;
+}
+
 size_t cursor_lower(const struct cursor *c, uint32_t row)
 {
-    size_t low = 0, n = c->n;
+    const uint32_t *low = c->rows;
 
-    while (n > 0) {
-        size_t half = n / 2;
-
-        if (c->rows[low + half] < row) {
-            low += half + 1;
-            n -= half + 1;
-        } else {
-            n = half;
-        }
-    }
-    return low;
+    /* Halves without a branch to guess. */
+    for (size_t n = c->n; n > 0; n -= (n + 1) / 2)
+        low += low[n / 2] < row ? (n + 1) / 2 : 0;
+    return (size_t)(low - c->rows);
 }
 
 bool cursor_find(struct cursor *c, uint32_t row, size_t *i)
 {
-    size_t block = cursor_block_with(c, row);
+    if (!loaded_has(c, row)) {
+        size_t block = cursor_block_with(c, row);
 
-    if (block == c->list.blocks_n)
-        return false;
-    cursor_load(c, block);
+        if (block == c->list.blocks_n)
+            return false;
+        cursor_load(c, block);
+    }
     *i = cursor_lower(c, row);
     return *i < c->n && c->rows[*i] == row;
+}
+
+/* Both are the same to the bit; the kernel's are there if the block was
+ * added up. */
+static float score_at(const struct cursor *c, size_t i)
+{
+    return c->scored ? c->scores[i]
+                     : score_of(c->weight, c->tf[i],
+                                c->scorer->damp[c->x->norms[c->rows[i]]]);
 }
 
 float cursors_score(struct cursor *cursors, size_t n, uint32_t row)
@@ -170,8 +182,6 @@ float cursors_score(struct cursor *cursors, size_t n, uint32_t row)
 
     for (size_t t = 0; t < n; t++)
         if (cursor_find(&cursors[t], row, &i))
-            score +=
-                score_of(cursors[t].weight, cursors[t].tf[i],
-                         cursors[t].scorer->damp[cursors[t].x->norms[row]]);
+            score += score_at(&cursors[t], i);
     return score;
 }

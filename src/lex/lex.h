@@ -5,9 +5,9 @@
  * one posting list a term with tf = body + LEX_CONTEXT_WEIGHT * context (the
  * simple BM25F of Robertson, Zaragoza and Taylor 2004 with one shared b), one
  * byte a row for its weighted length (norm), positions for phrases. Lists are
- * blocks of 128 rows with (max tf, min norm) each, so that whole blocks are
- * skipped (block-max MaxScore: Ding and Suel 2011; Mallia et al. 2019). Top
- * lists are identical to exhaustive BM25 (lex_search_exhaustive pins it).
+ * blocks of 128 rows with a few (max tf, min norm) each, so that whole blocks
+ * are skipped (block-max MaxScore: Ding and Suel 2011; Mallia et al. 2019).
+ * Top lists equal exhaustive BM25 to the bit (lex_search_exhaustive pins it).
  *
  * Score:   idf = ln(1 + (N - df + 0.5) / (df + 0.5)) with N and df summed over
  *          all segments searched; tf part = tf (k1+1) / (tf + k1 (1-b + b L/A)).

@@ -18,7 +18,8 @@
 #define LEX_SLACK 32 /* a vector load may read this far past its data */
 #define LEX_BITS_MAX 24
 #define BLOCK_ROWS 128
-#define META_BYTES 16
+#define META_BYTES 24
+#define PEAKS 5
 #define DICT_BLOCK_TERMS 16
 #define INFO_BYTES 40
 #define ROW_TOKENS_MAX ((uint32_t)1 << 20) /* words past this aren't indexed */
@@ -172,30 +173,45 @@ struct list {
     uint32_t bytes, df, blocks_n;
 };
 
+/* Every posting of a block is below one of its peaks: tf not more (255: any)
+ * and norm not less. Unused ones have tf 0. From them follows the block's
+ * highest score, whatever the statistics are. */
+struct peak {
+    uint8_t tf, norm;
+};
+
 struct block_meta {
     uint32_t last, data, posn;
-    uint8_t row_bits, tf_bits, ctx_bits, max_tf, min_norm;
+    uint8_t row_bits, tf_bits, ctx_bits;
+    struct peak peaks[PEAKS];
 };
 
 static inline struct block_meta block_meta(const struct list *l, size_t block)
 {
     const uint8_t *p = l->p + block * META_BYTES;
     uint32_t w = load_u32(p);
-
-    return (struct block_meta){
+    struct block_meta m = {
         .last = w & 0xffffff,
         .row_bits = (uint8_t)(w >> 24),
         .data = load_u32(p + 4),
         .posn = load_u32(p + 8),
         .tf_bits = p[12],
         .ctx_bits = p[13],
-        .max_tf = p[14],
-        .min_norm = p[15],
     };
+
+    memcpy(m.peaks, p + 14, sizeof m.peaks);
+    return m;
 }
 static inline uint32_t block_last(const struct list *l, size_t block)
 {
     return load_u32(l->p + block * META_BYTES) & 0xffffff;
+}
+static inline struct peak block_peak(const struct list *l, size_t block,
+                                     size_t i)
+{
+    const uint8_t *p = l->p + block * META_BYTES + 14 + 2 * i;
+
+    return (struct peak){p[0], p[1]};
 }
 static inline bool list_framed(const struct list *l)
 {

@@ -220,6 +220,25 @@ done:
 
 /* ---- the same walk, to look at everything once ---- */
 
+/* Each posting of a list with a frame is below a peak of its block. */
+static bool peaks_hold(const struct lex *x, const struct list *l,
+                       const struct postings *v)
+{
+    for (size_t i = 0; i < v->n && list_framed(l); i++) {
+        bool below = false;
+
+        for (size_t k = 0; k < PEAKS; k++) {
+            struct peak peak = block_peak(l, i / BLOCK_ROWS, k);
+
+            below = below || ((v->tf[i] <= peak.tf || peak.tf == 255) &&
+                              x->norms[v->row[i]] >= peak.norm);
+        }
+        if (!below)
+            return false;
+    }
+    return true;
+}
+
 rc lex_check(const struct lex *x, struct err *e)
 {
     struct dict_walk d = {.x = x};
@@ -243,6 +262,8 @@ rc lex_check(const struct lex *x, struct err *e)
         l.n = l.pos_n = 0;
         if (code == RC_OK)
             code = list_read(x, &d.list, &l, e);
+        if (code == RC_OK && !peaks_hold(x, &d.list, &l))
+            code = err_set(e, RC_CORRUPT, "bounds of a list damaged");
     }
     postings_close(&l);
     return code;

@@ -10,6 +10,8 @@ static size_t positions_of(const struct lex *x, struct cursor *c, uint32_t row,
     if (!cursor_find(c, row, &i) || !block_read(x, &c->list, c->loaded, &b))
         return 0;
     n = occurrences(b.tf[i], b.ctx[i]);
+    if (n / 8 > (size_t)(b.posn_end - b.posn))
+        return 0; /* damaged: each takes a bit at least */
     *positions = ARENA_ARRAY(tmp, uint32_t, n);
     return block_positions(&b, i, *positions, n);
 }

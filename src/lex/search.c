@@ -7,14 +7,15 @@
  * In each window every term has a bound, the largest of its blocks there. The
  * terms with the smallest bounds that together can't reach the floor (what a
  * hit must score to be taken) are not essential: a row that has only them
- * can't win. The lists of the essential ones are added up in an array; a row
- * whose sum and the others' bounds reach the floor is looked up in the others
- * and, if it still may win, scored anew in term order, so that scores are
- * equal to the bit to the oracle's. Sums are taken in double and a row is
- * dropped only below floor / SLACK: rounding never drops a hit.
+ * can't win. The lists of the essential ones are added up in an array, then
+ * those of the others, largest bound first, only to the sums that may still
+ * reach the floor; a row that does is scored anew in term order, so that
+ * scores are equal to the bit to the oracle's. A row is dropped only below
+ * floor / SLACK: rounding never drops a hit.
  */
-#define WINDOW_ROWS 4096
+#define WINDOW_ROWS 8192
 #define SLACK 1.00001
+#define LOOKUP_COST 16 /* in postings of a list that is added whole */
 
 struct search {
     const struct lex *x;
@@ -30,39 +31,12 @@ struct search {
     float bound[QUERY_TERMS_MAX];      /* by cursor */
     size_t order[QUERY_TERMS_MAX];     /* cursors by bound, smallest first */
     double below[QUERY_TERMS_MAX + 1]; /* bounds of the first i of them */
+    size_t blocks_n[QUERY_TERMS_MAX];  /* by cursor */
+    double floor;
     float sums[WINDOW_ROWS];
-    uint16_t touched[WINDOW_ROWS]; /* rows with a sum, less low */
+    uint16_t touched[WINDOW_ROWS + 1]; /* rows with a sum, less low */
+    size_t touched_n;
 };
-
-/* A row whose essential terms, order[first …], add up to `sum`. */
-static void candidate(struct search *s, uint32_t row, double sum, size_t first)
-{
-    double floor = (double)top_floor(s->top);
-    size_t i = first, at;
-
-    if (!filter_has(s->filter, row))
-        return;
-    sum *= SLACK;
-    while (i-- > 0) {
-        struct cursor *c = &s->c[s->order[i]];
-        size_t block;
-
-        if (sum + s->below[i + 1] < floor)
-            return;
-        block = cursor_block_with(c, row);
-        if (block == c->list.blocks_n)
-            continue;
-        if (sum + (double)cursor_block_bound(c, block) * SLACK + s->below[i] <
-            floor)
-            return;
-        if (cursor_find(c, row, &at))
-            sum += (double)score_of(c->weight, c->tf[at],
-                                    s->scorer.damp[s->x->norms[row]]) *
-                   SLACK;
-    }
-    if (sum >= floor)
-        top_put(s->top, cursors_score(s->c, s->n, row), s->segment, row);
-}
 
 /* The part of the loaded block that lies in the window: [*from, end). */
 static size_t part(const struct search *s, const struct cursor *c, size_t *from)
@@ -80,61 +54,148 @@ static bool block_reached(const struct search *s, const struct cursor *c,
            (block == c->block || cursor_block_last(c, block - 1) + 1 < s->high);
 }
 
-/* One essential term: its blocks that can't win aren't even decoded. */
-static void window_one(struct search *s)
+/* x, or 0: without a branch, which would be guessed wrong half the time. */
+static inline float masked(float x, bool keep)
 {
-    struct cursor *c = &s->c[s->order[s->n - 1]];
-    double others = s->below[s->n - 1];
+    uint32_t bits;
+
+    memcpy(&bits, &x, sizeof bits);
+    bits &= (uint32_t)0 - keep;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+/* What a row's sum must be if `others` may still come. */
+static float least_sum(const struct search *s, double others)
+{
+    return (float)((s->floor - others) / SLACK);
+}
+
+/* The part of a list in the window, added to the sums of its rows. */
+static void add_part(struct search *s, const struct cursor *c)
+{
+    size_t from, end = part(s, c, &from), n = s->touched_n;
+
+    for (size_t k = from; k < end; k++) {
+        uint32_t at = c->rows[k] - s->low;
+        float sum = s->sums[at];
+
+        s->touched[n] = (uint16_t)at;
+        n += sum <= 0;
+        s->sums[at] = sum + c->scores[k];
+    }
+    s->touched_n = n;
+}
+
+/* The same where no other list makes a sum: only rows that score enough. */
+static void add_part_from(struct search *s, const struct cursor *c, float least)
+{
+    size_t from, end = part(s, c, &from), n = s->touched_n;
+
+    for (size_t k = from; k < end; k++) {
+        uint32_t at = c->rows[k] - s->low;
+        bool enough = c->scores[k] >= least;
+
+        s->touched[n] = (uint16_t)at;
+        n += enough;
+        s->sums[at] = masked(c->scores[k], enough);
+    }
+    s->touched_n = n;
+}
+
+/* The same, only to sums that are there. */
+static void add_part_to_sums(struct search *s, const struct cursor *c)
+{
+    size_t from, end = part(s, c, &from);
+
+    for (size_t k = from; k < end; k++) {
+        float *sum = &s->sums[c->rows[k] - s->low];
+
+        *sum += masked(c->scores[k], *sum > 0);
+    }
+}
+
+/* Adds the list of term order[i]; blocks none of whose rows can win aren't
+ * even decoded. */
+static void add_list(struct search *s, size_t i, size_t first)
+{
+    struct cursor *c = &s->c[s->order[i]];
+    double others = s->below[s->n] - (double)s->bound[s->order[i]] * SLACK;
 
     for (size_t b = c->block; block_reached(s, c, b); b++) {
-        size_t from, end;
-
-        if ((double)cursor_block_bound(c, b) * SLACK + others <
-            (double)top_floor(s->top))
+        if ((double)cursor_block_bound(c, b) * SLACK + others < s->floor)
             continue;
         cursor_load(c, b);
         cursor_score(c);
-        end = part(s, c, &from);
-        for (size_t i = from; i < end; i++)
-            if ((double)c->scores[i] * SLACK + others >=
-                (double)top_floor(s->top))
-                candidate(s, c->rows[i], (double)c->scores[i], s->n - 1);
+        if (i < first)
+            add_part_to_sums(s, c);
+        else if (first + 1 == s->n)
+            add_part_from(s, c, least_sum(s, s->below[first]));
+        else
+            add_part(s, c);
     }
 }
 
-static size_t add_up(struct search *s, struct cursor *c, size_t touched_n)
+/* The same for few rows: each is looked up. */
+static void add_rows(struct search *s, size_t i)
 {
-    for (size_t b = c->block; block_reached(s, c, b); b++) {
-        size_t from, end;
+    struct cursor *c = &s->c[s->order[i]];
+    size_t at;
 
-        cursor_load(c, b);
-        cursor_score(c);
-        end = part(s, c, &from);
-        for (size_t i = from; i < end; i++) {
-            uint32_t at = c->rows[i] - s->low;
+    for (size_t k = 0; k < s->touched_n; k++) {
+        uint32_t row = s->low + s->touched[k];
 
-            s->touched[touched_n] = (uint16_t)at;
-            touched_n += s->sums[at] == 0;
-            s->sums[at] += c->scores[i];
-        }
+        if (cursor_find(c, row, &at))
+            s->sums[s->touched[k]] += score_of(
+                c->weight, c->tf[at], s->scorer.damp[s->x->norms[row]]);
     }
-    return touched_n;
 }
 
-static void window_many(struct search *s, size_t first)
+/* Forgets rows that can't reach the floor by the first i terms' bounds. */
+static void drop_rows(struct search *s, size_t i)
 {
-    double others = s->below[first];
-    size_t touched_n = 0;
+    float least = least_sum(s, s->below[i]);
+    size_t kept = 0, n = s->touched_n;
 
-    for (size_t i = first; i < s->n; i++)
-        touched_n = add_up(s, &s->c[s->order[i]], touched_n);
-    for (size_t i = 0; i < touched_n; i++) {
-        float *sum = &s->sums[s->touched[i]];
+    for (size_t k = 0; k < n; k++) {
+        uint16_t at = s->touched[k];
+        float sum = s->sums[at];
+        bool may = sum >= least;
 
-        if ((double)*sum * SLACK + others >= (double)top_floor(s->top))
-            candidate(s, s->low + s->touched[i], (double)*sum, first);
+        s->touched[kept] = at;
+        kept += may;
+        s->sums[at] = masked(sum, may);
+    }
+    s->touched_n = kept;
+}
+
+static void put_rows(struct search *s)
+{
+    for (size_t k = 0; k < s->touched_n; k++) {
+        uint32_t row = s->low + s->touched[k];
+        float *sum = &s->sums[s->touched[k]];
+
+        if ((double)*sum * SLACK >= (double)top_floor(s->top) &&
+            filter_has(s->filter, row))
+            top_put(s->top, cursors_score(s->c, s->n, row), s->segment, row);
         *sum = 0;
     }
+}
+
+static void window_search(struct search *s, size_t first)
+{
+    s->touched_n = 0;
+    for (size_t i = s->n; i-- > first;)
+        add_list(s, i, first);
+    drop_rows(s, first);
+    for (size_t i = first; i-- > 0 && s->touched_n > 0;) {
+        if (s->touched_n * LOOKUP_COST < s->blocks_n[s->order[i]] * BLOCK_ROWS)
+            add_rows(s, i);
+        else
+            add_list(s, i, first);
+        drop_rows(s, i);
+    }
+    put_rows(s);
 }
 
 /* Moves the cursors to the next window; false: no list goes further. */
@@ -180,10 +241,12 @@ static void window_bounds(struct search *s)
         size_t i = t;
 
         s->bound[t] = 0;
+        s->blocks_n[t] = 0;
         for (size_t b = c->block; block_reached(s, c, b); b++) {
             float bound = cursor_block_bound(c, b);
 
             s->bound[t] = bound > s->bound[t] ? bound : s->bound[t];
+            s->blocks_n[t]++;
         }
         for (; i > 0 && s->bound[s->order[i - 1]] > s->bound[t]; i--)
             s->order[i] = s->order[i - 1];
@@ -197,20 +260,17 @@ static void window_bounds(struct search *s)
 static void search_any(struct search *s)
 {
     while (window_next(s)) {
-        double floor = (double)top_floor(s->top);
         size_t first = 0;
 
         if (window_filtered(s))
             continue;
+        s->floor = (double)top_floor(s->top);
         window_bounds(s);
-        if (s->below[s->n] < floor)
+        if (s->below[s->n] < s->floor)
             continue;
-        while (s->below[first + 1] < floor)
+        while (s->below[first + 1] < s->floor)
             first++;
-        if (first + 1 == s->n)
-            window_one(s);
-        else
-            window_many(s, first);
+        window_search(s, first);
     }
 }
 

@@ -143,25 +143,62 @@ static void put_meta(uint8_t *p, const struct block_meta *m)
     memcpy(p, w, sizeof w);
     p[12] = m->tf_bits;
     p[13] = m->ctx_bits;
-    p[14] = m->max_tf;
-    p[15] = m->min_norm;
+    memcpy(p + 14, m->peaks, sizeof m->peaks);
 }
 
-/* The bound of a piece: no posting of it has a larger tf or a smaller norm. */
-static void bound(const struct lex_out *o, const struct postings *l,
-                  struct piece s, struct block_meta *m)
+/* What a peak is worth, near enough to choose which two to join: rows of
+ * NOMINAL_LENGTH on average. */
+#define NOMINAL_LENGTH 200
+static double peak_worth(unsigned tf, unsigned norm)
 {
-    uint32_t max_tf = 0;
-    uint8_t min_norm = 255;
+    return tf / (tf + LEX_K1 * (1 - LEX_B +
+                                LEX_B * norm_length((uint8_t)norm) /
+                                    NOMINAL_LENGTH));
+}
+
+/* Joins the two neighbours that lose least by it. Peaks ascend in both. */
+static size_t peaks_join(struct peak *v, size_t n)
+{
+    double least = 2;
+    size_t at = 0;
+
+    for (size_t i = 0; i + 1 < n; i++) {
+        double loss = peak_worth(v[i + 1].tf, v[i].norm) -
+                      peak_worth(v[i + 1].tf, v[i + 1].norm);
+
+        if (loss < least) {
+            least = loss;
+            at = i;
+        }
+    }
+    v[at].tf = v[at + 1].tf;
+    memmove(v + at + 1, v + at + 2, (n - at - 2) * sizeof *v);
+    return n - 1;
+}
+
+/* The peaks of a piece: its postings that no other is above, thinned out. */
+static void peaks_of(const struct lex_out *o, const struct postings *l,
+                     struct piece s, struct peak peaks[PEAKS])
+{
+    uint8_t highest[256] = {0}; /* tf by norm */
+    struct peak v[256];
+    size_t n = 0;
+    unsigned from = 255, to = 0;
 
     for (size_t i = s.from; i < s.from + s.n; i++) {
         uint8_t norm = o->norms[l->row[i]];
+        uint8_t tf = l->tf[i] < 255 ? (uint8_t)l->tf[i] : 255;
 
-        max_tf = l->tf[i] > max_tf ? l->tf[i] : max_tf;
-        min_norm = norm < min_norm ? norm : min_norm;
+        highest[norm] = tf > highest[norm] ? tf : highest[norm];
+        from = norm < from ? norm : from;
+        to = norm > to ? norm : to;
     }
-    m->max_tf = max_tf < 255 ? (uint8_t)max_tf : 255;
-    m->min_norm = min_norm;
+    for (unsigned norm = from; norm <= to; norm++)
+        if (highest[norm] > (n == 0 ? 0 : v[n - 1].tf))
+            v[n++] = (struct peak){highest[norm], (uint8_t)norm};
+    while (n > PEAKS)
+        n = peaks_join(v, n);
+    memcpy(peaks, v, n * sizeof *v);
 }
 
 static void put_block_rows(struct lex_out *o, const struct postings *l,
@@ -172,7 +209,7 @@ static void put_block_rows(struct lex_out *o, const struct postings *l,
 
     m->data = (uint32_t)b->n;
     m->last = l->row[s.from + s.n - 1];
-    bound(o, l, s, m);
+    peaks_of(o, l, s, m->peaks);
     if (s.n < BLOCK_ROWS) {
         put_plain_rows(b, l, s);
         return;
