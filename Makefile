@@ -124,6 +124,28 @@ $(B)/replay/%: tests/fuzz/%.c tests/fuzz/replay_main.c $(B)/libknowd.a
 	@$(CC) $(CPPFLAGS) $(CFLAGS) -Wno-missing-prototypes $(LINK_$(VARIANT)) \
 		-o $@ $< tests/fuzz/replay_main.c $(B)/libknowd.a $(LDLIBS)
 
+# A row is bench/ROW.c (on the release library, beside the peers it names here)
+# or bench/ROW.py (on the release server). Figures go to docs/performance.md by
+# hand, with their command.
+BENCH := build/bench/bin
+BENCH_PEERS_words := $(BENCH)/peer_fts5.o $(BENCH)/peer_xapian.o
+BENCH_LIBS_words := -lxapian -lstdc++
+BENCH_CORPUS := words ingest
+$(BENCH)/%.o: bench/%.c bench/peers.h
+	@mkdir -p $(@D)
+	@gcc $(CPPFLAGS) $(WARN) $(OPT_release) -c -o $@ $<
+$(BENCH)/%.o: bench/%.cc bench/peers.h
+	@mkdir -p $(@D)
+	@g++ -std=c++17 -Wall -Wextra -Werror $(OPT_release) -c -o $@ $<
+$(BENCH)/%: bench/%.c build/release/libknowd.a $(BENCH_PEERS_$(ROW))
+	@mkdir -p $(@D)
+	@gcc $(CPPFLAGS) $(WARN) $(OPT_release) $(LINK_release) -o $@ $< \
+		$(BENCH_PEERS_$(ROW)) build/release/libknowd.a $(LDLIBS) \
+		$(BENCH_LIBS_$(ROW))
+bench: $(if $(wildcard bench/$(ROW).c),$(BENCH)/$(ROW),build/release/knowd)
+	@$(if $(filter $(ROW),$(BENCH_CORPUS)),bench/corpus.sh)
+	@$(if $(wildcard bench/$(ROW).c),$<,python3 bench/$(ROW).py) $(ARGS)
+
 lint-quick:
 	@scripts/lint-quick.sh
 # The slow checks leave a stamp a file, so that only what changed runs again.
