@@ -52,7 +52,10 @@ struct request {
     json_t *body;               /* the same */
     str range;                  /* the Range header; p NULL: none */
     struct multipart_body *multipart; /* BODY_MULTIPART: see ingest.h */
-    struct serve *serve;              /* for ops.c */
+    /* Set by a handler that started something and returns RC_OK: the answer
+     * waits until it calls request_finish, once, from any thread. */
+    bool waiting;
+    struct serve *serve; /* for ops.c */
 };
 
 /* A stored body to send instead of reply.body, a slice at a time. */
@@ -122,6 +125,11 @@ enum route_match { ROUTE_FOUND, ROUTE_NO_PATH, ROUTE_NO_METHOD };
 enum route_match route_find(str method, str path, struct arena *out,
                             const struct route **r, str texts[PATH_PARAMS_MAX],
                             str *allow);
+
+/* The end of a waiting request: its reply is filled, or code and *e say why
+ * not (e may be NULL with RC_OK; both are copied). */
+void request_finish(struct request *q, struct reply *r, rc code,
+                    const struct err *e);
 
 /* Adds a response header; both live until the answer is sent. */
 void reply_header(struct reply *r, const char *name, str value);

@@ -1,0 +1,77 @@
+#include "serve/errors.h"
+
+#include "base/log.h"
+#include "serve/pydantic.h"
+
+#define RETRY_SECONDS_DEFAULT 1
+
+struct kind {
+    unsigned status;
+    const char *name;
+    bool retryable;
+};
+
+static const struct kind KINDS[RC_COUNT] = {
+    [RC_OK] = {200, "", false},
+    [RC_NOMEM] = {503, "out_of_memory", true},
+    [RC_IO] = {500, "internal_error", true},
+    [RC_FORMAT] = {400, "bad_request", false},
+    [RC_INVALID] = {400, "bad_request", false},
+    [RC_LIMIT] = {413, "payload_too_large", false},
+    [RC_NOTFOUND] = {404, "not_found", false},
+    [RC_CONFLICT] = {409, "conflict", false},
+    [RC_UNAUTHENTICATED] = {401, "authentication_required", false},
+    [RC_DENIED] = {403, "forbidden", false},
+    [RC_BUSY] = {503, "unavailable", true},
+    [RC_NOSPACE] = {507, "insufficient_storage", true},
+    [RC_UNSUPPORTED] = {400, "bad_request", false},
+    [RC_CORRUPT] = {500, "internal_error", false},
+    [RC_REMOTE] = {502, "upstream_failed", true},
+    [RC_TIMEOUT] = {503, "timeout", true},
+    [RC_CANCELLED] = {503, "unavailable", true},
+};
+
+static void clear(struct reply *r)
+{
+    buf_clear(&r->body);
+    r->blob = (struct reply_blob){0};
+    r->headers_n = 0;
+    r->type = NULL;
+}
+
+void reply_error(struct reply *r, struct arena *a, rc code, const struct err *e,
+                 const struct faults *fs)
+{
+    const struct kind *kind = &KINDS[code < RC_COUNT ? code : RC_IO];
+    struct out o;
+    unsigned retry_s;
+
+    clear(r);
+    if (code == RC_INVALID && fs != NULL && fs->n > 0) {
+        r->status = 422;
+        pydantic_put(&r->body, fs);
+        return;
+    }
+    if (kind->status >= 500)
+        log_error("serve", "status=%u rc=%s text=\"%s\"", kind->status,
+                  rc_name(code), e->text);
+    r->status = kind->status;
+    retry_s =
+        e->retry_ms > 0 ? (e->retry_ms + 999) / 1000 : RETRY_SECONDS_DEFAULT;
+    o = out_to(&r->body);
+    out_begin(&o, NULL);
+    out_cstr(&o, "error", e->name != NULL ? e->name : kind->name);
+    /* What failed inside is for the log; the caller gets no paths of ours. */
+    out_cstr(&o, "message",
+             kind->status == 500 ? "the server failed to do this; its log "
+                                   "says why, under this answer's request id"
+                                 : e->text);
+    out_bool(&o, "retryable", kind->retryable);
+    if (kind->retryable)
+        out_uint(&o, "retry_after", retry_s);
+    else
+        out_null(&o, "retry_after");
+    out_end(&o);
+    if (kind->retryable)
+        reply_header(r, "Retry-After", arena_fmt(a, "%u", retry_s));
+}
