@@ -136,7 +136,7 @@ void faults_add(struct faults *fs, const struct fault *f);
         if (__builtin_expect(!(cond), 0))             \
             assert_failed(#cond, __FILE__, __LINE__); \
     } while (0)
-#ifdef SLOW_CHECKS
+#if defined(SLOW_CHECKS) || defined(LINT)
 #define ASSERT_SLOW(cond) ASSERT(cond)
 #else
 #define ASSERT_SLOW(cond) ((void)sizeof(cond))

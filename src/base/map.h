@@ -15,7 +15,7 @@ struct map *map_open(void);
 void map_close(struct map *m); /* NULL is fine */
 /* The slot of key, made with value 0 if absent (*made may be NULL). Valid
  * until the next map_slot or map_drop. */
-uint64_t *map_slot(struct map *m, str key, bool *made);
+uint64_t *map_slot(struct map *m, str key, bool *made) NEVER_NULL;
 uint64_t *map_find(const struct map *m, str key); /* NULL: not there */
 bool map_drop(struct map *m, str key);            /* false: was not there */
 size_t map_count(const struct map *m);

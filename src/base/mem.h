@@ -8,8 +8,8 @@
 
 #include "base/err.h"
 
-void *mem_alloc(size_t n);           /* zeroed; stops at no memory */
-void *mem_resize(void *p, size_t n); /* stops at no memory */
+void *mem_alloc(size_t n) NEVER_NULL;           /* zeroed; stops at no memory */
+void *mem_resize(void *p, size_t n) NEVER_NULL; /* stops at no memory */
 /* For libraries that want a pointer to change what they only read. */
 static inline void *mem_unconst(const void *p)
 {

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #define MUST_CHECK __attribute__((warn_unused_result))
+#define NEVER_NULL __attribute__((returns_nonnull))
 #define PRINTF_LIKE(fmt, args) __attribute__((format(printf, fmt, args)))
 #define NELEMS(a) (sizeof(a) / sizeof(*(a)))
 
