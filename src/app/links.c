@@ -52,7 +52,7 @@ str link_make(struct app *a, enum link_kind kind, uuid tenant, uuid version,
     uuid_text(version, id);
     path = arena_fmt(out, LINK_PREFIX "%s/%s", id, LINK_NAMES[kind]);
     expires = arena_fmt(out, "%lld",
-                        (long long)(clock_wall_ms() / 1000 + LINK_SECONDS));
+                        (long long)clock_wall_ms() / 1000 + LINK_SECONDS);
     tag = link_tag(a, tenant, path, expires);
     memcpy(token, tenant.b, 16);
     memcpy(token + 16, tag.b, 32);

@@ -58,6 +58,7 @@ static void judge(struct qrels *q, struct arena *out, str query, str document,
         *at = q->n;
         ARENA_PUSH(out, q->v, q->n, q->cap, (struct judged){0});
     }
+    ASSERT_SLOW(q->v != NULL);
     to = &q->v[*at];
     ARENA_PUSH(out, to->v, to->n, to->cap,
                ((struct judgment){arena_str(out, document), gain}));

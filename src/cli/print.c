@@ -162,7 +162,7 @@ void progress_show(const char *what, uint64_t done, uint64_t all)
     char bar[BAR_CELLS + 1];
 
     if (isatty(STDERR_FILENO) != 1 || all == 0 ||
-        (bar_shown && done < all && now - bar_ns < BAR_MS * 1000000))
+        (bar_shown && done < all && now - bar_ns < (int64_t)BAR_MS * 1000000))
         return;
     percent = (unsigned)(done >= all ? 100 : (double)done * 100 / (double)all);
     cells = percent * BAR_CELLS / 100;

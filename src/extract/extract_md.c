@@ -248,6 +248,7 @@ static void piece_take(const struct piece *p, size_t end, struct block_list *l)
 {
     size_t n = 0;
 
+    ASSERT_SLOW(p->lines != NULL);
     while (n < p->leaves_n && p->lines[p->leaves[n].line] < end)
         n++;
     if (n == 0) /* marks only, with no text in any */

@@ -476,9 +476,11 @@ static rc terms_write(const struct lex_builder *b, const struct sort_term *v,
             continue; /* of a row that was not finished */
         buf_clear(&chain);
         p = (uint8_t *)buf_reserve(&chain, t->bytes);
-        code = p == NULL ? buf_end(&chain, e) : RC_OK;
-        if (code == RC_OK)
-            code = postings_room(&l, t->df, t->bytes, e);
+        if (p == NULL) {
+            code = buf_end(&chain, e);
+            break;
+        }
+        code = postings_room(&l, t->df, t->bytes, e);
         if (code != RC_OK)
             break;
         chain_copy(b, t, p);

@@ -86,7 +86,7 @@ static rc state_of(struct db *db, uuid tenant, uuid base, uuid id,
 rc db_document_update(struct db *db, const struct document_row *d,
                       struct err *e)
 {
-    enum version_state was;
+    enum version_state was = VERSION_GONE;
     struct q q;
     rc code = state_of(db, d->tenant, d->base, d->id, &was, e);
 
@@ -203,7 +203,7 @@ static rc note_gone(struct db *db, uuid base, uuid document, struct err *e)
 rc db_document_delete(struct db *db, uuid tenant, uuid base, uuid id,
                       struct err *e)
 {
-    enum version_state was;
+    enum version_state was = VERSION_GONE;
     rc code = state_of(db, tenant, base, id, &was, e);
 
     if (code == RC_OK)

@@ -215,7 +215,7 @@ static rc job_count(struct db *db, uuid base, uuid job, enum job_status from,
 {
     int64_t now_ms = clock_wall_ms();
     enum job_status was;
-    struct tally t;
+    struct tally t = {0};
     rc code;
 
     if (from == to)

@@ -186,7 +186,7 @@ static void get_fixed(struct q *q, void *to, size_t n)
 
 uuid q_get_uuid(struct q *q)
 {
-    uuid u;
+    uuid u = UUID_NIL;
 
     get_fixed(q, u.b, sizeof u.b);
     return u;
@@ -194,7 +194,7 @@ uuid q_get_uuid(struct q *q)
 
 sha256 q_get_sha(struct q *q)
 {
-    sha256 sha;
+    sha256 sha = {0};
 
     get_fixed(q, sha.b, sizeof sha.b);
     return sha;

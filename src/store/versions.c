@@ -174,7 +174,7 @@ static rc swap_use(struct db *db, const sha256 *from, const sha256 *to,
 
 rc db_version_update(struct db *db, const struct version_row *v, struct err *e)
 {
-    struct held was;
+    struct held was = {0};
     struct q q;
     rc code = held_by(db, v->tenant, v->base, v->id, &was, e);
 
@@ -215,7 +215,7 @@ static rc let_go_of(struct db *db, const struct held *h, struct err *e)
 
 static rc drop(struct db *db, uuid tenant, uuid base, uuid id, struct err *e)
 {
-    struct held h;
+    struct held h = {0};
     struct q q;
     rc code = held_by(db, tenant, base, id, &h, e);
 

@@ -118,7 +118,7 @@ static void probe_space(struct store *s)
     if (free_bytes(s) >= RESERVE_BYTES + RESERVE_MARGIN_BYTES &&
         reserve_make(s, NULL) == RC_OK)
         s->full = false;
-    else if (free_page_bytes(s) >= RESERVE_BYTES)
+    if (free_page_bytes(s) >= RESERVE_BYTES)
         s->full = false;
     if (!s->full)
         log_info("store", "there is room again");
@@ -223,8 +223,9 @@ static rc run_write(struct db *db, struct write *w, struct err *e)
     }
     if (db->hard == RC_OK && code == RC_OK)
         code = sql_run(db, "RELEASE one", e);
-    if (db->hard != RC_OK)
-        *e = db->hard_err;
+    if (db->hard == RC_OK)
+        return code;
+    *e = db->hard_err;
     return db->hard;
 }
 

@@ -32,7 +32,7 @@ static_assert(sizeof(struct entry) <= 64, "a cache line");
 
 /* Code points folded of one token, from its start: those past it can't fit
  * into a term unless most are marks. */
-#define FOLD_CP_MAX (2 * TERM_BYTES_MAX)
+#define FOLD_CP_MAX ((size_t)2 * TERM_BYTES_MAX)
 
 /* A base with the marks that belong to it, in a run of ROLE_HAN or PAIRS. */
 struct unit {

@@ -122,7 +122,7 @@ static uint64_t budget(struct splitter *sp, size_t i)
 {
     uint32_t heading = heading_of(sp, i);
     uint64_t all = (uint64_t)sp->o->tokens_max * COST_TOKEN,
-             spent = SPECIAL_TOKENS * COST_TOKEN + sp->overlap;
+             spent = (uint64_t)SPECIAL_TOKENS * COST_TOKEN + sp->overlap;
     str parts[CONTEXT_PARTS_MAX];
 
     /* With an overlap the chunk starts farther up, maybe under another. */
@@ -236,10 +236,9 @@ static rc emit(struct splitter *sp, size_t i, size_t end, struct err *e)
  * programming: sizes near their mean, good places. from[] gets the chain. */
 static void choose_cuts(struct splitter *sp, size_t first, size_t end)
 {
-    double total = (double)cost_of(sp, first, end);
-    uint64_t room = budget(sp, first);
-    double n = (double)((cost_of(sp, first, end) + room - 1) / room);
-    double mean = total / n;
+    uint64_t total = cost_of(sp, first, end), room = budget(sp, first);
+    uint64_t n = (total + room - 1) / room;
+    double mean = (double)total / (double)n;
 
     sp->best[first] = 0;
     for (size_t j = first + 1; j <= end; j++)

@@ -290,8 +290,8 @@ void atoms_add(struct atoms *to, const struct doc *d, uint32_t i)
     str s = str_sub(d->text, 0, b->end);
     enum cut cut = CUT_LINE;
 
-    for (size_t at = b->start, end = b->end; at < b->end; at = end) {
-        size_t n;
+    for (size_t at = b->start; at < b->end; at = a.end) {
+        size_t n, end = b->end;
 
         switch (b->kind) {
         case BLOCK_CODE:
@@ -308,7 +308,6 @@ void atoms_add(struct atoms *to, const struct doc *d, uint32_t i)
         case BLOCK_HEADING:
         case BLOCK_TABLE_ROW:
         case BLOCK_KIND_COUNT:
-            end = b->end;
             break;
         }
         a.start = (uint32_t)at;
