@@ -15,8 +15,9 @@
  *          process, no descriptor): worth a retry; everything about the
  *          document itself is RC_OK with an outcome.
  * Threads: extract_run from any number of threads at once.
- * Limits:  per child: address space EXTRACT_MEMORY_MAX, CPU seconds, output
- *          bytes; wall time by a deadline after which it is killed.
+ * Limits:  per child: memory, CPU seconds, input and output bytes (zygote.h);
+ *          wall time by a deadline after which it is killed.
+ * Cost:    docs/performance.md has the price of a run.
  */
 #ifndef EXTRACT_EXTRACT_H
 #define EXTRACT_EXTRACT_H
@@ -37,11 +38,15 @@ struct extract_in {
     str filename; /* may be empty */
     bool plain;   /* inline text of a manifest: never sniffed as Markdown…
                        by its name; it is Markdown if it has Markdown's marks */
-    unsigned cpu_s_max; /* 0: default */
+    unsigned cpu_s_max;   /* 0: default */
+    unsigned wall_ms_max; /* 0: default; past it the child is killed */
 };
 
 rc extract_run(struct extractor *x, const struct extract_in *in,
                struct arena *out, struct doc *d, struct err *e) MUST_CHECK;
+
+/* Runs under way, and how many ended by a crash so far. */
+void extract_figures(struct extractor *x, uint64_t *running, uint64_t *crashes);
 
 /* What the child does, callable in process for tests and fuzzers: input bytes
  * to a doc in `out`. */

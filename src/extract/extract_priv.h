@@ -4,6 +4,7 @@
 #define EXTRACT_EXTRACT_PRIV_H
 
 #include "extract/extract.h"
+#include "extract/zygote.h"
 
 /* Blocks kept of one document: the last one takes in all that follows. Bounds
  * what hostile text makes of memory (a block is 72 bytes). */
@@ -32,6 +33,10 @@ extract_fn extract_text, extract_md;
 
 /* The note of a document over TEXT_BYTES_MAX. */
 str extract_too_long(void);
+
+/* extract_start with other work for the children: tests. */
+rc extract_start_with(extract_work *work, struct extractor **x,
+                      struct err *e) MUST_CHECK;
 
 /* Whether a text holds Markdown's marks, by its first 64 KiB. */
 bool md_sniff(str text);

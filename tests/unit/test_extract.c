@@ -1,0 +1,398 @@
+/* The zygote and its children: what goes wrong in one is an outcome of its
+ * document, never of the server. */
+#include <dirent.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "extract/extract_priv.h"
+
+/* What the children of these tests do is named by the first word of their
+ * input; anything else is extracted. */
+static rc work(str input, str filename, struct arena *arena, struct buf *to,
+               struct err *e)
+{
+    struct doc d;
+    if (str_starts(input, STR("CRASH")))
+        (void)raise(SIGSEGV);
+    if (str_starts(input, STR("ABORT")))
+        abort();
+    if (str_starts(input, STR("KILL")))
+        (void)kill(getppid(), SIGKILL);
+    if (str_starts(input, STR("EXIT")))
+        _exit(3);
+    while (str_starts(input, STR("SPIN")))
+        ;
+    while (str_starts(input, STR("SLEEP")))
+        (void)pause();
+    while (str_starts(input, STR("FLOOD"))) {
+        static char block[65536];
+
+        if (write(4, block, sizeof block) < 0)
+            _exit(1);
+    }
+    if (str_starts(input, STR("LIE"))) {
+        buf_put(to, STR("KDX1 and nothing that fits"));
+        return RC_OK;
+    }
+    if (str_starts(input, STR("SILENT")))
+        return RC_OK;
+    if (str_starts(input, STR("MEMORY")))
+        return RC_NOMEM;
+    if (str_starts(input, STR("HALF"))) {
+        if (extract_bytes(input, filename, arena, &d, e) == RC_OK &&
+            doc_encode(&d, to, e) == RC_OK)
+            to->n /= 2;
+        return RC_OK;
+    }
+    if (str_starts(input, STR("FDS"))) {
+        /* the text is the list of open descriptors */
+        struct buf list = {0};
+
+        for (int fd = 0; fd < 1024; fd++) {
+            if (fcntl(fd, F_GETFD) >= 0)
+                buf_fmt(&list, "%d ", fd);
+        }
+        if (extract_bytes(buf_str(&list), filename, arena, &d, e) != RC_OK)
+            _exit(1);
+        return doc_encode(&d, to, e);
+    }
+    if (extract_bytes(input, filename, arena, &d, e) != RC_OK)
+        _exit(1);
+    return doc_encode(&d, to, e);
+}
+
+static int start(void **state)
+{
+    struct err e;
+
+    return extract_start_with(work, (struct extractor **)state, &e) == RC_OK
+               ? 0
+               : -1;
+}
+
+static int stop(void **state)
+{
+    extract_stop(*state);
+    return 0;
+}
+
+static struct doc run(struct extractor *x, struct arena *a, str bytes,
+                      unsigned cpu_s, unsigned wall_ms)
+{
+    struct extract_in in = {.fd = -1,
+                            .bytes = bytes,
+                            .filename = STR("a.md"),
+                            .cpu_s_max = cpu_s,
+                            .wall_ms_max = wall_ms};
+    struct err e = {0};
+    struct doc d;
+    rc code = extract_run(x, &in, a, &d, &e);
+
+    if (code != RC_OK)
+        fail_msg("%s: %s", rc_name(code), e.text);
+    return d;
+}
+
+static size_t open_descriptors(void)
+{
+    size_t n = 0;
+
+    for (int fd = 0; fd < 1024; fd++)
+        n += fcntl(fd, F_GETFD) >= 0;
+    return n;
+}
+
+static void a_document_comes_back_as_in_process(void **state)
+{
+    struct arena *a = arena_open();
+    str text = STR("# Title\n\nText with é.\n\n- item\n");
+    struct doc here, there = run(*state, a, text, 0, 0);
+    struct buf x = {0}, y = {0};
+
+    assert_int_equal(extract_bytes(text, STR("a.md"), a, &here, NULL), RC_OK);
+    assert_int_equal(doc_encode(&here, &x, NULL), RC_OK);
+    assert_int_equal(doc_encode(&there, &y, NULL), RC_OK);
+    assert_true(str_eq(buf_str(&x), buf_str(&y)));
+    buf_close(&x);
+    buf_close(&y);
+    arena_close(a);
+}
+
+static void a_file_is_read_from_its_start(void **state)
+{
+    struct arena *a = arena_open();
+    FILE *f = tmpfile();
+    struct extract_in in = {.filename = STR("a.txt")};
+    struct doc d;
+
+    assert_true(fputs("Text in a file.\n", f) >= 0 && fflush(f) == 0);
+    in.fd = fileno(f);
+    assert_int_equal(extract_run(*state, &in, a, &d, NULL), RC_OK);
+    assert_true(str_eq(d.text, STR("Text in a file.\n")));
+    assert_int_equal(d.outcome, EXTRACT_OK);
+    assert_int_equal(ftruncate(in.fd, 200 << 20), 0);
+    assert_int_equal(extract_run(*state, &in, a, &d, NULL), RC_OK);
+    assert_int_equal(d.outcome, EXTRACT_LIMIT);
+    assert_true(d.note.n > 0);
+    (void)fclose(f);
+    arena_close(a);
+}
+
+static void failures_are_outcomes(void **state)
+{
+    static const struct {
+        const char *input;
+        enum extract_outcome outcome;
+    } CASES[] = {
+        {"CRASH", EXTRACT_CRASHED},     {"ABORT", EXTRACT_CRASHED},
+        {"EXIT", EXTRACT_CRASHED},      {"LIE", EXTRACT_CRASHED},
+        {"SILENT", EXTRACT_CRASHED},    {"HALF of a text", EXTRACT_CRASHED},
+        {"MEMORY", EXTRACT_LIMIT},      {"FLOOD", EXTRACT_LIMIT},
+        {"# fine", EXTRACT_OK},         {"", EXTRACT_MALFORMED},
+        {"\1\2\3\4\5", EXTRACT_MALFORMED}};
+    struct arena *a = arena_open();
+
+    for (size_t i = 0; i < NELEMS(CASES); i++) {
+        struct doc d = run(*state, a, str_of(CASES[i].input), 0, 0);
+
+        if (d.outcome != CASES[i].outcome)
+            fail_msg("%s: %s", CASES[i].input,
+                     EXTRACT_OUTCOME_NAMES[d.outcome]);
+        assert_true(d.outcome == EXTRACT_OK || d.note.n > 0);
+    }
+    arena_close(a);
+}
+
+static void a_hanging_child_is_killed_at_the_deadline(void **state)
+{
+    struct arena *a = arena_open();
+    struct doc d = run(*state, a, STR("SLEEP"), 0, 50);
+
+    assert_int_equal(d.outcome, EXTRACT_LIMIT);
+    assert_true(str_eq(d.note, STR("Reading the file took too long")));
+    d = run(*state, a, STR("SPIN"), 0, 50);
+    assert_int_equal(d.outcome, EXTRACT_LIMIT);
+    /* and the next one runs */
+    assert_int_equal(run(*state, a, STR("fine"), 0, 0).outcome, EXTRACT_OK);
+    arena_close(a);
+}
+
+static void cpu_seconds_are_counted_by_the_system(void **state)
+{
+    struct arena *a = arena_open();
+    struct doc d = run(*state, a, STR("SPIN"), 1, 0);
+
+    assert_int_equal(d.outcome, EXTRACT_LIMIT);
+    arena_close(a);
+}
+
+static void a_child_holds_its_two_descriptors(void **state)
+{
+    struct arena *a = arena_open();
+    int extra = open("/dev/null", O_RDONLY);
+    struct doc d = run(*state, a, STR("FDS"), 0, 0);
+
+    assert_true(str_eq(d.text, STR("0 1 2 3 4 ")));
+    (void)close(extra);
+    arena_close(a);
+}
+
+static void no_run_leaves_a_descriptor_behind(void **state)
+{
+    static const char *const INPUTS[] = {"fine", "CRASH", "LIE", "FLOOD"};
+    struct arena *a = arena_open();
+    size_t before = open_descriptors();
+    uint64_t running, crashes, crashed_before;
+
+    extract_figures(*state, &running, &crashed_before);
+    for (int i = 0; i < 40; i++)
+        (void)run(*state, a, str_of(INPUTS[i % 4]), 0, 0);
+    assert_int_equal(open_descriptors(), before);
+    extract_figures(*state, &running, &crashes);
+    assert_int_equal(running, 0);
+    assert_int_equal(crashes - crashed_before, 20);
+    arena_close(a);
+}
+
+static void *run_many(void *x)
+{
+    struct arena *a = arena_open();
+    size_t wrong = 0;
+
+    for (int i = 0; i < 40; i++) {
+        struct arena_mark m = arena_mark(a);
+        str text = arena_fmt(a, "Document %d of a thread.", i);
+        struct extract_in in = {.fd = -1, .bytes = text};
+        struct doc d;
+
+        if (i % 10 == 3)
+            in.bytes = STR("CRASH");
+        if (extract_run(x, &in, a, &d, NULL) != RC_OK)
+            wrong++;
+        else if (i % 10 == 3 ? d.outcome != EXTRACT_CRASHED
+                             : !str_eq(d.text, text))
+            wrong++;
+        arena_rewind(a, m);
+    }
+    arena_close(a);
+    return wrong == 0 ? NULL : x;
+}
+
+static void threads_run_side_by_side(void **state)
+{
+    pthread_t t[6];
+    void *res;
+
+    for (size_t i = 0; i < NELEMS(t); i++)
+        assert_int_equal(pthread_create(&t[i], NULL, run_many, *state), 0);
+    for (size_t i = 0; i < NELEMS(t); i++) {
+        assert_int_equal(pthread_join(t[i], &res), 0);
+        assert_null(res);
+    }
+}
+
+/* Processes with this pid as parent, of those that live. */
+static size_t children_of(pid_t parent, pid_t *one)
+{
+    DIR *dir = opendir("/proc");
+    struct dirent *en;
+    size_t n = 0;
+
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): one thread reads this stream */
+    while ((en = readdir(dir)) != NULL) {
+        char path[300], line[512];
+        int ppid = -1;
+        char st = 'Z';
+        FILE *f;
+        pid_t pid = (pid_t)strtol(en->d_name, NULL, 10);
+
+        if (pid <= 0)
+            continue;
+        (void)snprintf(path, sizeof path, "/proc/%d/stat", pid);
+        f = fopen(path, "r");
+        if (f == NULL)
+            continue;
+        if (fgets(line, sizeof line, f) != NULL &&
+            sscanf(strrchr(line, ')') + 1, " %c %d", &st, &ppid) == 2 &&
+            ppid == parent && st != 'Z') {
+            n++;
+            *one = pid;
+        }
+        (void)fclose(f);
+    }
+    (void)closedir(dir);
+    return n;
+}
+
+static bool gone(pid_t pid)
+{
+    char path[64], line[512];
+    FILE *f;
+    bool zombie;
+
+    (void)snprintf(path, sizeof path, "/proc/%d/stat", pid);
+    f = fopen(path, "r");
+    if (f == NULL)
+        return true;
+    zombie = fgets(line, sizeof line, f) == NULL || strstr(line, ") Z") != NULL;
+    (void)fclose(f);
+    return zombie;
+}
+
+static void *sleep_in_child(void *x)
+{
+    struct extract_in in = {.fd = -1, .bytes = STR("SLEEP")};
+    struct arena *a = arena_open();
+    struct doc d;
+
+    if (extract_run(x, &in, a, &d, NULL) != RC_OK)
+        _exit(1);
+    arena_close(a);
+    return NULL;
+}
+
+/* A server that is killed leaves nobody behind, and nobody holds what it had
+ * open. */
+static void a_killed_server_takes_all_with_it(void **state)
+{
+    pid_t zygote = 0, child = 0;
+    int held[2];
+    char c;
+    pid_t server;
+
+    (void)state;
+    assert_int_equal(pipe(held), 0);
+    server = fork();
+    if (server == 0) {
+        struct extractor *x;
+        pthread_t t;
+
+        (void)close(held[0]);
+        if (extract_start_with(work, &x, NULL) != RC_OK ||
+            pthread_create(&t, NULL, sleep_in_child, x) != 0)
+            _exit(1);
+        for (;;)
+            (void)pause();
+    }
+    (void)close(held[1]);
+    for (int i = 0; i < 5000 && children_of(server, &zygote) == 0; i++)
+        clock_sleep_ms(2);
+    assert_int_not_equal(zygote, 0);
+    for (int i = 0; i < 5000 && children_of(zygote, &child) == 0; i++)
+        clock_sleep_ms(2);
+    assert_int_not_equal(child, 0);
+    assert_int_equal(kill(server, SIGKILL), 0);
+    /* the end of the pipe: no helper holds it, even while it still lives */
+    assert_int_equal(read(held[0], &c, 1), 0);
+    (void)close(held[0]);
+    assert_int_equal(waitpid(server, NULL, 0), server);
+    for (int i = 0; i < 5000 && !(gone(zygote) && gone(child)); i++)
+        clock_sleep_ms(2);
+    assert_true(gone(zygote) && gone(child));
+}
+
+static void a_dead_zygote_is_an_error_not_a_hang(void **state)
+{
+    struct arena *a = arena_open();
+    struct extractor *x;
+    struct extract_in in = {.fd = -1, .bytes = STR("KILL THE PARENT")};
+    struct doc d;
+    struct err e;
+
+    (void)state;
+    assert_int_equal(extract_start_with(work, &x, &e), RC_OK);
+    assert_int_equal(extract_run(x, &in, a, &d, &e), RC_BUSY);
+    assert_int_equal(extract_run(x, &in, a, &d, &e), RC_BUSY);
+    extract_stop(x);
+    arena_close(a);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_document_comes_back_as_in_process),
+        cmocka_unit_test(a_file_is_read_from_its_start),
+        cmocka_unit_test(failures_are_outcomes),
+        cmocka_unit_test(a_hanging_child_is_killed_at_the_deadline),
+        cmocka_unit_test(cpu_seconds_are_counted_by_the_system),
+        cmocka_unit_test(a_child_holds_its_two_descriptors),
+        cmocka_unit_test(no_run_leaves_a_descriptor_behind),
+        cmocka_unit_test(threads_run_side_by_side),
+        cmocka_unit_test(a_killed_server_takes_all_with_it),
+        cmocka_unit_test(a_dead_zygote_is_an_error_not_a_hang),
+    };
+
+    return cmocka_run_group_tests(tests, start, stop);
+}
