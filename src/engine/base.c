@@ -438,18 +438,41 @@ static void base_detach(struct engine *g, struct base *b)
     b->detached = true;
 }
 
-void base_release(struct engine *g, struct base *b)
+static void users_less(struct engine *g, struct base *b, int64_t used_ns)
 {
     bool last;
 
     (void)pthread_mutex_lock(&g->lock);
     ASSERT(b->users > 0);
     b->users--;
-    b->used_ns = clock_mono_ns();
+    if (used_ns > b->used_ns)
+        b->used_ns = used_ns;
     last = b->users == 0 && b->detached;
     (void)pthread_mutex_unlock(&g->lock);
     if (last)
         base_free(b);
+}
+
+void base_release(struct engine *g, struct base *b)
+{
+    users_less(g, b, clock_mono_ns());
+}
+
+struct base *base_hold(struct engine *g, uuid id)
+{
+    struct base *b;
+
+    (void)pthread_mutex_lock(&g->lock);
+    b = table_find(g, id);
+    if (b != NULL)
+        b->users++;
+    (void)pthread_mutex_unlock(&g->lock);
+    return b;
+}
+
+void base_let_go(struct engine *g, struct base *b)
+{
+    users_less(g, b, 0);
 }
 
 static rc base_await(struct base *b, int64_t until_ns, struct err *e)

@@ -228,6 +228,10 @@ static inline str uuid_key(const uuid *u)
 rc base_acquire(struct engine *g, uuid id, struct db *session, int64_t until_ns,
                 struct base **b, struct err *e) MUST_CHECK;
 void base_release(struct engine *g, struct base *b);
+/* The same for looking after it, which is not using it; NULL: it isn't open. It
+ * may still be opening. */
+struct base *base_hold(struct engine *g, uuid id);
+void base_let_go(struct engine *g, struct base *b);
 /* Waits until the base knows of all changes up to this generation. */
 rc base_wait(struct base *b, uint64_t generation, int64_t until_ns,
              struct err *e) MUST_CHECK;

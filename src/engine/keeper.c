@@ -72,12 +72,25 @@ static void missing_tell(struct engine *g, struct base *b)
         g->on_missing(g->arg, b->id);
 }
 
+/* One that is opening is its opener's alone. */
+static bool base_is_open(struct base *b)
+{
+    bool open;
+
+    (void)pthread_mutex_lock(&b->lock);
+    open = b->phase == BASE_OPEN;
+    (void)pthread_mutex_unlock(&b->lock);
+    return open;
+}
+
 /* One step of what is due in a base; whether it did something. */
 static bool base_keep(struct engine *g, struct base *b, bool now)
 {
     struct err e = {0};
     bool did = false;
 
+    if (!base_is_open(b))
+        return false;
     bad_drop(g, b);
     missing_tell(g, b);
     if (g->merges && merge_step(g, b, now, &did, &e) != RC_OK)
@@ -85,37 +98,19 @@ static bool base_keep(struct engine *g, struct base *b, bool now)
     return did;
 }
 
-static struct base **bases_hold(struct engine *g, size_t *n)
+static uuid *bases_list(struct engine *g, size_t *n)
 {
-    struct base **v;
     uint64_t value;
     size_t at = 0;
+    uuid *ids;
     str key;
 
     (void)pthread_mutex_lock(&g->lock);
-    v = mem_alloc((map_count(g->bases) + 1) * sizeof *v);
-    *n = 0;
-    while (map_next(g->bases, &at, &key, &value)) {
-        v[*n] = (struct base *)(uintptr_t)value;
-        v[(*n)++]->users++;
-    }
+    ids = mem_alloc((map_count(g->bases) + 1) * sizeof *ids);
+    for (*n = 0; map_next(g->bases, &at, &key, &value); (*n)++)
+        memcpy(ids[*n].b, key.p, sizeof ids->b);
     (void)pthread_mutex_unlock(&g->lock);
-    return v;
-}
-
-/* As base_release, but being looked at is not being used. */
-static void bases_let_go(struct engine *g, struct base **v, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        bool last;
-
-        (void)pthread_mutex_lock(&g->lock);
-        last = --v[i]->users == 0 && v[i]->detached;
-        (void)pthread_mutex_unlock(&g->lock);
-        if (last)
-            base_free(v[i]);
-    }
-    mem_free(v);
+    return ids;
 }
 
 static bool ending(struct engine *g)
@@ -128,15 +123,22 @@ static bool ending(struct engine *g)
     return end;
 }
 
+/* One at a time is held: the others may be closed meanwhile. */
 static bool open_keep(struct engine *g, bool now)
 {
     bool did = false;
     size_t n;
-    struct base **v = bases_hold(g, &n);
+    uuid *ids = bases_list(g, &n);
 
-    for (size_t i = 0; i < n && !ending(g); i++)
-        did |= base_keep(g, v[i], now);
-    bases_let_go(g, v, n);
+    for (size_t i = 0; i < n && !ending(g); i++) {
+        struct base *b = base_hold(g, ids[i]);
+
+        if (b == NULL)
+            continue;
+        did |= base_keep(g, b, now);
+        base_let_go(g, b);
+    }
+    mem_free(ids);
     return did;
 }
 

@@ -92,8 +92,8 @@ rc db_change(struct db *db, const struct change *c, struct err *e)
 
 rc db_generation(struct db *db, uuid base, uint64_t *generation, struct err *e)
 {
-    struct q q =
-        q_open(db, "SELECT generation FROM base_state WHERE base = ?1");
+    struct q q = q_open(db, "SELECT generation FROM base_state"
+                            " WHERE base = ?1 AND deleted = 0");
 
     q_uuid(&q, base);
     if (q_row(&q))
