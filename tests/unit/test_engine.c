@@ -507,19 +507,26 @@ static void a_deleted_base_leaves_no_folder(void **state)
 {
     struct fix f;
     uuid other;
+    struct engine_query q;
+    struct engine_result r;
+    struct err e = {0};
     char dir[200], name[UUID_TEXT];
 
     (void)state;
     fix_make(&f, false);
     other = fix_base(&f, false);
+    q = (struct engine_query){
+        .bases = &other, .bases_n = 1, .text = STR("red"), .hits_max = 3};
     (void)fix_put(&f, other, "A", "red sail");
     (void)fix_put(&f, f.base, "A", "red sail");
     uuid_text(other, name);
     (void)snprintf(dir, sizeof dir, "%s/index/%s", f.dir, name);
     assert_true(file_exists(dir));
     fix_base_delete(&f, other);
+    assert_int_equal(search_try(&f, &q, &r, &e), RC_NOTFOUND);
     fix_settle(&f);
     assert_false(file_exists(dir));
+    assert_int_equal(search_try(&f, &q, &r, &e), RC_NOTFOUND);
     assert_int_equal(fix_count(&f, "sail"), 1);
     /* One that was deleted while nobody looked goes at the next start. */
     assert_int_equal(mkdir(dir, 0700), 0);
