@@ -1,0 +1,294 @@
+/* doctor: what this machine offers, and what is missing. */
+#include <dlfcn.h>
+#include <errno.h>
+#include <linux/seccomp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/limits.h"
+#include "cli/cli.h"
+#include "cli/print.h"
+#include "net/fetch.h"
+
+#define FREE_BYTES_WANTED ((uint64_t)1 << 30)
+#define PROBE_MS 2000
+
+/* ---- libraries ---- */
+
+/* Asked by name, so that what is told is what is loaded, and no folder but
+ * its own includes a library's header. */
+static const struct {
+    const char *library, *function;
+    const char *package; /* Debian's, that brings it */
+} LIBRARIES[] = {
+    {"libmicrohttpd", "MHD_get_version", "libmicrohttpd12"},
+    {"libcurl", "curl_version", "libcurl4"},
+    {"sqlite", "sqlite3_libversion", "libsqlite3-0"},
+    {"jansson", "jansson_version_str", "libjansson4"},
+    {"cmark-gfm", "cmark_version_string", "libcmark-gfm0.29.0.gfm.6"},
+    {"utf8proc", "utf8proc_version", "libutf8proc2"},
+    {"libsodium", "sodium_version_string", "libsodium23"},
+    {"zstd", "ZSTD_versionString", "libzstd1"},
+};
+
+static str library_version(size_t i)
+{
+    const char *(*version)(void);
+    void *symbol = dlsym(RTLD_DEFAULT, LIBRARIES[i].function);
+    str rest, head;
+
+    if (symbol == NULL)
+        return STR_NONE;
+    memcpy(&version, &symbol, sizeof version); /* as POSIX shows it */
+    /* curl tells all it is made of: "libcurl/7.88.1 OpenSSL/…". */
+    (void)str_cut(str_of(version()), ' ', &head, &rest);
+    return str_cut(head, '/', &rest, &head) ? head : rest;
+}
+
+/* ---- the kernel ---- */
+
+static long landlock_abi(void)
+{
+#ifdef SYS_landlock_create_ruleset
+    long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, 1u);
+
+    return abi < 0 ? 0 : abi;
+#else
+    return 0;
+#endif
+}
+
+static bool has_seccomp(void)
+{
+    uint32_t action = SECCOMP_RET_KILL_PROCESS;
+
+    return syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0;
+}
+
+/* Is the number in this file of /proc above 0 (or the file absent: no limit)? */
+static bool proc_allows(const char *path, struct arena *tmp)
+{
+    uint64_t v = 1;
+    str text;
+
+    if (!file_exists(path))
+        return file_exists("/proc/self/ns/user");
+    if (file_read(path, 64, tmp, &text, NULL) != RC_OK)
+        return false;
+    return str_to_u64(str_trim(text), UINT64_MAX, &v) && v > 0;
+}
+
+static bool has_memfd(void)
+{
+    int fd = memfd_create("knowd", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+    if (fd >= 0)
+        (void)close(fd);
+    return fd >= 0;
+}
+
+static bool has_pidfd(void)
+{
+#ifdef SYS_pidfd_open
+    long fd = syscall(SYS_pidfd_open, getpid(), 0);
+
+    if (fd >= 0)
+        (void)close((int)fd);
+    return fd >= 0;
+#else
+    return false;
+#endif
+}
+
+/* ---- findings ---- */
+
+struct exam {
+    struct run *r;
+    json_t *report, *missing;
+};
+
+static void miss(struct exam *x, const char *what, str why, const char *how)
+{
+    (void)json_array_append_new(x->missing,
+                                json_pack("{s:s, s:s%, s:s}", "what", what,
+                                          "why", why.p, why.n, "how", how));
+}
+
+static void put(struct exam *x, const char *name, json_t *v)
+{
+    (void)json_object_set_new(x->report, name, v);
+}
+
+/* The nearest folder above the path that exists. */
+static const char *existing(struct arena *tmp, const char *path)
+{
+    char *p = arena_cstr(tmp, str_of(path)), *slash;
+
+    while (!file_exists(p)) {
+        slash = strrchr(p, '/');
+        if (slash == NULL)
+            return ".";
+        slash[slash == p] = '\0';
+        if (strcmp(p, "/") == 0)
+            break;
+    }
+    return p;
+}
+
+static void examine_data(struct exam *x)
+{
+    const char *dir = option_text(&x->r->o, OPT_DATA), *at;
+    uint64_t free_bytes = 0;
+
+    put(x, "data_dir", dir == NULL ? json_null() : json_string(dir));
+    put(x, "data_dir_exists", json_boolean(dir != NULL && file_exists(dir)));
+    if (dir == NULL) {
+        miss(x, "data folder", STR("no home folder is known"),
+             "set HOME or XDG_DATA_HOME, or give --data DIR");
+        return;
+    }
+    at = existing(x->r->arena, dir);
+    if (access(at, W_OK | X_OK) != 0)
+        miss(x, "data folder", arena_fmt(x->r->arena, "%s is not writable", at),
+             "give another with --data DIR, or change its owner");
+    if (file_space_free(at, &free_bytes, NULL) != RC_OK)
+        return;
+    put(x, "free_bytes", json_integer((json_int_t)free_bytes));
+    if (free_bytes < FREE_BYTES_WANTED)
+        miss(x, "disk space",
+             arena_fmt(x->r->arena, "%s has %llu MiB free", at,
+                       (unsigned long long)(free_bytes / MIB)),
+             "free at least 1 GiB, or give another folder with --data DIR");
+}
+
+static void examine_libraries(struct exam *x)
+{
+    json_t *all = json_object();
+    char how[128];
+
+    for (size_t i = 0; i < NELEMS(LIBRARIES); i++) {
+        str version = library_version(i);
+
+        (void)json_object_set_new(
+            all, LIBRARIES[i].library,
+            version.n == 0 ? json_null() : json_stringn(version.p, version.n));
+        (void)snprintf(how, sizeof how, "apt-get install %s",
+                       LIBRARIES[i].package);
+        if (version.n == 0)
+            miss(x, LIBRARIES[i].library, STR("the library is not loaded"),
+                 how);
+    }
+    put(x, "libraries", all);
+}
+
+static void examine_sandbox(struct exam *x)
+{
+    struct arena *tmp = x->r->arena;
+    long abi = landlock_abi();
+
+    put(x, "sandbox",
+        json_pack("{s:I, s:b, s:b, s:b, s:b, s:b}", "landlock_abi",
+                  (json_int_t)abi, "seccomp", has_seccomp(), "user_namespaces",
+                  proc_allows("/proc/sys/user/max_user_namespaces", tmp),
+                  "network_namespaces",
+                  proc_allows("/proc/sys/user/max_net_namespaces", tmp),
+                  "memfd", has_memfd(), "pidfd", has_pidfd()));
+    if (!has_seccomp())
+        miss(x, "seccomp", STR("the kernel has no seccomp filters"),
+             "boot a kernel with CONFIG_SECCOMP_FILTER");
+}
+
+static void examine_server(struct exam *x)
+{
+    struct arena *a = x->r->arena;
+    struct fetch_opts o = {.policy = FETCH_OPERATOR,
+                           .connect_ms = PROBE_MS,
+                           .timeout_ms = PROBE_MS};
+    struct fetch_answer answer = {0};
+    struct fetch *f = NULL;
+    struct err e = {0};
+    str url = option_str(&x->r->o, OPT_URL);
+    bool up;
+
+    while (str_ends(url, STR("/")))
+        url.n--;
+    o.url = arena_cstr(a, arena_fmt(a, STR_FMT "/healthz", STR_ARG(url)));
+    up = fetch_open(&f, &e) == RC_OK &&
+         fetch_run(f, &o, a, &answer, &e) == RC_OK && answer.status == 200;
+    fetch_close(f);
+    put(x, "server",
+        json_pack("{s:s%, s:b, s:b}", "url", url.p, url.n, "up", up, "key",
+                  option_str(&x->r->o, OPT_KEY).n > 0));
+    if (!up)
+        miss(x, "server", STR("none answers at this address"),
+             "./up, or knowd serve");
+}
+
+static void print_object(const char *title, json_t *object)
+{
+    const char *name;
+    json_t *v;
+
+    print_fmt("%s\n", title);
+    json_object_foreach(object, name, v)
+    {
+        char *text = json_dumps(v, JSON_ENCODE_ANY);
+
+        print_fmt("  %-20s ", name);
+        print_clean(json_is_string(v) ? str_of(json_string_value(v))
+                                      : str_of(text));
+        print_fmt("\n");
+        free(text);
+    }
+}
+
+static void print_report(const struct exam *x)
+{
+    const char *dir = option_text(&x->r->o, OPT_DATA);
+
+    print_fmt("knowd %s\ndata folder %s%s\nmodel       none (this version "
+              "ranks by words)\n",
+              KNOWD_VERSION, dir == NULL ? "unknown" : dir,
+              json_is_true(json_object_get(x->report, "data_dir_exists"))
+                  ? ""
+                  : " (not made yet)");
+    print_fmt("free        %lld MiB\n",
+              (long long)(json_integer_value(
+                              json_object_get(x->report, "free_bytes")) /
+                          (json_int_t)MIB));
+    print_object("server", json_object_get(x->report, "server"));
+    print_object("sandbox", json_object_get(x->report, "sandbox"));
+    print_object("libraries", json_object_get(x->report, "libraries"));
+    for (size_t i = 0; i < json_array_size(x->missing); i++) {
+        const json_t *m = json_array_get(x->missing, i);
+
+        print_painted(PAINT_BAD, STR("missing "));
+        print_fmt("%s: ", json_string_value(json_object_get(m, "what")));
+        print_clean(str_of(json_string_value(json_object_get(m, "why"))));
+        print_fmt(" (%s)\n", json_string_value(json_object_get(m, "how")));
+    }
+    if (json_array_size(x->missing) == 0)
+        print_fmt("nothing is missing\n");
+}
+
+rc cmd_doctor(struct run *r, struct err *e)
+{
+    struct exam x = {r, json_object(), json_array()};
+
+    put(&x, "version", json_string(KNOWD_VERSION));
+    put(&x, "model_dir", json_null());
+    examine_data(&x);
+    examine_libraries(&x);
+    examine_sandbox(&x);
+    examine_server(&x);
+    put(&x, "missing", x.missing);
+    if (option_flag(&r->o, OPT_JSON))
+        return print_json(x.report, e);
+    print_report(&x);
+    json_decref(x.report);
+    return RC_OK;
+}

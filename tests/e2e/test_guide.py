@@ -1,0 +1,106 @@
+"""The flow of Feather's ingestion guide, step by step, for text and
+Markdown."""
+
+from conftest import K, UUID
+
+MANUAL = b"""# Product Guide
+
+## Accounts
+
+### Resetting a password
+
+To reset your password, visit the login page and click 'Forgot password'.
+Enter your registered email address and follow the link sent to your inbox.
+
+## Billing
+
+Invoices are sent on the first of each month.
+"""
+
+
+def test_a_file_and_a_text_are_uploaded_together_tracked_and_found(api, base):
+    answer = api.ingest(base, [
+        {"type": "text", "title": "FAQ",
+         "content": "What is Feather? Feather is an AI-powered customer "
+                    "experience platform."},
+        {"type": "file", "file_index": 0, "title": "Product Guide"},
+    ], [("product-guide.md", MANUAL)])
+    assert answer.status_code == 202
+    body = answer.json()
+    assert UUID.fullmatch(body["ingestion_job_id"])
+    assert [(i["manifest_index"], i["result"]) for i in body["items"]] == \
+        [(0, "queued"), (1, "queued")]
+    faq, guide = (i["document_id"] for i in body["items"])
+    assert UUID.fullmatch(faq) and UUID.fullmatch(guide)
+
+    job = api.wait(body["ingestion_job_id"])
+    assert job["id"] == body["ingestion_job_id"]
+    assert job["knowledge_base_id"] == base
+    assert job["status"] == "completed"
+    assert job["total_documents"] == job["completed"] == 2
+    assert job["failed"] == 0
+    assert job["progress_pct"] == 100
+
+    status = api.ok("GET", f"{K}/knowledge-bases/{base}/ingestion-status")
+    assert status == {"knowledge_base_id": base, "pending": 0,
+                      "processing": 0, "active": 2, "draft": 0, "archived": 0,
+                      "failed": 0, "quarantined": 0, "total": 2}
+
+    found = api.search("How do I reset my password?", base, limit=5)
+    assert found["ranking_mode"] == "global_score"
+    assert found["total_results"] >= 1
+    assert found["answerability"] is None
+    hit = found["results"][0]
+    assert hit["document_id"] == guide
+    assert hit["kb_id"] == base
+    assert hit["document_title"] == "Product Guide"
+    assert hit["source_type"] == "file"
+    assert "click 'Forgot password'" in hit["content"]
+    assert isinstance(hit["chunk_index"], int)
+    assert hit["location"]["headings"][:2] == ["Product Guide", "Accounts"]
+
+
+def test_the_same_file_again_is_a_duplicate_that_names_the_first(api, base):
+    first = api.add(base, [{"type": "file", "file_index": 0}],
+                    [("a.md", MANUAL)])[0]
+    answer = api.ingest(base, [{"type": "file", "file_index": 0,
+                                "title": "Another title"}],
+                        [("b.md", MANUAL)])
+    assert answer.status_code == 202
+    item = answer.json()["items"][0]
+    assert item["result"] == "duplicate"
+    assert item["document_id"] is None
+    assert item["duplicate_of_document_id"] == first["document_id"]
+    assert item["duplicate_of_document_title"] == "a.md"
+    assert UUID.fullmatch(item["duplicate_of_version_id"])
+    job = api.job(answer.json()["ingestion_job_id"])
+    assert job["status"] == "duplicate"
+    assert job["duplicate"] == 1
+
+
+def test_a_duplicate_inside_one_manifest_points_at_the_earlier_item(api, base):
+    items = api.add(base, [
+        {"type": "text", "title": "one", "content": "the same words"},
+        {"type": "text", "title": "two", "content": "the same words"}])
+    assert [i["result"] for i in items] == ["queued", "duplicate"]
+    assert items[1]["duplicate_of_document_id"] == items[0]["document_id"]
+
+
+def test_the_edited_file_through_document_id_is_a_new_version(api, base):
+    doc = api.add(base, [{"type": "file", "file_index": 0}],
+                  [("a.md", MANUAL)])[0]["document_id"]
+    item = api.add(base, [{"type": "file", "file_index": 0,
+                           "document_id": doc}],
+                   [("a.md", MANUAL.replace(b"first", b"second"))])[0]
+    assert item["document_id"] == doc
+    assert api.document(doc)["version_number"] == 2
+    found = api.search("invoices sent", base)["results"]
+    assert {h["document_id"] for h in found} == {doc}
+    assert any("second of each month" in h["content"] for h in found)
+    assert not any("first of each month" in h["content"] for h in found)
+
+
+def test_the_key_is_taken_as_bearer_too(server, base):
+    api = server.api_with(None)
+    api.http.headers["authorization"] = "Bearer " + server.api.key
+    assert api.get(f"{K}/knowledge-bases/{base}").status_code == 200
