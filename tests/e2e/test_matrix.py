@@ -1,0 +1,222 @@
+"""Every route x principal x {own, foreign, missing}, generated from the route
+table itself (`knowd routes --json`)."""
+
+import json
+import re
+import subprocess
+import uuid
+
+import httpx
+import pytest
+
+from conftest import K, KNOWD, clean_env
+
+ROUTES = json.loads(subprocess.run(
+    [KNOWD, "routes", "--json"], capture_output=True, check=True,
+    env=clean_env()).stdout)["routes"]
+SCOPES = {"read": {"knowledge_bases:read"},
+          "manage": {"knowledge_bases:read", "knowledge_bases:manage"},
+          "org": {"knowledge_bases:read", "knowledge_bases:manage",
+                  "org:manage"}}
+NEEDS = {"open": set(), "key": set(), "local": set(),
+         "read": {"knowledge_bases:read"},
+         "manage": {"knowledge_bases:manage"}, "org": {"org:manage"}}
+# What a body must hold to get past validation.
+BODIES = {
+    f"POST {K}/knowledge-bases": {"name": "made"},
+    f"PUT {K}/knowledge-bases/{{kb_id}}": {"description": "d"},
+    f"PATCH {K}/documents/{{doc_id}}": {"metadata": {}},
+    f"POST {K}/documents/{{doc_id}}/promote": lambda i: {
+        "version_id": i["version_id"]},
+    f"POST {K}/search": lambda i: {"query": "canary", "kb_ids": [i["kb_id"]]},
+    "POST /knowd/v1/search": lambda i: {"query": "canary",
+                                        "kb_ids": [i["kb_id"]]},
+    "POST /v1/identity/api-keys": {"name": "made"},
+}
+CANARY = "canaryxyzzy"
+
+
+def name_of(route):
+    return f"{route['method']} {route['path']}"
+
+
+class World:
+    """A tenant with one of everything."""
+
+    def __init__(self, api, canary):
+        self.api = api
+        base = api.make_base(name=f"base {canary}")
+        body = api.ingest(base, [{"type": "text", "title": f"title {canary}",
+                                  "content": f"canary words {canary}",
+                                  "metadata": {"c": canary}}]).json()
+        job = api.wait(body["ingestion_job_id"])
+        doc = body["items"][0]["document_id"]
+        version = api.ok("GET", f"{K}/documents/{doc}/versions")[0]["id"]
+        key = api.ok("POST", "/v1/identity/api-keys", 201,
+                     json={"name": f"key {canary}",
+                           "scopes": ["knowledge_bases:read"]})["id"]
+        self.ids = {"kb_id": base, "doc_id": doc, "job_id": job["id"],
+                    "version_id": version, "ref": version, "key_id": key}
+
+
+@pytest.fixture(scope="module")
+def worlds(server):
+    first = server.api
+    made = first.ok("POST", "/v1/identity/api-keys", 201, json={
+        "name": "other", "tenant": "other-" + uuid.uuid4().hex[:6]})
+    other = server.api_with(made["plain_text_key"])
+    return World(first, "own" + CANARY), World(other, "foreign" + CANARY)
+
+
+@pytest.fixture(scope="module")
+def principals(server, worlds):
+    """name -> (key, scopes it has or None where the key counts for nothing)"""
+    api = server.api
+
+    def key(*scopes):
+        return api.ok("POST", "/v1/identity/api-keys", 201, json={
+            "name": "p", "scopes": list(scopes)})
+    revoked = key("org:manage")
+    api.delete(f"/v1/identity/api-keys/{revoked['id']}")
+    expired = api.ok("POST", "/v1/identity/api-keys", 201, json={
+        "name": "old", "expires_at": "2001-01-01T00:00:00Z"})
+    return {
+        "none": (None, None),
+        "malformed": ("not-a-key", None),
+        "expired": (expired["plain_text_key"], None),
+        "revoked": (revoked["plain_text_key"], None),
+        "read-only": (key(*SCOPES["read"])["plain_text_key"],
+                      SCOPES["read"]),
+        "manager": (key(*SCOPES["manage"])["plain_text_key"],
+                    SCOPES["manage"]),
+        "admin": (api.key, SCOPES["org"]),
+    }
+
+
+def params_of(route):
+    return re.findall(r"\{(\w+)\}", route["path"])
+
+
+def call(server, route, key, ids):
+    path = route["path"]
+    for name in params_of(route):
+        path = path.replace("{%s}" % name, ids.get(name, "x"))
+    more = {}
+    body = BODIES.get(name_of(route))
+    if body is not None:
+        more["json"] = body(ids) if callable(body) else body
+    elif route["body"] == "multipart":
+        more["files"] = [("manifest", (None, json.dumps(
+            [{"type": "text", "title": "t",
+              "content": "more " + uuid.uuid4().hex}])))]
+    with httpx.Client(base_url=server.url, trust_env=False) as http:
+        headers = {"x-api-key": key} if key else {}
+        return http.request(route["method"], path, headers=headers, **more)
+
+
+def missing_ids():
+    return {name: str(uuid.uuid4()) for name in
+            ("kb_id", "doc_id", "job_id", "version_id", "ref", "key_id")}
+
+
+def test_every_route_states_who_may_call_it():
+    assert len(ROUTES) > 20
+    for route in ROUTES:
+        assert route["access"] in NEEDS, route
+        assert route["path"].startswith("/")
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=name_of)
+def test_keys_that_count_for_nothing_get_401(server, worlds, principals,
+                                             route):
+    for name in ("none", "malformed", "expired", "revoked"):
+        key, _ = principals[name]
+        for ids in (worlds[0].ids, worlds[1].ids, missing_ids()):
+            answer = call(server, route, key, ids)
+            if route["access"] in ("open", "local") and (
+                    key is None or route["access"] == "open"):
+                assert answer.status_code != 401, (name, answer.text)
+            else:
+                assert answer.status_code == 401, (name, answer.text)
+            assert CANARY not in answer.text
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=name_of)
+def test_keys_without_the_scope_get_403_whatever_the_id(
+        server, worlds, principals, route):
+    for name in ("read-only", "manager"):
+        key, scopes = principals[name]
+        if NEEDS[route["access"]] <= scopes:
+            continue
+        for ids in (worlds[0].ids, worlds[1].ids, missing_ids()):
+            answer = call(server, route, key, ids)
+            assert answer.status_code == 403, (name, answer.text)
+            assert CANARY not in answer.text
+
+
+@pytest.mark.parametrize("route", [r for r in ROUTES if params_of(r)
+                                   and r["access"] not in ("open", "local")],
+                         ids=name_of)
+def test_foreign_and_missing_answer_the_same_bytes(server, worlds, principals,
+                                                   route):
+    own, foreign = worlds
+    key = principals["admin"][0]
+    a = call(server, route, key, foreign.ids)
+    b = call(server, route, key, missing_ids())
+    assert a.status_code == b.status_code == 404, (a.text, b.text)
+    for name in params_of(route):
+        assert foreign.ids.get(name, "?") not in a.text
+    drop = {"date", "x-request-id"}
+    assert a.content == b.content
+    assert {k: v for k, v in a.headers.items() if k not in drop} == \
+        {k: v for k, v in b.headers.items() if k not in drop}
+    # Nothing happened to what the other tenant has.
+    for path in (f"{K}/knowledge-bases/{foreign.ids['kb_id']}",
+                 f"{K}/documents/{foreign.ids['doc_id']}"):
+        assert foreign.api.get(path).status_code == 200
+
+
+@pytest.mark.parametrize("route", [r for r in ROUTES if r["method"] == "GET"
+                                   and r["access"] not in ("open", "local")],
+                         ids=name_of)
+def test_no_answer_holds_a_foreign_canary(server, worlds, principals, route):
+    own, foreign = worlds
+    for name in ("read-only", "manager", "admin"):
+        key, scopes = principals[name]
+        if not NEEDS[route["access"]] <= scopes:
+            continue
+        answer = call(server, route, key, own.ids)
+        assert answer.status_code == 200, answer.text
+        assert "foreign" + CANARY not in answer.text
+
+
+@pytest.mark.parametrize("route", [r for r in ROUTES
+                                   if r["method"] != "DELETE"
+                                   and r["access"] not in ("open", "local")],
+                         ids=name_of)
+def test_own_things_are_served_to_those_with_the_scope(
+        server, worlds, principals, route):
+    own, _ = worlds
+    for name in ("read-only", "manager", "admin"):
+        key, scopes = principals[name]
+        if NEEDS[route["access"]] <= scopes:
+            answer = call(server, route, key, own.ids)
+            # A refusal for another reason than who asks (a job that can't be
+            # retried) is fine.
+            assert answer.status_code in (200, 201, 202, 204, 400), \
+                (name, answer.text)
+
+
+def test_deleting_foreign_things_does_nothing_deleting_own_does(server,
+                                                                principals):
+    api = server.api
+    fresh = World(api, "gone")
+    order = ["key_id", "version_id", "doc_id", "kb_id"]
+    deletes = sorted((r for r in ROUTES if r["method"] == "DELETE"),
+                     key=lambda r: order.index(params_of(r)[-1]))
+    for route in deletes:
+        answer = call(server, route, api.key, fresh.ids)
+        # The only version is active: deleting it is refused.
+        assert answer.status_code in (
+            (400,) if "version_id" in params_of(route) else (200, 204)), \
+            (name_of(route), answer.text)
