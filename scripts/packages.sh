@@ -6,8 +6,8 @@ BUILD_PACKAGES="gcc make pkg-config libmicrohttpd-dev libcurl4-openssl-dev
     libsqlite3-dev libjansson-dev libcmark-gfm-dev libcmark-gfm-extensions-dev
     libutf8proc-dev libstemmer-dev libsodium-dev libssl-dev libzstd-dev"
 TEST_PACKAGES="libcmocka-dev clang-14 libclang-rt-14-dev clang-format-14
-    shellcheck python3 python3-venv"
-FULL_PACKAGES="clang-tidy-14 cppcheck codespell man-db zsh"
+    shellcheck codespell python3 python3-venv"
+FULL_PACKAGES="clang-tidy-14 cppcheck man-db zsh"
 
 # Installs those of the packages (one text) that are missing, and says so.
 need_packages() {
