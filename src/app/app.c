@@ -246,4 +246,5 @@ void app_figures(struct app *a, struct app_figures *f)
         .index_merges = es.merges,
         .bases_open = es.bases_open,
     };
+    extract_figures(a->extractor, &f->extract_children, &f->extract_crashes);
 }

@@ -30,7 +30,8 @@
 #define BACKOFF_MS_MAX 30000
 /* After a failed write: until the disk has room again, or a restart. */
 #define STALL_MS_MAX 2000
-#define STOP_NS ((int64_t)8 * 1000000000)
+/* At the end, how long an extraction may go on. */
+#define STOP_NS ((int64_t)5 * 1000000000)
 
 struct pipeline {
     struct app *app;
@@ -492,6 +493,8 @@ void pipeline_stop(struct pipeline *p)
     while (in_time && p->live > 0)
         in_time = clock_cond_wait(&p->changed, &p->lock, until);
     (void)pthread_mutex_unlock(&p->lock);
+    if (!in_time)
+        extract_cancel(p->app->extractor);
     for (size_t i = 0; i < p->workers_n; i++) {
         (void)pthread_join(p->workers[i].thread, NULL);
         arena_close(p->workers[i].doc);

@@ -91,6 +91,12 @@ void extract_stop(struct extractor *x)
     mem_free(x);
 }
 
+/* The zygote sees its socket end, kills its children and ends itself. */
+void extract_cancel(struct extractor *x)
+{
+    (void)shutdown(x->fd, SHUT_RDWR);
+}
+
 void extract_figures(struct extractor *x, uint64_t *running, uint64_t *crashes)
 {
     *running = atomic_load(&x->running);

@@ -30,7 +30,10 @@ struct extractor;
 
 /* Call before any thread is started. */
 rc extract_start(struct extractor **x, struct err *e) MUST_CHECK;
-void extract_stop(struct extractor *x); /* ends the zygote; NULL is fine */
+/* Ends the zygote; no run may be under way. NULL is fine. */
+void extract_stop(struct extractor *x);
+/* Ends every run under way with RC_BUSY, and refuses more. Any thread. */
+void extract_cancel(struct extractor *x);
 
 struct extract_in {
     int fd;       /* the input, read from offset 0; -1: use bytes */
