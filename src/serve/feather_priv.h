@@ -1,0 +1,99 @@
+/* What the chapters of Feather's dialect share. */
+#ifndef SERVE_FEATHER_PRIV_H
+#define SERVE_FEATHER_PRIV_H
+
+#include "app/bases.h"
+#include "app/documents.h"
+#include "app/jobs.h"
+#include "app/search.h"
+#include "serve/route.h"
+
+#define FEATHER_PREFIX "/v1/knowledge-base"
+
+/* Rows of the tables of answers. */
+#define OUT_UUID(n)                                       \
+    {                                                     \
+        .name = (n), .type = FIELD_UUID, .required = true \
+    }
+#define OUT_UUID_OR_NULL(n)                               \
+    {                                                     \
+        .name = (n), .type = FIELD_UUID, .nullable = true \
+    }
+#define OUT_STR(n)                                          \
+    {                                                       \
+        .name = (n), .type = FIELD_STRING, .required = true \
+    }
+#define OUT_STR_OR_NULL(n)                                  \
+    {                                                       \
+        .name = (n), .type = FIELD_STRING, .nullable = true \
+    }
+#define OUT_INT(n)                                       \
+    {                                                    \
+        .name = (n), .type = FIELD_INT, .required = true \
+    }
+#define OUT_INT_OR_NULL(n)                               \
+    {                                                    \
+        .name = (n), .type = FIELD_INT, .nullable = true \
+    }
+#define OUT_NUM(n)                                          \
+    {                                                       \
+        .name = (n), .type = FIELD_NUMBER, .required = true \
+    }
+#define OUT_BOOL(n)                                       \
+    {                                                     \
+        .name = (n), .type = FIELD_BOOL, .required = true \
+    }
+#define OUT_TIME(n)                                       \
+    {                                                     \
+        .name = (n), .type = FIELD_TIME, .required = true \
+    }
+#define OUT_TIME_OR_NULL(n)                               \
+    {                                                     \
+        .name = (n), .type = FIELD_TIME, .nullable = true \
+    }
+#define OUT_OBJECT(n)                                       \
+    {                                                       \
+        .name = (n), .type = FIELD_OBJECT, .required = true \
+    }
+#define OUT_OBJECT_OR_NULL(n)                               \
+    {                                                       \
+        .name = (n), .type = FIELD_OBJECT, .nullable = true \
+    }
+#define OUT_LIST(n, of)                                                 \
+    {                                                                   \
+        .name = (n), .type = FIELD_LIST, .required = true, .item = (of) \
+    }
+#define OUT_END \
+    {           \
+        0       \
+    }
+
+/* A model that is one page of items; `of` is a struct field of FIELD_MODEL. */
+#define PAGE_MODEL(NAME, label, of)                              \
+    static const struct field NAME##_FIELDS[] = {                \
+        OUT_LIST("items", (of)), OUT_STR_OR_NULL("next_cursor"), \
+        OUT_BOOL("has_more"), OUT_END};                          \
+    static const struct model NAME = {.name = (label), .fields = NAME##_FIELDS}
+
+extern const struct model FEATHER_PAGE_QUERY; /* limit, cursor */
+
+/* The answer is built from nothing, also when a write runs again. */
+struct out feather_out(struct reply *r);
+rc feather_end(struct reply *r, struct err *e);
+struct app_page feather_page(const struct request *q);
+/* {"items":[ was begun by feather_items; this ends it. */
+void feather_items(struct out *o);
+rc feather_items_end(struct reply *r, struct out *o,
+                     const struct app_page_end *end, struct err *e);
+/* public, internal, confidential, restricted */
+const char *feather_sensitivity(int level);
+/* The scopes a checked body names; 0: none. */
+extern const struct field FEATHER_SCOPE_ITEM;
+unsigned feather_scopes(const json_t *body);
+/* Search as both dialects answer it; see feather_search.c. */
+rc feather_search(struct request *q, struct reply *r, struct err *e);
+extern const struct model FEATHER_SEARCH_ANSWER, KNOWD_SEARCH;
+/* A UUID that the tables have checked. */
+uuid feather_uuid(const struct request *q, str text, const char *prefix);
+
+#endif

@@ -1,0 +1,87 @@
+/* knowd's own routes: what scripts, the command line and tests need and no
+ * vendor offers. */
+#include "app/keys.h"
+#include "serve/feather_priv.h"
+
+static const struct field KEY_FIELDS[] = {
+    {.name = "name",
+     .type = FIELD_STRING,
+     .required = true,
+     .nonblank = true,
+     .length_min = 1,
+     .length_max = 255},
+    {.name = "tenant",
+     .type = FIELD_STRING,
+     .nullable = true,
+     .nonblank = true,
+     .length_max = 255,
+     .doc = "The organization's name; made if it is new."},
+    {.name = "scopes",
+     .type = FIELD_LIST,
+     .nullable = true,
+     .item = &FEATHER_SCOPE_ITEM,
+     .length_max = 16,
+     .doc = "None: everything the creating key may do."},
+    {0},
+};
+static const struct model KEY = {
+    .name = "KnowdKeyRequest", .strict = true, .fields = KEY_FIELDS};
+
+static const struct field MADE_FIELDS[] = {
+    OUT_STR("key"), OUT_UUID("key_id"), OUT_UUID("organization_id"), OUT_END};
+static const struct model MADE = {.name = "KnowdKeyResponse",
+                                  .fields = MADE_FIELDS};
+
+static rc key_add(struct request *q, struct reply *r, struct err *e)
+{
+    struct key_new in = {.name = in_str(q->body, "name"),
+                         .scopes = feather_scopes(q->body),
+                         .tenant_name = in_str(q->body, "tenant")};
+    struct out o = feather_out(r);
+    struct key k;
+    uuid tenant;
+    str text;
+    rc code = app_key_add(q->app, &q->who, q->db, &in, q->arena, &k, &text,
+                          &tenant, e);
+
+    if (code != RC_OK)
+        return code;
+    out_begin(&o, NULL);
+    out_str(&o, "key", text);
+    out_uuid(&o, "key_id", k.id);
+    out_uuid(&o, "organization_id", tenant);
+    out_end(&o);
+    reply_header(r, "Cache-Control", STR("no-store"));
+    return feather_end(r, e);
+}
+
+const struct route KNOWD_ROUTES[] = {
+    {
+        .method = "POST",
+        .pattern = "/knowd/v1/search",
+        .access = ACCESS_READ,
+        .body_kind = BODY_JSON,
+        .body = &KNOWD_SEARCH,
+        .answer = &FEATHER_SEARCH_ANSWER,
+        .success = 200,
+        .dialect = DIALECT_KNOWD,
+        .handle = feather_search,
+        .operation = "knowdSearch",
+        .doc = "Feather's search with wider limits, grouping and marks",
+    },
+    {
+        .method = "POST",
+        .pattern = "/knowd/v1/keys",
+        .access = ACCESS_ORG,
+        .writes = true,
+        .body_kind = BODY_JSON,
+        .body = &KEY,
+        .answer = &MADE,
+        .success = 201,
+        .dialect = DIALECT_KNOWD,
+        .handle = key_add,
+        .operation = "knowdCreateKey",
+        .doc = "Create a key, also for another organization",
+    },
+    {0},
+};
