@@ -439,23 +439,16 @@ static rc keys_add(struct manage *m, struct err *e)
 
     if (body == NULL)
         return err_set(e, RC_INVALID, "the name is not UTF-8");
-    code = client_call(m->c, "POST", KEYS_PATH, body, &answer, e);
+    code = client_call(m->c, "POST", "/knowd/v1/keys", body, &answer, e);
     if (code != RC_OK)
         return code;
-    if (m->json) {
-        code = print_json(json_pack("{s:O, s:O, s:O}", "key",
-                                    json_object_get(answer, "plain_text_key"),
-                                    "key_id", json_object_get(answer, "id"),
-                                    "organization_id",
-                                    json_object_get(answer, "organization_id")),
-                          e);
-    } else {
-        print_clean(js_str(answer, "plain_text_key"));
-        print_fmt("\n");
-        say_note("this is the only time the key is shown");
-    }
+    if (m->json)
+        return print_json(answer, e);
+    print_clean(js_str(answer, "key"));
+    print_fmt("\n");
+    say_note("this is the only time the key is shown");
     json_decref(answer);
-    return code;
+    return RC_OK;
 }
 
 static rc keys_revoke(struct manage *m, struct err *e)

@@ -11,8 +11,10 @@ static rc show(const struct run *r, json_t *routes, struct err *e)
     for (size_t i = 0; i < json_array_size(routes); i++) {
         const json_t *route = json_array_get(routes, i);
 
-        print_fmt("%-7s%-8s", js_str(route, "method").p,
-                  js_str(route, "access").p);
+        const char *scope = json_string_value(json_object_get(route, "scope"));
+
+        print_fmt("%-7s%-24s", js_str(route, "method").p,
+                  scope != NULL ? scope : js_str(route, "access").p);
         print_str(js_str(route, "path"));
         print_fmt("\n");
     }

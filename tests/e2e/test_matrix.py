@@ -18,9 +18,7 @@ SCOPES = {"read": {"knowledge_bases:read"},
           "manage": {"knowledge_bases:read", "knowledge_bases:manage"},
           "org": {"knowledge_bases:read", "knowledge_bases:manage",
                   "org:manage"}}
-NEEDS = {"open": set(), "key": set(), "local": set(),
-         "read": {"knowledge_bases:read"},
-         "manage": {"knowledge_bases:manage"}, "org": {"org:manage"}}
+OPEN = ("open", "local")  # no key, or none on a loopback listener
 # What a body must hold to get past validation.
 BODIES = {
     f"POST {K}/knowledge-bases": {"name": "made"},
@@ -32,8 +30,14 @@ BODIES = {
     "POST /knowd/v1/search": lambda i: {"query": "canary",
                                         "kb_ids": [i["kb_id"]]},
     "POST /v1/identity/api-keys": {"name": "made"},
+    "POST /knowd/v1/keys": {"name": "made"},
 }
 CANARY = "canaryxyzzy"
+
+
+def needs(route):
+    assert route["access"] in (*OPEN, "key", "scope"), route
+    return {route["scope"]} if route["access"] == "scope" else set()
 
 
 def name_of(route):
@@ -62,9 +66,9 @@ class World:
 @pytest.fixture(scope="module")
 def worlds(server):
     first = server.api
-    made = first.ok("POST", "/v1/identity/api-keys", 201, json={
+    made = first.ok("POST", "/knowd/v1/keys", 201, json={
         "name": "other", "tenant": "other-" + uuid.uuid4().hex[:6]})
-    other = server.api_with(made["plain_text_key"])
+    other = server.api_with(made["key"])
     return World(first, "own" + CANARY), World(other, "foreign" + CANARY)
 
 
@@ -122,8 +126,10 @@ def missing_ids():
 def test_every_route_states_who_may_call_it():
     assert len(ROUTES) > 20
     for route in ROUTES:
-        assert route["access"] in NEEDS, route
         assert route["path"].startswith("/")
+        assert needs(route) <= SCOPES["org"]
+        assert route["access"] == "scope" or not params_of(route) or \
+            route["access"] in OPEN
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=name_of)
@@ -133,7 +139,7 @@ def test_keys_that_count_for_nothing_get_401(server, worlds, principals,
         key, _ = principals[name]
         for ids in (worlds[0].ids, worlds[1].ids, missing_ids()):
             answer = call(server, route, key, ids)
-            if route["access"] in ("open", "local") and (
+            if route["access"] in OPEN and (
                     key is None or route["access"] == "open"):
                 assert answer.status_code != 401, (name, answer.text)
             else:
@@ -146,7 +152,7 @@ def test_keys_without_the_scope_get_403_whatever_the_id(
         server, worlds, principals, route):
     for name in ("read-only", "manager"):
         key, scopes = principals[name]
-        if NEEDS[route["access"]] <= scopes:
+        if needs(route) <= scopes:
             continue
         for ids in (worlds[0].ids, worlds[1].ids, missing_ids()):
             answer = call(server, route, key, ids)
@@ -155,7 +161,7 @@ def test_keys_without_the_scope_get_403_whatever_the_id(
 
 
 @pytest.mark.parametrize("route", [r for r in ROUTES if params_of(r)
-                                   and r["access"] not in ("open", "local")],
+                                   and r["access"] not in OPEN],
                          ids=name_of)
 def test_foreign_and_missing_answer_the_same_bytes(server, worlds, principals,
                                                    route):
@@ -177,13 +183,13 @@ def test_foreign_and_missing_answer_the_same_bytes(server, worlds, principals,
 
 
 @pytest.mark.parametrize("route", [r for r in ROUTES if r["method"] == "GET"
-                                   and r["access"] not in ("open", "local")],
+                                   and r["access"] not in OPEN],
                          ids=name_of)
 def test_no_answer_holds_a_foreign_canary(server, worlds, principals, route):
     own, foreign = worlds
     for name in ("read-only", "manager", "admin"):
         key, scopes = principals[name]
-        if not NEEDS[route["access"]] <= scopes:
+        if not needs(route) <= scopes:
             continue
         answer = call(server, route, key, own.ids)
         assert answer.status_code == 200, answer.text
@@ -192,14 +198,14 @@ def test_no_answer_holds_a_foreign_canary(server, worlds, principals, route):
 
 @pytest.mark.parametrize("route", [r for r in ROUTES
                                    if r["method"] != "DELETE"
-                                   and r["access"] not in ("open", "local")],
+                                   and r["access"] not in OPEN],
                          ids=name_of)
 def test_own_things_are_served_to_those_with_the_scope(
         server, worlds, principals, route):
     own, _ = worlds
     for name in ("read-only", "manager", "admin"):
         key, scopes = principals[name]
-        if NEEDS[route["access"]] <= scopes:
+        if needs(route) <= scopes:
             answer = call(server, route, key, own.ids)
             # A refusal for another reason than who asks (a job that can't be
             # retried) is fine.
