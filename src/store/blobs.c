@@ -295,7 +295,8 @@ rc blob_put(struct blob_writer *w, const void *p, size_t n, struct err *e)
         from += take;
         n -= take;
     }
-    return code;
+    return code == RC_NOSPACE ? store_no_space(w->store, w->ref.bytes + n, e)
+                              : code;
 }
 
 /* An fsync that fails once may succeed the next time without the bytes being
@@ -372,6 +373,8 @@ rc blob_end(struct blob_writer *w, struct blob_ref *ref, struct err *e)
         if (code == RC_OK)
             code = publish(w, e);
     }
+    if (code == RC_NOSPACE)
+        return store_no_space(w->store, w->ref.bytes, e);
     if (code != RC_OK)
         return code;
     w->ended = true;

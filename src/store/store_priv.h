@@ -114,6 +114,9 @@ void store_path(const struct store *s, char to[STORE_PATH_MAX],
 void store_stop(struct store *s, const char *why);
 rc store_stopped(struct err *e); /* RC_BUSY and the reason */
 
+/* RC_NOSPACE with what is free and what is needed. */
+rc store_no_space(struct store *s, uint64_t needed, struct err *e);
+
 /* ---- folder ---- */
 
 enum folder_kind { FOLDER_FRESH, FOLDER_OURS };

@@ -37,7 +37,9 @@
 #define WAL_READERS_SHARE 4 /* bounds until readers are waited for */
 #define READERS_WAIT_MS 200
 #define RESERVE_BYTES (4 * MIB)
-#define RESERVE_MARGIN_BYTES (1 * MIB) /* beside it, or it would be back soon */
+/* With the reserve and some more, or the disk would be full again soon. */
+#define ROOM_BYTES (RESERVE_BYTES + 1 * MIB)
+#define FREE_PAGE_BYTES_MIN (1 * MIB)
 #define PROBE_MS 250
 #define IDLE_MS 500 /* then the WAL is emptied */
 #define FOREVER_MS 3600000
@@ -88,11 +90,11 @@ static void reserve_spend(struct store *s)
 
 static uint64_t free_bytes(struct store *s)
 {
-    uint64_t free = 0;
+    uint64_t room = 0;
 
-    if (file_space_free(s->dir, &free, NULL) != RC_OK)
+    if (file_space_free(s->dir, &room, NULL) != RC_OK)
         return 0;
-    return free;
+    return room;
 }
 
 /* Bytes the database can write without growing. */
@@ -107,29 +109,40 @@ static uint64_t free_page_bytes(struct store *s)
     return (uint64_t)pages * PAGE_BYTES;
 }
 
-/* Is there room again? Asked at most every PROBE_MS. */
+/* Is there room again? Asked at most every PROBE_MS. With many free pages the
+ * database takes writes even if the disk has no room for the reserve: then it
+ * doesn't grow, and the WAL starts over in place. */
 static void probe_space(struct store *s)
 {
     int64_t now = clock_mono_ns();
+    uint64_t room, pages;
 
     if (!s->full || now - s->probed_ns < (int64_t)PROBE_MS * 1000000)
         return;
     s->probed_ns = now;
-    if (free_bytes(s) >= RESERVE_BYTES + RESERVE_MARGIN_BYTES &&
-        reserve_make(s, NULL) == RC_OK)
+    room = free_bytes(s);
+    pages = free_page_bytes(s);
+    if (pages >= FREE_PAGE_BYTES_MIN)
         s->full = false;
-    if (free_page_bytes(s) >= RESERVE_BYTES)
+    if (room >= RESERVE_BYTES && room + pages >= ROOM_BYTES &&
+        reserve_make(s, NULL) == RC_OK)
         s->full = false;
     if (!s->full)
         log_info("store", "there is room again");
 }
 
+rc store_no_space(struct store *s, uint64_t needed, struct err *e)
+{
+    uint64_t room = 0;
+
+    (void)!file_space_free(s->dir, &room, NULL);
+    return err_set(e, RC_NOSPACE, "disk full: %llu bytes free, %llu needed",
+                   (unsigned long long)room, (unsigned long long)needed);
+}
+
 static void refuse_full(struct store *s, struct write *w)
 {
-    w->code =
-        err_set(&w->err, RC_NOSPACE, "disk full: %llu bytes free, %zu needed",
-                (unsigned long long)free_bytes(s),
-                RESERVE_BYTES + RESERVE_MARGIN_BYTES);
+    w->code = store_no_space(s, ROOM_BYTES, &w->err);
 }
 
 /* ---- checkpoints ---- */

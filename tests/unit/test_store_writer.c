@@ -391,9 +391,9 @@ static rc index_doc(struct db *db, void *arg, struct err *e)
 {
     struct intake_doc *d = arg;
     struct version_row v = {0};
-    struct item_row *items;
+    struct item_row *items = NULL;
     int64_t next;
-    size_t n;
+    size_t n = 0;
     rc code = blob_use(db, d->body, e);
 
     if (code == RC_OK)
