@@ -83,6 +83,7 @@ static bool sane_id(str s)
 static void find_route(struct exchange *x)
 {
     const struct http_head *h = &x->head;
+    struct err e;
     str allow;
 
     switch (route_find(h->method, h->path, x->q.arena, &x->q.route, x->q.texts,
@@ -94,7 +95,10 @@ static void find_route(struct exchange *x)
         return;
     case ROUTE_NO_METHOD:
         x->q.route = NULL;
-        fail(x, RC_UNSUPPORTED, "this route has other methods, see Allow");
+        (void)err_set(&e, RC_UNSUPPORTED,
+                      "this route has other methods, see Allow");
+        (void)err_name(&e, "method_not_allowed");
+        exchange_fail(x, RC_UNSUPPORTED, &e);
         x->r.status = 405;
         reply_header(&x->r, "Allow", allow);
         return;

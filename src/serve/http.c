@@ -246,11 +246,9 @@ static enum MHD_Result on_head(struct serve *s, struct MHD_Connection *c,
 {
     struct http_head head = x->head;
     const char *bad;
-    bool body;
 
     head.method = str_of(method);
     bad = read_headers(c, version, &head);
-    body = head.chunked || head.content_length > 0;
     if (bad != NULL) {
         refuse(x, 400, bad);
         return send_reply(s, c, x);
@@ -266,9 +264,7 @@ static enum MHD_Result on_head(struct serve *s, struct MHD_Connection *c,
         x->close = true;
         return send_reply(s, c, x);
     }
-    if (x->answered && !body)
-        return send_reply(s, c, x);
-    return MHD_YES;
+    return MHD_YES; /* an answer given here would close the connection */
 }
 
 static enum MHD_Result on_body(struct exchange *x, const char *bytes, size_t *n)
