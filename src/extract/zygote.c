@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -146,7 +147,7 @@ static _Noreturn void child_main(struct zygote *z, const struct request *rq,
         close_range(CHILD_OUTPUT_FD + 1, ~0u, 0) != 0)
         _exit(1);
     (void)sigemptyset(&none);
-    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+    (void)pthread_sigmask(SIG_SETMASK, &none, NULL);
     limits_set(rq->cpu_s_max);
     child_work(z->work, (str){rq->filename, rq->filename_n});
 }
@@ -294,7 +295,7 @@ static void signals_set(sigset_t *chld)
     (void)signal(SIGPIPE, SIG_IGN);
     (void)sigemptyset(chld);
     (void)sigaddset(chld, SIGCHLD);
-    if (sigprocmask(SIG_SETMASK, chld, NULL) != 0)
+    if (pthread_sigmask(SIG_SETMASK, chld, NULL) != 0)
         _exit(1);
 }
 

@@ -156,11 +156,11 @@ static void failures_are_outcomes(void **state)
         const char *input;
         enum extract_outcome outcome;
     } CASES[] = {
-        {"CRASH", EXTRACT_CRASHED},     {"ABORT", EXTRACT_CRASHED},
-        {"EXIT", EXTRACT_CRASHED},      {"LIE", EXTRACT_CRASHED},
-        {"SILENT", EXTRACT_CRASHED},    {"HALF of a text", EXTRACT_CRASHED},
-        {"MEMORY", EXTRACT_LIMIT},      {"FLOOD", EXTRACT_LIMIT},
-        {"# fine", EXTRACT_OK},         {"", EXTRACT_MALFORMED},
+        {"CRASH", EXTRACT_CRASHED},       {"ABORT", EXTRACT_CRASHED},
+        {"EXIT", EXTRACT_CRASHED},        {"LIE", EXTRACT_CRASHED},
+        {"SILENT", EXTRACT_CRASHED},      {"HALF of a text", EXTRACT_CRASHED},
+        {"MEMORY", EXTRACT_LIMIT},        {"FLOOD", EXTRACT_LIMIT},
+        {"# fine", EXTRACT_OK},           {"", EXTRACT_MALFORMED},
         {"\1\2\3\4\5", EXTRACT_MALFORMED}};
     struct arena *a = arena_open();
 
