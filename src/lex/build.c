@@ -461,6 +461,23 @@ static void decode(const struct term *t, const uint8_t *p, struct postings *l)
     }
 }
 
+static rc term_read(const struct lex_builder *b, const struct term *t,
+                    struct buf *chain, struct postings *l, struct err *e)
+{
+    uint8_t *p;
+    rc code = postings_room(l, t->df, t->bytes, e);
+
+    if (code != RC_OK)
+        return code;
+    buf_clear(chain);
+    p = (uint8_t *)buf_reserve(chain, t->bytes);
+    if (p == NULL)
+        return buf_end(chain, e);
+    chain_copy(b, t, p);
+    decode(t, p, l);
+    return RC_OK;
+}
+
 static rc terms_write(const struct lex_builder *b, const struct sort_term *v,
                       struct lex_out *o, struct err *e)
 {
@@ -470,24 +487,11 @@ static rc terms_write(const struct lex_builder *b, const struct sort_term *v,
 
     for (size_t i = 0; i < b->terms_n && code == RC_OK; i++) {
         const struct term *t = &b->terms[v[i].term];
-        uint8_t *p;
 
-        if (t->df == 0)
-            continue; /* of a row that was not finished */
-        buf_clear(&chain);
-        p = (uint8_t *)buf_reserve(&chain, t->bytes);
-        if (p == NULL) {
-            code = buf_end(&chain, e);
-            break;
-        }
-        code = postings_room(&l, t->df, t->bytes, e);
-        if (code != RC_OK)
-            break;
-        chain_copy(b, t, p);
-        decode(t, p, &l);
-        code =
-            lex_out_term(o, (str){(const char *)v[i].text, v[i].text_n}, &l, e);
         l.n = l.pos_n = 0;
+        code = term_read(b, t, &chain, &l, e);
+        if (code == RC_OK)
+            code = lex_out_term(o, (str){v[i].text, v[i].text_n}, &l, e);
     }
     buf_close(&chain);
     postings_close(&l);

@@ -453,5 +453,5 @@ void seg_rest(const struct seg *s)
 {
     /* Advice: where it fails nothing is lost but a figure in top(1). */
     if (s->map.n > 0)
-        (void)madvise((void *)(uintptr_t)s->map.p, s->map.n, MADV_DONTNEED);
+        (void)madvise(mem_unconst(s->map.p), s->map.n, MADV_DONTNEED);
 }

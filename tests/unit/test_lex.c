@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "base/buf.h"
+#include "base/io.h"
 #include "base/mem.h"
 #include "base/rng.h"
 
@@ -731,6 +732,104 @@ static void damage_is_seen_or_harmless(void **state)
     arena_close(a);
 }
 
+/* ---- trouble ---- */
+
+/* Builds, writes, opens and merges; what fails must have been planned. */
+static rc build_and_merge(const char *path, const str texts[300])
+{
+    struct lex_builder *b = lex_builder_open();
+    struct seg_writer *w = NULL;
+    struct index x = {0};
+    uint32_t to[2][300];
+    const uint32_t *maps[2] = {to[0], to[1]};
+    const struct lex *from[2];
+    struct err e = {0};
+    rc code;
+
+    for (uint32_t row = 0; row < 300; row++) {
+        lex_builder_add(b, STR("title"), texts[row]);
+        to[0][row] = 2 * row;
+        to[1][row] = 2 * row + 1;
+    }
+    code = seg_writer_open(path, &w, &e);
+    if (code == RC_OK)
+        code = lex_builder_write(b, w, &e);
+    if (code == RC_OK)
+        code = seg_writer_end(w, NULL, &e);
+    seg_writer_close(w);
+    w = NULL;
+    if (code == RC_OK)
+        code = seg_open(path, &x.seg, &e);
+    if (code == RC_OK)
+        code = lex_open(x.seg, &x.lex, &e);
+    if (code == RC_OK)
+        code = seg_writer_open(path, &w, &e);
+    if (code == RC_OK) {
+        from[0] = from[1] = x.lex;
+        code = lex_merge(from, maps, 2, 600, w, &e);
+    }
+    if (code == RC_OK)
+        code = seg_writer_end(w, NULL, &e);
+    if (code != RC_OK)
+        assert_true(e.code == code && e.text[0] != '\0');
+    seg_writer_close(w);
+    index_drop(&x);
+    lex_builder_close(b);
+    return code;
+}
+
+/* Each call of the kind fails in turn, until none is left to fail. */
+static void fail_each(const char *kinds, const char *name, rc wanted)
+{
+    char path[64], tmp_path[80], plan[64];
+    struct arena *a = arena_open();
+    struct rng r = rng_seeded(12);
+    struct buf b = {0};
+    str texts[300];
+    rc code = wanted;
+
+    for (uint32_t i = 0; i < 300; i++) {
+        random_text(&r, (struct random_opts){.words = 400, .length_max = 60}, i,
+                    &b);
+        texts[i] = arena_str(a, buf_str(&b));
+    }
+    buf_close(&b);
+    index_path(path);
+    (void)snprintf(tmp_path, sizeof tmp_path, "%s.tmp", path);
+    for (unsigned k = 1; code != RC_OK; k++) {
+        struct seg *s = NULL;
+        struct err e;
+
+        (void)snprintf(plan, sizeof plan, "fail@%u:%s:%s", k, name, kinds);
+        io_plan_set(plan);
+        code = build_and_merge(path, texts);
+        io_plan_set(NULL);
+        assert_true(code == RC_OK || code == wanted);
+        assert_false(file_exists(tmp_path));
+        if (file_exists(path)) { /* then it is whole */
+            assert_int_equal(seg_open(path, &s, &e), RC_OK);
+            seg_close(s);
+            assert_int_equal(unlink(path), 0);
+        }
+    }
+    arena_close(a);
+}
+
+static void no_memory_is_said_and_leaves_nothing(void **state)
+{
+    (void)state;
+    fail_each("alloc", "ENOMEM", RC_NOMEM);
+}
+
+static void a_disk_that_fails_is_said_and_leaves_nothing(void **state)
+{
+    (void)state;
+    fail_each("pwrite", "ENOSPC", RC_NOSPACE);
+    fail_each("fsync", "EIO", RC_IO);
+    fail_each("rename", "EIO", RC_IO);
+    fail_each("open,mmap", "EIO", RC_IO);
+}
+
 static void another_version_is_unsupported(void **state)
 {
     struct seg_writer *w = NULL;
@@ -801,6 +900,8 @@ int main(void)
         cmocka_unit_test(a_merge_equals_a_rebuild),
         cmocka_unit_test(segments_together_rank_like_one),
         cmocka_unit_test(damage_is_seen_or_harmless),
+        cmocka_unit_test(no_memory_is_said_and_leaves_nothing),
+        cmocka_unit_test(a_disk_that_fails_is_said_and_leaves_nothing),
         cmocka_unit_test(another_version_is_unsupported),
         cmocka_unit_test(a_row_of_very_many_words_is_found),
     };
