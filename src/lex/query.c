@@ -12,31 +12,35 @@ struct words {
     size_t quoted_n;
 };
 
-/* The number (from 1) of the quoted part that holds byte `at`; 0: none. The
- * last quote of an odd number opens nothing. */
-static size_t phrase_at(str text, size_t at)
-{
-    size_t before = 0;
+/* Where a reader of the text stands, and how many quote signs are behind. */
+struct quotes {
+    size_t at, behind, all;
+};
 
-    for (size_t i = 0; i < at; i++)
-        before += text.p[i] == '"';
-    if (before % 2 == 0 ||
-        str_find_char((str){text.p + at, text.n - at}, '"') == text.n - at)
-        return 0;
-    return before / 2 + 1;
+/* The number (from 1) of the quoted part that holds byte `at`, which isn't
+ * before the one asked last; 0: none. The last of an odd number of signs opens
+ * nothing. */
+static size_t phrase_at(struct quotes *q, str text, size_t at)
+{
+    for (; q->at < at; q->at++)
+        q->behind += text.p[q->at] == '"';
+    return q->behind % 2 == 0 || q->behind == q->all ? 0 : q->behind / 2 + 1;
 }
 
 static struct words words_of(struct analyser *a, str text, struct arena *out)
 {
+    struct quotes quotes = {0};
     struct words w = {0};
     struct word x;
 
+    for (size_t i = 0; i < text.n; i++)
+        quotes.all += text.p[i] == '"';
     analyser_begin(a, text);
     while (analyser_next(a, &x.token)) {
         if (x.token.term.n == 0)
             continue;
         x.token.term = arena_str(out, x.token.term);
-        x.phrase = phrase_at(text, x.token.start);
+        x.phrase = phrase_at(&quotes, text, x.token.start);
         w.quoted_n += x.phrase > 0;
         w.plain_n += x.phrase == 0 && !x.token.stop;
         ARENA_PUSH(out, w.v, w.n, w.cap, x);
