@@ -415,6 +415,7 @@ static rc insert_body(struct db *db, const struct blob_writer *w, int64_t *id,
     q_blob(&q, w->buffer, w->n);
     code = q_run(&q, NULL, e);
     *id = sqlite3_last_insert_rowid(db->conn);
+    db->group_bytes += w->n;
     return code;
 }
 

@@ -6,6 +6,7 @@
 void changes_begin_group(struct db *db)
 {
     arena_rewind(db->group, (struct arena_mark){0});
+    db->group_bytes = 0;
     db->changes = NULL;
     db->raised = NULL;
     db->touched = NULL;

@@ -36,6 +36,9 @@ struct q q_open(struct db *db, const char *sql)
     struct stmt_slot *slot = slot_of(db, sql);
     int code;
 
+    if (db->hard == RC_OK && db->in_group && sqlite3_get_autocommit(db->conn))
+        db->hard = err_set(&db->hard_err, RC_IO,
+                           "database: the transaction was rolled back");
     if (db->hard != RC_OK) {
         q.code = db->hard;
         db->err = db->hard_err;

@@ -53,7 +53,9 @@ struct db {
     rc hard; /* the transaction is lost; see sql.c */
     struct err hard_err;
     bool sync_failed; /* and an fsync was why */
+    bool in_group;    /* inside the transaction */
     struct arena *group;
+    uint64_t group_bytes;   /* of bodies it has put into the database */
     struct change *changes; /* of the group, in order */
     size_t changes_n, changes_cap;
     struct raised *raised; /* bases whose generation this write has raised */

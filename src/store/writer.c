@@ -36,10 +36,11 @@
 #define WAL_FREE_SHARE 16   /* of the free space */
 #define WAL_READERS_SHARE 4 /* bounds until readers are waited for */
 #define READERS_WAIT_MS 200
+#define WRITE_BYTES 4096 /* what one adds beside its bodies, roughly */
 #define RESERVE_BYTES (4 * MIB)
 /* With the reserve and some more, or the disk would be full again soon. */
 #define ROOM_BYTES (RESERVE_BYTES + 1 * MIB)
-#define FREE_PAGE_BYTES_MIN (1 * MIB)
+#define FREE_PAGE_BYTES_MIN (256 * KIB)
 #define PROBE_MS 250
 #define IDLE_MS 500 /* then the WAL is emptied */
 #define FOREVER_MS 3600000
@@ -158,15 +159,13 @@ static int note_wal(void *arg, sqlite3 *conn, const char *name, int frames)
     return SQLITE_OK;
 }
 
-static uint64_t wal_bound(struct store *s)
+static uint64_t wal_bytes_max(struct store *s)
 {
     uint64_t bytes = free_bytes(s) / WAL_FREE_SHARE;
 
     if (bytes > WAL_BYTES_MAX)
-        bytes = WAL_BYTES_MAX;
-    if (bytes < WAL_BYTES_MIN)
-        bytes = WAL_BYTES_MIN;
-    return bytes / PAGE_BYTES;
+        return WAL_BYTES_MAX;
+    return bytes < WAL_BYTES_MIN ? WAL_BYTES_MIN : bytes;
 }
 
 static void checkpoint(struct store *s, int mode)
@@ -205,7 +204,7 @@ static void checkpoint_if_long(struct store *s)
         return;
     if (s->wal_tried > s->wal_frames)
         s->wal_tried = 0; /* it started over */
-    bound = wal_bound(s);
+    bound = wal_bytes_max(s) / PAGE_BYTES;
     if (s->wal_frames < bound || s->wal_frames - s->wal_tried < bound / 4)
         return;
     checkpoint(s, SQLITE_CHECKPOINT_PASSIVE);
@@ -242,21 +241,32 @@ static rc run_write(struct db *db, struct write *w, struct err *e)
     return db->hard;
 }
 
-static rc try_group(struct store *s, struct write **v, size_t n, struct err *e)
+/* A transaction of as many of the n writes as fit into one; *n says how many.
+ * One group must not fill the WAL beyond what the reserve can take out of it
+ * again. */
+static rc try_group(struct store *s, struct write **v, size_t *n, struct err *e)
 {
     struct db *db = s->writer;
+    uint64_t bytes_max = wal_bytes_max(s);
+    size_t ran = 0;
     rc code;
 
     db->hard = RC_OK;
     db->sync_failed = false;
     changes_begin_group(db);
     code = sql_run(db, "BEGIN IMMEDIATE", e);
-    for (size_t i = 0; code == RC_OK && i < n; i++)
-        code = run_write(db, v[i], e);
+    db->in_group = code == RC_OK;
+    while (code == RC_OK && ran < *n && db->group_bytes < bytes_max) {
+        code = run_write(db, v[ran++], e);
+        db->group_bytes += WRITE_BYTES;
+    }
     if (code == RC_OK)
         code = sql_run(db, "COMMIT", e);
-    if (code == RC_OK)
+    db->in_group = false;
+    if (code == RC_OK) {
+        *n = ran;
         return RC_OK;
+    }
     db->hard = RC_OK;
     changes_begin_group(db);
     if (sqlite3_get_autocommit(db->conn) == 0)
@@ -277,74 +287,94 @@ static void committed(struct store *s, size_t n)
     (void)pthread_mutex_unlock(&s->pins_lock);
 }
 
-static void fail_all(struct write **v, size_t n, const struct err *e)
+/* Writes that have no outcome yet; they are taken from the front. */
+struct batch {
+    struct write **v;
+    size_t n;
+};
+
+static void fail_all(struct batch *b, const struct err *e)
 {
-    for (size_t i = 0; i < n; i++) {
-        v[i]->err = *e;
-        v[i]->code = e->code;
+    for (size_t i = 0; i < b->n; i++) {
+        b->v[i]->err = *e;
+        b->v[i]->code = e->code;
     }
+    b->n = 0;
 }
 
 /* Keeps those that may run on a full disk, in order; refuses the others. */
-static size_t keep_freeing(struct store *s, struct write **v, size_t n)
+static void keep_freeing(struct store *s, struct batch *b)
 {
     size_t kept = 0;
 
-    for (size_t i = 0; i < n; i++) {
-        if (v[i]->frees)
-            v[kept++] = v[i];
+    for (size_t i = 0; i < b->n; i++) {
+        if (b->v[i]->frees)
+            b->v[kept++] = b->v[i];
         else
-            refuse_full(s, v[i]);
+            refuse_full(s, b->v[i]);
     }
-    return kept;
+    b->n = kept;
 }
 
-/* Commits the n writes or tells each of them why not; on a full disk only
- * those that free. What is returned says whether they were to blame together:
- * then each deserves a try of its own. v is reordered. */
-static rc settle(struct store *s, struct write **v, size_t n)
+/* The disk is full: gives up the reserve, so that what frees can go on. */
+static void make_room(struct store *s, struct batch *b)
 {
-    struct err e = {0};
-    rc code = RC_OK;
+    reserve_spend(s);
+    keep_freeing(s, b);
+    checkpoint(s, SQLITE_CHECKPOINT_PASSIVE);
+}
 
-    if (atomic_load(&s->stopped)) {
-        (void)store_stopped(&e);
-        fail_all(v, n, &e);
-        return RC_OK;
-    }
+/* Commits the batch, in one transaction or few, or says why not. What is left
+ * in it afterwards failed together, and each deserves a try of its own. */
+static void settle(struct store *s, struct batch *b, struct err *e)
+{
+    bool made_room = false;
+
     if (s->full)
-        n = keep_freeing(s, v, n);
-    if (n > 0)
-        code = try_group(s, v, n, &e);
-    if (code == RC_NOSPACE) {
-        reserve_spend(s);
-        n = keep_freeing(s, v, n);
-        checkpoint(s, SQLITE_CHECKPOINT_PASSIVE);
-        code = n == 0 ? RC_OK : try_group(s, v, n, &e);
+        keep_freeing(s, b);
+    while (b->n > 0) {
+        size_t n = b->n;
+        rc code = RC_OK;
+
+        if (atomic_load(&s->stopped))
+            (void)store_stopped(e);
+        else
+            code = try_group(s, b->v, &n, e);
+        if (atomic_load(&s->stopped)) {
+            fail_all(b, e);
+        } else if (code == RC_OK) {
+            committed(s, n);
+            b->v += n;
+            b->n -= n;
+        } else if (s->writer->sync_failed) {
+            store_stop(s, e->text);
+            fail_all(b, e);
+        } else if (code == RC_NOSPACE && !made_room) {
+            make_room(s, b);
+            made_room = true;
+        } else {
+            return;
+        }
     }
-    if (code == RC_OK && n > 0) {
-        committed(s, n);
-    } else if (code != RC_OK) {
-        fail_all(v, n, &e);
-        if (s->writer->sync_failed)
-            store_stop(s, e.text);
-    }
-    return s->writer->sync_failed ? RC_OK : code;
 }
 
 /* Gives each write its outcome. */
 static void run_group(struct store *s, struct write *const *v, size_t n)
 {
     struct write *order[GROUP_MAX];
+    struct batch b = {order, n};
+    struct err e = {0};
 
     ASSERT(n <= GROUP_MAX);
     memcpy(order, v, n * sizeof *v);
-    if (settle(s, order, n) == RC_OK || n == 1)
-        return;
-    for (size_t i = 0; i < n; i++) {
-        struct write *one = v[i];
+    settle(s, &b, &e);
+    if (b.n == 1)
+        fail_all(&b, &e);
+    for (size_t i = 0; i < b.n; i++) {
+        struct batch one = {&b.v[i], 1};
 
-        (void)settle(s, &one, 1);
+        settle(s, &one, &e);
+        fail_all(&one, &e);
     }
 }
 

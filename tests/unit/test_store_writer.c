@@ -5,6 +5,8 @@
 #include <pthread.h>
 #include <sys/wait.h>
 
+#include "store/store_priv.h"
+
 static struct fix f;
 
 static int set_up(void **state)
@@ -327,6 +329,60 @@ static void a_failed_write_call_fails_only_its_group(void **state)
     no_damage(&f);
 }
 
+/* What SQLite does to a transaction it can't go on with. */
+static rc break_transaction(struct db *db, void *arg, struct err *e)
+{
+    rc code = intake_write(db, arg, e);
+
+    if (code == RC_OK)
+        assert_int_equal(sqlite3_exec(db->conn, "ROLLBACK", NULL, NULL, NULL),
+                         SQLITE_OK);
+    return code;
+}
+
+/* One breaks the transaction for all; the others go through without it. */
+static void a_broken_transaction_fails_only_who_broke_it(void **state)
+{
+    (void)state;
+    group_begin();
+    for (size_t i = 0; i < 9; i++) {
+        intake_prepare(&f, &g.docs[i], noise(&f, 500, i));
+        submit(&g.d[i], i == 4 ? break_transaction : intake_write, &g.docs[i]);
+    }
+    group_end();
+    for (size_t i = 0; i < 9; i++) {
+        if (i == 4)
+            assert_int_not_equal(g.d[i].w.code, RC_OK);
+        else
+            must(g.d[i].w.code, &g.d[i].w.err);
+        assert_int_equal(document_is_there(&f, g.docs[i].document), i != 4);
+        blob_writer_close(g.docs[i].body);
+    }
+    no_damage(&f);
+}
+
+static void a_group_is_cut_where_it_grows_too_large(void **state)
+{
+    struct store_stats before, after;
+
+    (void)state;
+    group_begin();
+    store_stats(f.s, &before);
+    for (size_t i = 0; i < GROUP; i++) {
+        intake_prepare(&f, &g.docs[i], noise(&f, 65536, i));
+        submit(&g.d[i], intake_write, &g.docs[i]);
+    }
+    group_end();
+    store_stats(f.s, &after);
+    for (size_t i = 0; i < GROUP; i++) {
+        must(g.d[i].w.code, &g.d[i].w.err);
+        blob_writer_close(g.docs[i].body);
+    }
+    assert_int_equal(after.writes - before.writes, GROUP + 1);
+    assert_true(after.commits - before.commits <= 5);
+    no_damage(&f);
+}
+
 static void a_full_disk_refuses_ingest_and_lets_deletes_through(void **state)
 {
     uint64_t ready;
@@ -599,6 +655,10 @@ int main(void)
                                   tear_down),
         cmocka_unit_test_teardown(a_failed_write_call_fails_only_its_group,
                                   tear_down),
+        cmocka_unit_test_setup_teardown(
+            a_broken_transaction_fails_only_who_broke_it, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_group_is_cut_where_it_grows_too_large,
+                                        set_up, tear_down),
         cmocka_unit_test_teardown(
             a_full_disk_refuses_ingest_and_lets_deletes_through, tear_down),
         cmocka_unit_test(a_kill_at_any_write_loses_nothing),
