@@ -347,6 +347,7 @@ static bool parse_json(struct exchange *x)
     struct place at = place_of(STR("body"));
     struct js_limits limits = {.string_bytes_max = JSON_BODY_BYTES_MAX};
     size_t offset = 0;
+    json_t *empty;
     struct err e;
 
     if (x->body.n == 0) {
@@ -357,8 +358,10 @@ static bool parse_json(struct exchange *x)
         return true;
     x->faults.n = 0; /* FastAPI stops at a body it can't read */
     at = place_at(&at, offset);
+    empty = json_object(); /* what FastAPI shows as the input then */
     fault_add(&x->faults, &at, REASON_JSON, (double)offset, 0, str_of(e.text),
-              NULL);
+              empty);
+    json_decref(empty);
     return false;
 }
 

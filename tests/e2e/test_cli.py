@@ -113,7 +113,7 @@ def test_lines_are_documents(cli, api, tmp_path, name):
     assert got["queued"] == 4
     assert [f["path"] for f in got["failed"]] == \
         [f"{path}:{n}" for n in (3, 4, 8, 9)]
-    docs = {d["external_id"]: d for d in
+    docs = {d.get("external_id"): d for d in
             api.pages(f"{K}/knowledge-bases/{got['base_id']}/documents")}
     assert set(docs) == {"a", "b", None, "7"}
     assert docs["a"]["title"] == "Alpha"

@@ -158,7 +158,7 @@ def test_a_form_without_its_end_is_refused(server, base, unchanged):
     body = raw_form() + b"the bytes"
     with connect(server) as s:
         s.sendall(head(server, base, len(body)) + body)
-        assert s.recv(100).startswith(b"HTTP/1.1 422")
+        assert s.recv(100).startswith(b"HTTP/1.1 400")
 
 
 def test_a_declared_length_over_the_limit_is_413_at_the_headers(start_server):
@@ -179,7 +179,8 @@ def test_a_declared_length_over_the_limit_is_413_at_the_headers(start_server):
 def test_more_items_than_the_limit_are_refused(api, base, unchanged):
     answer = api.ingest(base, [{**TEXT, "content": f"w{i}"}
                                for i in range(10001)])
-    check_422(answer, *M)
+    assert answer.status_code == 413
+    assert "10000" in answer.json()["message"]
 
 
 def test_content_over_the_limit_is_refused(api, base, unchanged):

@@ -1,6 +1,7 @@
 """API keys, scopes and tenants."""
 
 import concurrent.futures
+import datetime
 import uuid
 
 import pytest
@@ -13,6 +14,12 @@ KEYS = "/v1/identity/api-keys"
 def make_key(api, **fields):
     fields.setdefault("name", "k-" + uuid.uuid4().hex[:8])
     return api.ok("POST", KEYS, 201, json=fields)
+
+
+def in_an_hour():
+    at = datetime.datetime.now(datetime.timezone.utc) + \
+        datetime.timedelta(hours=1)
+    return at.isoformat(timespec="milliseconds")
 
 
 @pytest.fixture
@@ -45,10 +52,18 @@ def test_a_revoked_key_is_refused_by_the_next_request(server, api):
     assert user.get(f"{K}/knowledge-bases").status_code == 401
 
 
-def test_an_expired_key_is_refused(server, api):
-    made = make_key(api, expires_at="2001-01-01T00:00:00Z")
-    user = server.api_with(made["plain_text_key"])
-    assert user.get(f"{K}/knowledge-bases").status_code == 401
+def test_an_expired_key_is_refused(start_server, tmp_path):
+    server = start_server(data=tmp_path / "d")
+    answer = server.api.post(KEYS, json={
+        "name": "late", "expires_at": "2001-01-01T00:00:00Z"})
+    assert answer.status_code == 422
+    key = make_key(server.api, expires_at=in_an_hour())["plain_text_key"]
+    assert server.api_with(key).get(f"{K}/config").status_code == 200
+    assert server.stop() == 0
+    later = start_server(data=tmp_path / "d",
+                         env={"KNOWD_CLOCK_OFFSET_MS": "3600001"})
+    assert later.api.get(f"{K}/config").status_code == 200
+    assert later.api_with(key).get(f"{K}/config").status_code == 401
 
 
 @pytest.mark.parametrize("headers", [

@@ -1,6 +1,7 @@
 """Every route x principal x {own, foreign, missing}, generated from the route
 table itself (`knowd routes --json`)."""
 
+import datetime
 import json
 import re
 import subprocess
@@ -9,7 +10,7 @@ import uuid
 import httpx
 import pytest
 
-from conftest import K, KNOWD, clean_env
+from conftest import K, KNOWD, clean_env, poll
 
 ROUTES = json.loads(subprocess.run(
     [KNOWD, "routes", "--json"], capture_output=True, check=True,
@@ -26,6 +27,8 @@ BODIES = {
     f"PATCH {K}/documents/{{doc_id}}": {"metadata": {}},
     f"POST {K}/documents/{{doc_id}}/promote": lambda i: {
         "version_id": i["version_id"]},
+    f"POST {K}/documents/{{doc_id}}/versions/{{version_id}}/release": {
+        "reason": "looked at"},
     f"POST {K}/search": lambda i: {"query": "canary", "kb_ids": [i["kb_id"]]},
     "POST /knowd/v1/search": lambda i: {"query": "canary",
                                         "kb_ids": [i["kb_id"]]},
@@ -82,8 +85,12 @@ def principals(server, worlds):
             "name": "p", "scopes": list(scopes)})
     revoked = key("org:manage")
     api.delete(f"/v1/identity/api-keys/{revoked['id']}")
+    soon = datetime.datetime.now(datetime.timezone.utc) + \
+        datetime.timedelta(seconds=1)
     expired = api.ok("POST", "/v1/identity/api-keys", 201, json={
-        "name": "old", "expires_at": "2001-01-01T00:00:00Z"})
+        "name": "old", "expires_at": soon.isoformat(timespec="milliseconds")})
+    with_it = server.api_with(expired["plain_text_key"])
+    poll(lambda: with_it.get("/v1/identity/whoami").status_code == 401)
     return {
         "none": (None, None),
         "malformed": ("not-a-key", None),

