@@ -73,9 +73,10 @@ static uint64_t digest_of(uint32_t table_crc, uint32_t header_crc)
 struct seg_writer {
     char *path, *tmp_path;
     int fd;
-    bool ended, open; /* open: a section has begun */
-    uint64_t at;      /* of the file, of the first byte in buffer */
-    size_t used;      /* of buffer */
+    bool ended, open;          /* open: a section has begun */
+    uint64_t at;               /* of the file, of the first byte in buffer */
+    size_t used;               /* of buffer */
+    const atomic_bool *cancel; /* NULL: can't be */
     uint64_t digest;
     size_t sections_n;
     struct section sections[SEG_SECTIONS_MAX];
@@ -109,11 +110,19 @@ done:
     return RC_OK;
 }
 
+void seg_writer_cancel_on(struct seg_writer *w, const atomic_bool *cancel)
+{
+    w->cancel = cancel;
+}
+
 static rc flush(struct seg_writer *w, struct err *e)
 {
-    rc code = file_pwrite_all(
-        w->fd, w->tmp_path, (str){(const char *)w->buffer, w->used}, w->at, e);
+    rc code;
 
+    if (w->cancel != NULL && atomic_load(w->cancel))
+        return err_set(e, RC_CANCELLED, "%s: cancelled", w->tmp_path);
+    code = file_pwrite_all(w->fd, w->tmp_path,
+                           (str){(const char *)w->buffer, w->used}, w->at, e);
     w->at += w->used;
     w->used = 0;
     return code;

@@ -20,6 +20,8 @@
 #ifndef LEX_SEG_H
 #define LEX_SEG_H
 
+#include <stdatomic.h>
+
 #include "base/err.h"
 #include "base/file.h"
 
@@ -28,6 +30,9 @@
 struct seg_writer;
 rc seg_writer_open(const char *path, struct seg_writer **w,
                    struct err *e) MUST_CHECK;
+/* From now on putting ends with RC_CANCELLED once this is true, so that a long
+ * merge needn't be waited for. Borrowed. */
+void seg_writer_cancel_on(struct seg_writer *w, const atomic_bool *cancel);
 /* Begins the section `id` (four characters, "DICT"); bytes follow by put. */
 rc seg_section(struct seg_writer *w, const char id[4],
                struct err *e) MUST_CHECK;

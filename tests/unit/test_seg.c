@@ -101,6 +101,28 @@ static void a_writer_closed_early_leaves_no_file(void **state)
     assert_false(file_exists(path));
 }
 
+static void a_cancelled_writer_stops_and_leaves_no_file(void **state)
+{
+    struct seg_writer *w = NULL;
+    struct err e = {0};
+    atomic_bool cancel = false;
+    rc code = RC_OK;
+
+    (void)state;
+    (void)unlink(path);
+    assert_int_equal(seg_writer_open(path, &w, &e), RC_OK);
+    seg_writer_cancel_on(w, &cancel);
+    assert_int_equal(seg_section(w, "ONE ", &e), RC_OK);
+    for (size_t i = 0; i < 4000 && code == RC_OK; i++) {
+        code = seg_put(w, SECOND, sizeof SECOND, &e);
+        atomic_store(&cancel, i > 10);
+    }
+    assert_int_equal(code, RC_CANCELLED);
+    seg_writer_close(w);
+    assert_int_equal(access(path, F_OK), -1);
+    assert_int_equal(access(tmp_path, F_OK), -1);
+}
+
 static void a_missing_file_is_not_found(void **state)
 {
     struct seg *s = NULL;
@@ -191,6 +213,7 @@ int main(void)
         cmocka_unit_test(what_was_put_is_found),
         cmocka_unit_test(other_content_has_another_digest),
         cmocka_unit_test(a_writer_closed_early_leaves_no_file),
+        cmocka_unit_test(a_cancelled_writer_stops_and_leaves_no_file),
         cmocka_unit_test(a_missing_file_is_not_found),
         cmocka_unit_test(every_cut_is_corrupt),
         cmocka_unit_test(every_flipped_bit_is_corrupt_or_nobodys),
