@@ -175,6 +175,16 @@ void store_read_end(struct db *db)
     pool_give(db->store, db);
 }
 
+rc store_read_renew(struct db *db, struct err *e)
+{
+    rc code = RC_OK;
+
+    ASSERT(!db->writer);
+    if (sqlite3_get_autocommit(db->conn) == 0)
+        code = sql_run(db, "COMMIT", e);
+    return code == RC_OK ? sql_run(db, "BEGIN", e) : code;
+}
+
 static void pool_close(struct store *s)
 {
     struct db *db = s->idle;

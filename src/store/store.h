@@ -54,6 +54,8 @@ str store_secret(const struct store *s);
 
 rc store_read_begin(struct store *s, struct db **db, struct err *e) MUST_CHECK;
 void store_read_end(struct db *db);
+/* Goes on with a snapshot that begins now. */
+rc store_read_renew(struct db *db, struct err *e) MUST_CHECK;
 
 struct write {
     /* On the writer thread; what it returns is this write's outcome, and any
