@@ -208,9 +208,10 @@ static rc stored_read(struct db *db, uuid base, struct arena *out,
     return RC_OK;
 }
 
-/* The caller's session will do unless the base has moved on since it began:
- * then changes may have been observed, and missed, before the base was in the
- * table. */
+/* The snapshot of the caller's session will do unless the base has moved on
+ * since it began: then changes may have been observed, and missed, before the
+ * base was in the table. A second session is not taken: with all of them in
+ * use callers would wait for each other. */
 static rc stored_get(struct engine *g, uuid base, struct db *session,
                      uint64_t seen, struct arena *out, struct stored *st,
                      struct err *e)
@@ -218,19 +219,18 @@ static rc stored_get(struct engine *g, uuid base, struct db *session,
     struct db *own;
     rc code;
 
-    if (session != NULL) {
-        code = db_generation(session, base, &st->generation, e);
+    if (session == NULL) {
+        code = store_read_begin(g->store, &own, e);
         if (code != RC_OK)
             return code;
-        if (st->generation >= seen)
-            return stored_read(session, base, out, st, e);
-    }
-    code = store_read_begin(g->store, &own, e);
-    if (code != RC_OK)
+        code = stored_read(own, base, out, st, e);
+        store_read_end(own);
         return code;
-    code = stored_read(own, base, out, st, e);
-    store_read_end(own);
-    return code;
+    }
+    code = db_generation(session, base, &st->generation, e);
+    if (code == RC_OK && st->generation < seen)
+        code = store_read_renew(session, e);
+    return code == RC_OK ? stored_read(session, base, out, st, e) : code;
 }
 
 static bool row_listed(const struct stored *st, str name)

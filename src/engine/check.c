@@ -7,9 +7,14 @@
 #include "engine/engine_priv.h"
 #include "text/utf8.h"
 
-/* A running server may merge segments away while they are looked at: a base
- * is then looked at again. */
-#define TRIES_MAX 5
+/* A running server commits and merges meanwhile: the list of segments is read
+ * again until all that it names have been looked at. This often at most. */
+#define READS_MAX 1000
+
+struct suspect {
+    uint64_t id;
+    const char *why;
+};
 
 struct check {
     struct store *store;
@@ -17,35 +22,42 @@ struct check {
     check_report *report;
     void *arg;
     uint64_t found;
-    struct arena *tmp;
     /* of one base */
+    struct arena *tmp;
     uuid base;
+    struct arena *reading; /* the last reading lives here: */
     struct segment_row *rows;
     size_t rows_n;
     struct indexed_version *versions;
     size_t versions_n;
-    struct map *held; /* versions in sound segments */
-    char **lines;     /* findings, reported when the base stood still */
-    size_t lines_n, lines_cap;
-    bool lost; /* a file was not as its row says */
+    struct map *held;   /* versions in sound segments */
+    struct map *looked; /* ids of segments, sound or not */
+    struct suspect *suspects;
+    size_t suspects_n, suspects_cap;
 };
 
 static void finding(struct check *c, const char *fmt, ...) PRINTF_LIKE(2, 3);
 static void finding(struct check *c, const char *fmt, ...)
 {
-    char base[UUID_TEXT], text[512];
+    char base[UUID_TEXT], text[512], line[600];
     va_list ap;
 
     uuid_text(c->base, base);
     va_start(ap, fmt);
     (void)vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
-    ARENA_PUSH(
-        c->tmp, c->lines, c->lines_n, c->lines_cap,
-        (char *)(uintptr_t)arena_fmt(c->tmp, "index of base %s: %s", base, text)
-            .p);
+    (void)snprintf(line, sizeof line, "index of base %s: %s", base, text);
+    c->report(c->arg, line);
+    c->found++;
 }
 
+static int compare_indexed(const void *a, const void *b)
+{
+    return uuid_cmp(((const struct indexed_version *)a)->version,
+                    ((const struct indexed_version *)b)->version);
+}
+
+/* Rows and versions at one moment, versions by id. */
 static rc base_read(struct check *c, struct err *e)
 {
     struct db *db;
@@ -53,18 +65,15 @@ static rc base_read(struct check *c, struct err *e)
 
     if (code != RC_OK)
         return code;
-    code = db_segment_list(db, c->base, c->tmp, &c->rows, &c->rows_n, e);
+    arena_rewind(c->reading, (struct arena_mark){0});
+    code = db_segment_list(db, c->base, c->reading, &c->rows, &c->rows_n, e);
     if (code == RC_OK)
-        code = db_versions_indexed(db, c->base, c->tmp, &c->versions,
+        code = db_versions_indexed(db, c->base, c->reading, &c->versions,
                                    &c->versions_n, e);
     store_read_end(db);
+    if (code == RC_OK && c->versions_n > 0)
+        qsort(c->versions, c->versions_n, sizeof *c->versions, compare_indexed);
     return code;
-}
-
-static int compare_indexed(const void *a, const void *b)
-{
-    return uuid_cmp(((const struct indexed_version *)a)->version,
-                    ((const struct indexed_version *)b)->version);
 }
 
 static const struct indexed_version *indexed_find(const struct check *c,
@@ -158,6 +167,15 @@ static rc segment_check_deep(struct check *c, const struct segment *s,
 
 /* ---- a base ---- */
 
+/* What is wrong with its file is only a suspicion: the segment may have been
+ * merged away since its row was read. */
+static void suspect(struct check *c, uint64_t id, const char *why)
+{
+    const struct suspect s = {id, arena_cstr(c->tmp, str_of(why))};
+
+    ARENA_PUSH(c->tmp, c->suspects, c->suspects_n, c->suspects_cap, s);
+}
+
 static rc segment_check(struct check *c, const struct segment_row *row,
                         struct err *e)
 {
@@ -166,8 +184,7 @@ static rc segment_check(struct check *c, const struct segment_row *row,
     rc code = segment_open(store_dir(c->store), c->base, row->id, &s, &why);
 
     if (code != RC_OK && segment_lost(&why)) {
-        finding(c, "segment %" PRIu64 ": %s", row->id, why.text);
-        c->lost = true;
+        suspect(c, row->id, why.text);
         return RC_OK;
     }
     if (code != RC_OK) {
@@ -177,8 +194,7 @@ static rc segment_check(struct check *c, const struct segment_row *row,
     }
     if (s->rows != row->rows || s->versions_n != row->versions ||
         seg_bytes(s->seg) != row->bytes) {
-        finding(c, "segment %" PRIu64 " is not what its row says", row->id);
-        c->lost = true;
+        suspect(c, row->id, "not what its row says");
     } else {
         for (uint32_t i = 0; i < s->versions_n; i++)
             (void)map_slot(c->held, uuid_key(&s->versions[i].version), NULL);
@@ -189,72 +205,72 @@ static rc segment_check(struct check *c, const struct segment_row *row,
     return code;
 }
 
-static rc base_look(struct check *c, struct err *e)
+static const struct segment_row *row_next(struct check *c)
 {
-    rc code = base_read(c, e);
+    for (size_t i = 0; i < c->rows_n; i++) {
+        str key = {(const char *)&c->rows[i].id, sizeof c->rows[i].id};
+        bool made;
 
-    if (code == RC_OK && c->versions_n > 0)
-        qsort(c->versions, c->versions_n, sizeof *c->versions, compare_indexed);
-    for (size_t i = 0; i < c->rows_n && code == RC_OK; i++)
-        code = segment_check(c, &c->rows[i], e);
-    for (size_t i = 0; i < c->versions_n && code == RC_OK; i++) {
-        char version[UUID_TEXT];
+        (void)map_slot(c->looked, key, &made);
+        if (made)
+            return &c->rows[i];
+    }
+    return NULL;
+}
 
+static bool row_listed(const struct check *c, uint64_t id)
+{
+    for (size_t i = 0; i < c->rows_n; i++)
+        if (c->rows[i].id == id)
+            return true;
+    return false;
+}
+
+/* All segments of the last reading have been looked at: what it lists must be
+ * sound, and hold every version. */
+static void base_conclude(struct check *c)
+{
+    char version[UUID_TEXT];
+
+    for (size_t i = 0; i < c->suspects_n; i++)
+        if (row_listed(c, c->suspects[i].id))
+            finding(c, "segment %" PRIu64 ": %s", c->suspects[i].id,
+                    c->suspects[i].why);
+    for (size_t i = 0; i < c->versions_n; i++) {
         if (map_find(c->held, uuid_key(&c->versions[i].version)) != NULL)
             continue;
         uuid_text(c->versions[i].version, version);
         finding(c, "version %s is in no sound segment", version);
-        c->lost = true;
     }
-    return code;
 }
 
-/* Whether the list of segments is still the one that was looked at. */
-static rc base_stood_still(struct check *c, bool *still, struct err *e)
+static rc base_check(struct check *c, struct err *e)
 {
-    struct segment_row *rows = c->rows;
-    size_t rows_n = c->rows_n;
-    rc code = base_read(c, e);
-
-    *still = code == RC_OK && rows_n == c->rows_n;
-    for (size_t i = 0; i < c->rows_n && *still; i++)
-        *still = rows[i].id == c->rows[i].id;
-    return code;
-}
-
-static rc base_check(struct check *c, uuid base, struct err *e)
-{
-    bool still = false;
     rc code = RC_OK;
 
-    c->base = base;
-    for (size_t i = 0; i < TRIES_MAX && code == RC_OK && !still; i++) {
-        c->lines_n = c->lines_cap = c->rows_n = c->versions_n = 0;
-        c->lost = false;
-        map_clear(c->held);
-        code = base_look(c, e);
-        if (code == RC_OK)
-            code = base_stood_still(c, &still, e);
-        if (!c->lost)
-            break;
+    for (size_t reads = 0; reads < READS_MAX; reads++) {
+        const struct segment_row *row;
+        bool looked = false;
+
+        code = base_read(c, e);
+        while (code == RC_OK && (row = row_next(c)) != NULL) {
+            code = segment_check(c, row, e);
+            looked = true;
+        }
+        if (code != RC_OK)
+            return code;
+        if (!looked) {
+            base_conclude(c);
+            return RC_OK;
+        }
     }
-    for (size_t i = 0; i < c->lines_n && code == RC_OK; i++) {
-        c->report(c->arg, c->lines[i]);
-        c->found++;
-    }
-    return code;
+    return err_set(e, RC_BUSY, "an index changes faster than it is checked");
 }
 
 rc engine_check(struct store *s, bool deep, check_report *report, void *arg,
                 uint64_t *found, struct err *e)
 {
-    struct check c = {
-        .store = s,
-        .deep = deep,
-        .report = report,
-        .arg = arg,
-        .held = map_open(),
-    };
+    struct check all = {.store = s, .deep = deep, .report = report, .arg = arg};
     struct arena *out = arena_open();
     struct db *db;
     uuid *bases = NULL;
@@ -266,12 +282,21 @@ rc engine_check(struct store *s, bool deep, check_report *report, void *arg,
         store_read_end(db);
     }
     for (size_t i = 0; i < bases_n && code == RC_OK; i++) {
+        struct check c = all;
+
+        c.base = bases[i];
         c.tmp = arena_open();
-        code = base_check(&c, bases[i], e);
+        c.reading = arena_open();
+        c.held = map_open();
+        c.looked = map_open();
+        code = base_check(&c, e);
+        all.found = c.found;
+        map_close(c.looked);
+        map_close(c.held);
+        arena_close(c.reading);
         arena_close(c.tmp);
     }
-    *found = c.found;
+    *found = all.found;
     arena_close(out);
-    map_close(c.held);
     return code;
 }

@@ -8,15 +8,16 @@
  * base by a row in the very transaction that turns its versions active.
  *
  * In memory each version of each segment has a state byte, loaded from the
- * store when the base is opened and changed after each commit; a bitmap of
- * live rows follows it, so that a delete is gone at the next search. When two
+ * store when the base is opened and changed after each commit, all of a commit
+ * at once; a bitmap of live rows follows it, so that a delete is gone at the
+ * next search. When two
  * segments hold one version, the newer wins. Versions that the store says are
  * indexed but no good segment holds are reported by engine_missing and indexed
  * again from the store: so a damaged or lost file is never served and heals.
  *
  * Bases are opened at first use and closed when idle (least recently used,
- * BASES_OPEN_MAX). A search takes a reference on an immutable list of segments
- * and holds no lock.
+ * BASES_OPEN_MAX). A search takes references on the segments and a copy of
+ * their live rows (a bit each): it sees one moment and holds no lock.
  *
  * Errors:  RC_NOTFOUND  no such base
  *          RC_BUSY      the index has not caught up within a second
@@ -141,10 +142,12 @@ struct engine_result {
     struct engine_stage stages[8];
     size_t stages_n;
 };
-/* The session says how far the index must have caught up and is otherwise
- * unused. At least 100 candidates a leg are gathered where there are as many,
- * so scores don't depend on hits_max. Score = raw / best raw (a leg whose
- * scores are all equal gives each 1). */
+/* Sees each base at one moment, not before the session's; afterwards the
+ * session is at one not before the answer's, so that what hits name is in it
+ * unless it was deleted meanwhile. At least 100 candidates a leg are gathered
+ * where there are as many, so scores don't depend on hits_max. Score = raw /
+ * best raw (a leg whose scores are all equal gives each 1). Without a model
+ * the lexical leg is the only one, whatever `legs` says. */
 rc engine_search(struct engine *g, struct db *db, const struct caller *who,
                  const struct engine_query *q, struct arena *out,
                  struct engine_result *res, struct err *e) MUST_CHECK;

@@ -206,10 +206,11 @@ struct engine {
     struct map *seen;     /* id to last generation observed */
     struct map *later;    /* closed bases that hold something deleted */
     struct map *gone;     /* deleted bases whose folder is to go */
-    bool ending, asked;   /* asked: the keeper has something to do */
+    bool asked;           /* the keeper has something to do */
     size_t settling;      /* how many wait in settle */
     uint64_t pass, settled_pass;
 
+    atomic_bool ending; /* set under the lock; also stops a merge */
     pthread_t keeper;
     bool keeper_runs;
     atomic_uint_fast64_t merges_n, rebuilt_n;

@@ -15,6 +15,11 @@
 #define NICENESS 10
 #define FOLDER_NAMES_MAX 100000
 
+static bool ending(struct engine *g)
+{
+    return atomic_load(&g->ending);
+}
+
 struct drop_write {
     struct write write;
     uuid base;
@@ -93,7 +98,7 @@ static bool base_keep(struct engine *g, struct base *b, bool now)
         return false;
     bad_drop(g, b);
     missing_tell(g, b);
-    if (g->merges && merge_step(g, b, now, &did, &e) != RC_OK)
+    if (g->merges && merge_step(g, b, now, &did, &e) != RC_OK && !ending(g))
         log_warn("engine", "%s", e.text);
     return did;
 }
@@ -111,16 +116,6 @@ static uuid *bases_list(struct engine *g, size_t *n)
         memcpy(ids[*n].b, key.p, sizeof ids->b);
     (void)pthread_mutex_unlock(&g->lock);
     return ids;
-}
-
-static bool ending(struct engine *g)
-{
-    bool end;
-
-    (void)pthread_mutex_lock(&g->lock);
-    end = g->ending;
-    (void)pthread_mutex_unlock(&g->lock);
-    return end;
 }
 
 /* One at a time is held: the others may be closed meanwhile. */
@@ -150,7 +145,7 @@ static bool take_one(struct engine *g, struct map *of, uuid *id)
     bool took;
 
     (void)pthread_mutex_lock(&g->lock);
-    took = !g->ending && map_next(of, &at, &key, &value);
+    took = !ending(g) && map_next(of, &at, &key, &value);
     if (took) {
         memcpy(id->b, key.p, sizeof id->b);
         (void)map_drop(of, uuid_key(id));
@@ -218,7 +213,7 @@ static void *keeper_main(void *arg)
     /* Merging gives way to everything else; if it may not, it still merges. */
     (void)setpriority(PRIO_PROCESS, (id_t)gettid(), NICENESS);
     (void)pthread_mutex_lock(&g->lock);
-    while (!g->ending) {
+    while (!ending(g)) {
         bool now = g->settling > 0;
         int64_t due_ns = now ? 0 : last_ns + (g->asked ? PASS_GAP_NS : PASS_NS);
         uint64_t pass_n;
@@ -254,7 +249,7 @@ rc keeper_start(struct engine *g, struct err *e)
 void keeper_end(struct engine *g)
 {
     (void)pthread_mutex_lock(&g->lock);
-    g->ending = true;
+    atomic_store(&g->ending, true);
     (void)pthread_cond_broadcast(&g->wake);
     (void)pthread_mutex_unlock(&g->lock);
     if (g->keeper_runs)

@@ -13,10 +13,11 @@
  */
 #define TIER_BYTES_MIN ((uint64_t)32 << 10)
 #define TIER_SEGMENTS 8
-#define TIERS 6 /* the last one begins at 1 GiB and is left alone */
+#define TIERS 6 /* the last one begins at 128 MiB and is left alone */
 #define MERGE_SEGMENTS_MAX 64
 #define MERGE_BYTES_MAX ((uint64_t)1 << 30)
-#define MERGE_ROWS_MAX ((uint64_t)4 << 20)
+/* Two segments of any tier but the last have fewer: a chunk takes 44 bytes. */
+#define MERGE_ROWS_MAX ((uint64_t)12 << 20)
 #define DEAD_SHARE 5
 #define QUIET_NS ((int64_t)2 * 1000000000)
 #define QUIET_NS_PER_MIB ((int64_t)50 * 1000000)
@@ -62,24 +63,26 @@ static void pick(struct merge *m, struct segment *s, uint64_t *bytes,
     *rows += s->rows;
 }
 
+/* The fullest tier, so that none waits for the others to be empty. */
 static bool pick_tier(const struct base *b, struct merge *m)
 {
     size_t count[TIERS] = {0};
+    unsigned fullest = 0;
+    uint64_t bytes = 0, rows = 0;
 
     for (size_t i = 0; i < b->segments_n; i++)
         count[tier_of(b->segments[i])]++;
-    for (unsigned tier = 0; tier < TIERS - 1; tier++) {
-        uint64_t bytes = 0, rows = 0;
-
-        if (count[tier] < TIER_SEGMENTS)
-            continue;
-        for (size_t i = 0; i < b->segments_n; i++)
-            if (tier_of(b->segments[i]) == tier)
-                pick(m, b->segments[i], &bytes, &rows);
-        if (m->from_n > 1)
-            return true;
-        m->from_n = 0;
-    }
+    for (unsigned tier = 1; tier < TIERS - 1; tier++)
+        if (count[tier] > count[fullest])
+            fullest = tier;
+    if (count[fullest] < TIER_SEGMENTS)
+        return false;
+    for (size_t i = 0; i < b->segments_n; i++)
+        if (tier_of(b->segments[i]) == fullest)
+            pick(m, b->segments[i], &bytes, &rows);
+    if (m->from_n > 1)
+        return true;
+    m->from_n = 0;
     return false;
 }
 
@@ -299,6 +302,7 @@ static rc file_make(struct merge *m, struct err *e)
     code = seg_writer_open(path, &w, e);
     if (code != RC_OK)
         return code;
+    seg_writer_cancel_on(w, &m->g->ending);
     code = sections_write(m, id, w, e);
     if (code == RC_OK)
         code = seg_writer_end(w, NULL, e);

@@ -171,7 +171,8 @@ static rc views_make(struct search *s, struct err *e)
     }
     for (size_t i = 0; i < s->views_n && s->q->pins_n > 0; i++)
         view_pin(s, &s->views[i]);
-    return RC_OK;
+    /* The views may be newer than the session: what they name must be in it. */
+    return store_read_renew(s->db, e);
 }
 
 /* ---- the lexical leg ---- */

@@ -842,6 +842,80 @@ static void small_bases_cost_files_not_memory(void **state)
     fix_end(&f);
 }
 
+/* ---- sessions ---- */
+
+static void an_old_session_gets_no_old_answer(void **state)
+{
+    struct fix f;
+    struct put p;
+    struct db *db;
+    struct err e = {0};
+    struct engine_result r;
+    struct engine_query q = {.bases_n = 1, .text = STR("sail"), .hits_max = 3};
+    uint64_t generation;
+
+    (void)state;
+    fix_make(&f, true);
+    q.bases = &f.base;
+    p = fix_put(&f, f.base, "A", "red sail");
+    (void)fix_put(&f, f.base, "B", "blue sail");
+    fix_reopen(&f);
+    must(store_read_begin(f.store, &db, &e), &e);
+    must(db_generation(db, f.base, &generation, &e), &e);
+    fix_delete(&p); /* of a base that is not open */
+    must(engine_search(f.engine, db, NULL, &q, f.a, &r, &e), &e);
+    assert_int_equal(r.hits_n, 1);
+    store_read_end(db);
+    fix_end(&f);
+}
+
+static void what_a_hit_names_is_in_the_session(void **state)
+{
+    struct fix f;
+    struct db *db;
+    struct err e = {0};
+    struct engine_result r;
+    struct engine_query q = {.bases_n = 1, .text = STR("sail"), .hits_max = 3};
+    struct hit_row row;
+    uint64_t generation;
+
+    (void)state;
+    fix_make(&f, true);
+    q.bases = &f.base;
+    must(store_read_begin(f.store, &db, &e), &e);
+    must(db_generation(db, f.base, &generation, &e), &e);
+    (void)fix_put(&f, f.base, "A", "red sail");
+    must(engine_search(f.engine, db, NULL, &q, f.a, &r, &e), &e);
+    assert_int_equal(r.hits_n, 1);
+    must(db_hit(db, f.base, r.hits[0].version, f.a, &row, &e), &e);
+    assert_true(str_eq(row.title, STR("A")));
+    store_read_end(db);
+    fix_end(&f);
+}
+
+static void a_caller_who_left_gets_no_answer(void **state)
+{
+    struct fix f;
+    struct db *db;
+    struct err e = {0};
+    struct engine_result r;
+    struct engine_query q = {.bases_n = 1, .text = STR("sail"), .hits_max = 3};
+    atomic_bool cancel = true;
+    struct caller left = {.cancel = &cancel}, late = {.deadline_ns = 1};
+
+    (void)state;
+    fix_make(&f, true);
+    q.bases = &f.base;
+    (void)fix_put(&f, f.base, "A", "red sail");
+    must(store_read_begin(f.store, &db, &e), &e);
+    assert_int_equal(engine_search(f.engine, db, &left, &q, f.a, &r, &e),
+                     RC_CANCELLED);
+    assert_int_equal(engine_search(f.engine, db, &late, &q, f.a, &r, &e),
+                     RC_TIMEOUT);
+    store_read_end(db);
+    fix_end(&f);
+}
+
 /* ---- marks ---- */
 
 static void marks_are_where_the_words_are(void **state)
@@ -893,6 +967,9 @@ int main(void)
         cmocka_unit_test(reopened_it_answers_as_before),
         cmocka_unit_test(the_newest_copy_of_a_version_counts),
         cmocka_unit_test(small_bases_cost_files_not_memory),
+        cmocka_unit_test(an_old_session_gets_no_old_answer),
+        cmocka_unit_test(what_a_hit_names_is_in_the_session),
+        cmocka_unit_test(a_caller_who_left_gets_no_answer),
         cmocka_unit_test(marks_are_where_the_words_are),
     };
 

@@ -17,6 +17,34 @@ struct shared {
     atomic_uint failures, searches;
 };
 
+static void failed(struct shared *s, const char *what, size_t n,
+                   const struct err *e)
+{
+    atomic_fetch_add(&s->failures, 1);
+    (void)fprintf(stderr, "%s: %zu %s\n", what, n, e->text);
+}
+
+/* As `knowd check` beside the server. */
+static void *check_always(void *arg)
+{
+    struct shared *s = arg;
+    struct fix f = *s->f;
+    struct err e = {0};
+    uint64_t found = 0;
+
+    if (store_open(&(struct store_opts){.dir = f.dir, .read_only = true},
+                   &f.store, &e) != RC_OK) {
+        failed(s, "check", 0, &e);
+        return NULL;
+    }
+    while (!atomic_load(&s->over))
+        if (engine_check(f.store, true, fix_print, NULL, &found, &e) != RC_OK ||
+            found != 0)
+            failed(s, "check", (size_t)found, &e);
+    store_close(f.store);
+    return NULL;
+}
+
 /* Each document always has exactly one active version, which says its word. */
 static void *search_always(void *arg)
 {
@@ -34,11 +62,11 @@ static void *search_always(void *arg)
                                  .hits_max = 1000};
 
         if (search_try(&f, &q, &r, &e) != RC_OK || r.hits_n != DOCS)
-            atomic_fetch_add(&s->failures, 1);
+            failed(s, "search", r.hits_n, &e);
         for (size_t i = 0; i < r.hits_n; i++)
             for (size_t k = 0; k < i; k++)
                 if (uuid_eq(r.hits[i].document, r.hits[k].document))
-                    atomic_fetch_add(&s->failures, 1);
+                    failed(s, "twice", i, &e);
         atomic_fetch_add(&s->searches, 1);
         arena_rewind(f.a, mark);
     }
@@ -80,7 +108,7 @@ static void a_search_sees_one_version_of_each_document(void **state)
     struct put docs[DOCS];
     struct shared s = {.f = &f};
     struct writer w[2];
-    pthread_t searchers[2], writers[2];
+    pthread_t searchers[2], writers[2], checker;
     struct engine_stats st;
 
     (void)state;
@@ -94,9 +122,11 @@ static void a_search_sees_one_version_of_each_document(void **state)
         assert_int_equal(
             pthread_create(&writers[i], NULL, update_always, &w[i]), 0);
     }
+    assert_int_equal(pthread_create(&checker, NULL, check_always, &s), 0);
     for (size_t i = 0; i < 2; i++)
         assert_int_equal(pthread_join(writers[i], NULL), 0);
     atomic_store(&s.over, true);
+    assert_int_equal(pthread_join(checker, NULL), 0);
     for (size_t i = 0; i < 2; i++)
         assert_int_equal(pthread_join(searchers[i], NULL), 0);
     assert_int_equal(atomic_load(&s.failures), 0);
@@ -138,10 +168,10 @@ static void *open_always(void *arg)
         p = fix_put(&f, base, "doc", word);
         q.text = str_of(word);
         if (search_try(&f, &q, &found, &e) != RC_OK || found.hits_n != 1)
-            atomic_fetch_add(&o->s->failures, 1);
+            failed(o->s, "put", found.hits_n, &e);
         fix_delete(&p);
         if (search_try(&f, &q, &found, &e) != RC_OK || found.hits_n != 0)
-            atomic_fetch_add(&o->s->failures, 1);
+            failed(o->s, "deleted", found.hits_n, &e);
     }
     arena_close(f.a);
     return NULL;
