@@ -515,6 +515,7 @@ static void *intake_thread(void *arg)
     struct app *a = arg;
     void *item;
 
+    (void)pthread_setname_np(pthread_self(), "intake");
     while (queue_take(a->intake, &item, INT64_MAX) != RC_CANCELLED) {
         struct intake_run *r = item;
         struct err e = {0};

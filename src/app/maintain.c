@@ -294,6 +294,7 @@ static void *maintenance_thread(void *arg)
     int64_t again_ns = purge(m) ? INT64_MAX : clock_mono_ns() + AGAIN_NS;
     struct due d;
 
+    (void)pthread_setname_np(pthread_self(), "maintain");
     repair_all(m);
     for (d = wait_for_due(m, again_ns); !d.stop;
          d = wait_for_due(m, again_ns)) {

@@ -396,6 +396,7 @@ static void *worker_thread(void *arg)
     struct pipeline *p = w->pipeline;
     unsigned tries = 0;
 
+    (void)pthread_setname_np(pthread_self(), "worker");
     (void)wakes_now(p); /* until all are started */
     while (!atomic_load(&p->stopping)) {
         struct lease *l = &w->leases[w->now];

@@ -248,6 +248,7 @@ static void *keeper_main(void *arg)
     struct engine *g = arg;
     int64_t last_ns = 0;
 
+    (void)pthread_setname_np(pthread_self(), "keeper");
     /* Merging gives way to everything else; if it may not, it still merges. */
     (void)setpriority(PRIO_PROCESS, (id_t)gettid(), NICENESS);
     (void)pthread_mutex_lock(&g->lock);

@@ -408,6 +408,7 @@ static void *writer_main(void *arg)
     size_t n;
     rc code;
 
+    (void)pthread_setname_np(pthread_self(), "writer");
     do {
         int64_t wait_ms = is_idle(s) ? FOREVER_MS : IDLE_MS;
 
