@@ -338,9 +338,10 @@ rc db_version_by_content(struct db *db, uuid tenant, uuid base,
                          const sha256 *sha, struct arena *out,
                          struct version_row *v, struct err *e)
 {
-    /* States 4 and 5: archived and failed ones may be uploaded again. */
+    /* States 4 and 5: archived and failed ones may be uploaded again. For the
+     * order alone SQLite would walk all versions of the base by id. */
     struct q q = q_open(
-        db, "SELECT " VERSION_COLUMNS " FROM version"
+        db, "SELECT " VERSION_COLUMNS " FROM version INDEXED BY version_content"
             " WHERE base = ?1 AND original_sha = ?2 AND tenant = ?3"
             " AND state NOT IN (4, 5) AND EXISTS(SELECT 1 FROM document d"
             "  WHERE d.base = version.base AND d.id = version.document"
