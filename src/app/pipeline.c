@@ -60,7 +60,9 @@ struct worker {
     struct lease leases[2]; /* one is worked on, the other comes */
     unsigned now;           /* the one worked on */
     size_t lease_max;
-    struct arena *doc; /* of one document */
+    struct arena *doc;               /* of one document */
+    struct extract_session *session; /* of documents of session_base */
+    uuid session_base;
     struct rng rng;
     /* the batch */
     struct engine_batch *batch;
@@ -356,7 +358,8 @@ static void task_run(struct worker *w, size_t i)
         task_failed(t, "it was deleted before it was indexed");
     else if (t->item.attempts > ATTEMPTS_MAX)
         task_gave_up(t, "the server ended while it was worked on", l->arena);
-    else if ((code = task_read(a, t, w->doc, l->arena, &text, &e)) != RC_OK ||
+    else if ((code = task_read(a, t, w->session, w->doc, l->arena, &text,
+                               &e)) != RC_OK ||
              (t->fate == FATE_DONE &&
               (code = batch_add(w, i, &text, &e)) != RC_OK))
         task_again(w, t, code, &e);
@@ -370,6 +373,9 @@ static void lease_work(struct worker *w)
     int64_t began = clock_mono_ns(), ms;
     size_t i;
 
+    if (!uuid_eq(l->base.id, w->session_base))
+        extract_session_rest(w->session);
+    w->session_base = l->base.id;
     w->first = 0;
     for (i = 0; i < l->n && !atomic_load(&p->stopping); i++) {
         bool alone = l->tasks[i].item.attempts >= ALONE_ATTEMPTS;
@@ -410,6 +416,7 @@ static void *worker_thread(void *arg)
         }
         tries = 0;
         if (l->n == 0) {
+            extract_session_rest(w->session);
             wait_for_work(p, seen, due_ns(l->next_ms));
             continue;
         }
@@ -434,10 +441,12 @@ static rc worker_start(struct pipeline *p, struct worker *w, uint64_t number,
     w->pipeline = p;
     w->lease_max = 1;
     w->doc = arena_open();
+    w->session = extract_session_open(p->app->extractor);
     w->rng = rng_seeded((uint64_t)clock_mono_ns() + number);
     sys = pthread_create(&w->thread, NULL, worker_thread, w);
     if (sys != 0) {
         arena_close(w->doc);
+        extract_session_close(w->session);
         return err_errno(e, RC_BUSY, sys, "cannot start a thread");
     }
     p->workers_n++;
@@ -499,6 +508,7 @@ void pipeline_stop(struct pipeline *p)
     for (size_t i = 0; i < p->workers_n; i++) {
         (void)pthread_join(p->workers[i].thread, NULL);
         arena_close(p->workers[i].doc);
+        extract_session_close(p->workers[i].session);
         arena_close(p->workers[i].leases[0].arena);
         arena_close(p->workers[i].leases[1].arena);
     }

@@ -115,8 +115,9 @@ static rc text_keep(struct app *a, struct task *t, const struct doc *d,
     return code;
 }
 
-static rc text_extract(struct app *a, struct task *t, struct arena *doc,
-                       struct arena *keep, struct doc *d, struct err *e)
+static rc text_extract(struct app *a, struct task *t, struct extract_session *s,
+                       struct arena *doc, struct arena *keep, struct doc *d,
+                       struct err *e)
 {
     unsigned long long bytes = t->version.original.bytes;
     struct extract_in in;
@@ -128,7 +129,7 @@ static rc text_extract(struct app *a, struct task *t, struct arena *doc,
     step_end(t, arena_fmt(keep, "{\"bytes\":%llu}", bytes),
              arena_fmt(keep, "{\"try\":%u}", t->item.attempts));
     step_begin(t, STEP_EXTRACT);
-    code = extract_run(a->extractor, &in, doc, d, e);
+    code = extract_session_run(s, &in, doc, d, e);
     if (in.fd >= 0)
         (void)close(in.fd);
     if (code != RC_OK)
@@ -213,12 +214,13 @@ static rc text_cut(struct task *t, struct arena *doc, struct arena *keep,
     return RC_OK;
 }
 
-rc task_read(struct app *a, struct task *t, struct arena *doc,
-             struct arena *keep, struct task_text *text, struct err *e)
+rc task_read(struct app *a, struct task *t, struct extract_session *s,
+             struct arena *doc, struct arena *keep, struct task_text *text,
+             struct err *e)
 {
     rc code = version_is_indexed(&t->version)
                   ? text_load(a, t, doc, keep, &text->doc, e)
-                  : text_extract(a, t, doc, keep, &text->doc, e);
+                  : text_extract(a, t, s, doc, keep, &text->doc, e);
 
     if (code != RC_OK || t->fate != FATE_DONE)
         return code;

@@ -57,8 +57,8 @@ struct task_text {
 
 /* Extracts (or loads) and cuts. RC_OK with a fate other than FATE_DONE: the
  * document failed. An error is the server's own. */
-rc task_read(struct app *a, struct task *t, struct arena *doc,
-             struct arena *keep, struct task_text *text,
+rc task_read(struct app *a, struct task *t, struct extract_session *s,
+             struct arena *doc, struct arena *keep, struct task_text *text,
              struct err *e) MUST_CHECK;
 rc task_index(struct task *t, struct engine_batch *b,
               const struct task_text *text, struct arena *keep,

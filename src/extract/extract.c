@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -26,13 +25,6 @@
 /* From the kill to the end of a child. */
 #define KILL_MS_MAX 5000
 #define NS_PER_MS INT64_C(1000000)
-
-struct extractor {
-    pid_t pid;
-    int fd;
-    _Atomic uint64_t next_run;
-    _Atomic uint64_t running, crashes;
-};
 
 /* One run on the server's side. */
 struct run {
@@ -122,8 +114,8 @@ static rc memory_file(str bytes, int *fd, struct err *e)
     return RC_OK;
 }
 
-static rc request_send(const struct run *r, const struct request *rq,
-                       const int *fds, size_t fds_n, struct err *e)
+rc extract_ask(struct extractor *x, const struct request *rq, const int *fds,
+               size_t fds_n, struct err *e)
 {
     union {
         struct cmsghdr head;
@@ -145,7 +137,7 @@ static rc request_send(const struct run *r, const struct request *rq,
         memcpy(CMSG_DATA(c), fds, fds_n * sizeof *fds);
     }
     do
-        n = sendmsg(r->x->fd, &m, MSG_NOSIGNAL);
+        n = sendmsg(x->fd, &m, MSG_NOSIGNAL);
     while (n < 0 && errno == EINTR);
     if (n < 0)
         return err_errno(e, RC_BUSY, errno,
@@ -153,19 +145,26 @@ static rc request_send(const struct run *r, const struct request *rq,
     return RC_OK;
 }
 
+uint32_t extract_name(const struct extract_in *in,
+                      char to[FILENAME_BYTES_MAX + 1])
+{
+    str name = in->plain ? STR_NONE : in->filename;
+
+    /* The end of a long name: there is the extension. */
+    if (name.n > FILENAME_BYTES_MAX)
+        name = str_sub(name, name.n - FILENAME_BYTES_MAX, name.n);
+    if (name.n > 0)
+        memcpy(to, name.p, name.n);
+    return (uint32_t)name.n;
+}
+
 static struct request request_run(const struct run *r,
                                   const struct extract_in *in)
 {
     struct request rq = {.kind = REQUEST_RUN, .run = r->id};
-    str name = in->plain ? STR_NONE : in->filename;
 
     rq.cpu_s_max = in->cpu_s_max == 0 ? CPU_S_DEFAULT : in->cpu_s_max;
-    /* The end of a long name: there is the extension. */
-    if (name.n > FILENAME_BYTES_MAX)
-        name = str_sub(name, name.n - FILENAME_BYTES_MAX, name.n);
-    rq.filename_n = (uint32_t)name.n;
-    if (name.n > 0)
-        memcpy(rq.filename, name.p, name.n);
+    rq.filename_n = extract_name(in, rq.filename);
     return rq;
 }
 
@@ -190,7 +189,7 @@ static rc run_begin(struct run *r, const struct extract_in *in, struct err *e)
         fds[0] = in->fd < 0 ? r->input : in->fd;
         fds[1] = r->output;
         fds[2] = status[1];
-        code = request_send(r, &rq, fds, 3, e);
+        code = extract_ask(r->x, &rq, fds, 3, e);
     }
     if (status[1] >= 0)
         (void)close(status[1]);
@@ -215,7 +214,7 @@ static void run_kill(struct run *r, int64_t now_ns)
 
     r->killed = true;
     r->deadline_ns = now_ns + KILL_MS_MAX * NS_PER_MS;
-    if (request_send(r, &rq, NULL, 0, NULL) != RC_OK)
+    if (extract_ask(r->x, &rq, NULL, 0, NULL) != RC_OK)
         r->deadline_ns = now_ns; /* nobody is there to kill it */
 }
 

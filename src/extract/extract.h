@@ -4,7 +4,9 @@
  * extract_start forks a single-threaded zygote before the server has threads.
  * For each run the zygote forks a child that reads the input descriptor,
  * writes an extraction stream (doc_encode) to the output descriptor and ends;
- * the server trusts nothing of it (doc_decode). A child that crashes, hangs,
+ * the server trusts nothing of it (doc_decode). Small documents of one base
+ * that come one after the other may share a child (extract_session_run), which
+ * saves most of what a run costs. A child that crashes, hangs,
  * floods or lies is a typed outcome in doc.outcome and a plain sentence in
  * doc.note, never an error of the server.
  *
@@ -47,6 +49,18 @@ struct extract_in {
 
 rc extract_run(struct extractor *x, const struct extract_in *in,
                struct arena *out, struct doc *d, struct err *e) MUST_CHECK;
+
+/* One thread's, for documents of one base; its child is forked at the first
+ * and anew after SESSION_DOCS_MAX. A document the child fails at, or that is
+ * large, gets a child of its own: outcomes are those of extract_run. */
+struct extract_session;
+struct extract_session *extract_session_open(struct extractor *x);
+rc extract_session_run(struct extract_session *s, const struct extract_in *in,
+                       struct arena *out, struct doc *d,
+                       struct err *e) MUST_CHECK;
+/* Lets the child go: what comes next has nothing to do with what was. */
+void extract_session_rest(struct extract_session *s);
+void extract_session_close(struct extract_session *s); /* NULL is fine */
 
 /* Runs under way, and how many ended by a crash so far. */
 void extract_figures(struct extractor *x, uint64_t *running, uint64_t *crashes);

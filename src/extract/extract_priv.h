@@ -3,6 +3,8 @@
 #ifndef EXTRACT_EXTRACT_PRIV_H
 #define EXTRACT_EXTRACT_PRIV_H
 
+#include <stdatomic.h>
+
 #include "extract/extract.h"
 #include "extract/zygote.h"
 
@@ -33,6 +35,21 @@ extract_fn extract_text, extract_md;
 
 /* The note of a document over TEXT_BYTES_MAX. */
 str extract_too_long(void);
+
+/* The server's side of the zygote. */
+struct extractor {
+    pid_t pid;
+    int fd;
+    _Atomic uint64_t next_run;
+    _Atomic uint64_t running, crashes;
+};
+
+/* Sends the zygote a packet with descriptors. */
+rc extract_ask(struct extractor *x, const struct request *rq, const int *fds,
+               size_t fds_n, struct err *e) MUST_CHECK;
+/* The name a child is told, without a 0 at its end; its length. */
+uint32_t extract_name(const struct extract_in *in,
+                      char to[FILENAME_BYTES_MAX + 1]);
 
 /* extract_start with other work for the children: tests. */
 rc extract_start_with(extract_work *work, struct extractor **x,

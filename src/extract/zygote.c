@@ -130,6 +130,57 @@ static _Noreturn void child_work(extract_work *work, str filename)
     _exit(0);
 }
 
+/* False: the other end is closed. */
+static bool session_take(void *to, size_t n)
+{
+    char *at = to;
+
+    while (n > 0) {
+        ssize_t got = read(CHILD_INPUT_FD, at, n);
+
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            _exit(1);
+        if (got == 0)
+            return false;
+        at += got;
+        n -= (size_t)got;
+    }
+    return true;
+}
+
+/* One document after the other. Whatever goes wrong ends the session: the
+ * server tries the document again in a child of its own. */
+static _Noreturn void child_session(extract_work *work)
+{
+    struct arena *a = arena_open();
+    struct arena_mark empty = arena_mark(a);
+    char *bytes = mem_alloc(SESSION_BYTES_MAX);
+    struct session_request rq;
+    struct buf to;
+
+    buf_open(&to, STREAM_BYTES_MAX);
+    while (session_take(&rq, sizeof rq)) {
+        struct session_answer answer;
+
+        if (rq.bytes_n > SESSION_BYTES_MAX ||
+            rq.filename_n > FILENAME_BYTES_MAX ||
+            !session_take(bytes, rq.bytes_n))
+            _exit(1);
+        to.n = 0;
+        if (work((str){bytes, rq.bytes_n}, (str){rq.filename, rq.filename_n}, a,
+                 &to, NULL) != RC_OK ||
+            buf_end(&to, NULL) != RC_OK)
+            _exit(1);
+        answer.stream_n = to.n;
+        write_all((str){(const char *)&answer, sizeof answer});
+        write_all(buf_str(&to));
+        arena_rewind(a, empty);
+    }
+    _exit(0);
+}
+
 static _Noreturn void child_main(struct zygote *z, const struct request *rq,
                                  int fds[FD_COUNT], pid_t zygote)
 {
@@ -149,6 +200,8 @@ static _Noreturn void child_main(struct zygote *z, const struct request *rq,
     (void)sigemptyset(&none);
     (void)pthread_sigmask(SIG_SETMASK, &none, NULL);
     limits_set(rq->cpu_s_max);
+    if (rq->kind == REQUEST_SESSION)
+        child_session(z->work);
     child_work(z->work, (str){rq->filename, rq->filename_n});
 }
 
@@ -259,9 +312,9 @@ static bool serve_request(struct zygote *z)
         return false;
     if (n < 0)
         return true;
-    whole = take_fds(&m, fds, rq.kind == REQUEST_RUN ? FD_COUNT : 0) &&
+    whole = take_fds(&m, fds, rq.kind == REQUEST_KILL ? 0 : FD_COUNT) &&
             n == (ssize_t)sizeof rq && rq.filename_n < sizeof rq.filename;
-    if (whole && rq.kind == REQUEST_RUN)
+    if (whole && rq.kind != REQUEST_KILL)
         start_run(z, &rq, fds);
     else if (whole)
         kill_run(z, rq.run);

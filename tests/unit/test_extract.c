@@ -296,6 +296,78 @@ static size_t children_of(pid_t parent, pid_t *one)
     return n;
 }
 
+static struct doc session_run(struct extract_session *s, struct arena *a,
+                              str bytes)
+{
+    struct extract_in in = {.fd = -1, .bytes = bytes};
+    struct err e = {0};
+    struct doc d;
+    rc code = extract_session_run(s, &in, a, &d, &e);
+
+    if (code != RC_OK)
+        fail_msg("%s: %s", rc_name(code), e.text);
+    return d;
+}
+
+static void a_session_reads_many_in_one_child(void **state)
+{
+    struct extractor *x = *state;
+    struct extract_session *s = extract_session_open(x);
+    struct arena *a = arena_open();
+    size_t before = open_descriptors();
+    char *large = arena_alloc(a, SESSION_BYTES_MAX + 1);
+    pid_t first = 0, child = 0;
+
+    for (int i = 0; i < 20; i++) {
+        str text = arena_fmt(a, "Document %d of a session.", i);
+
+        assert_true(str_eq(session_run(s, a, text).text, text));
+        assert_int_equal(children_of(x->pid, &child), 1);
+        first = i == 0 ? child : first;
+        assert_int_equal(child, first);
+    }
+    /* a large one has its own and leaves this one alone */
+    memset(large, 'x', SESSION_BYTES_MAX + 1);
+    assert_int_equal(
+        session_run(s, a, (str){large, SESSION_BYTES_MAX + 1}).text.n,
+        SESSION_BYTES_MAX + 1);
+    assert_int_equal(children_of(x->pid, &child), 1);
+    assert_int_equal(child, first);
+    extract_session_rest(s);
+    for (int i = 0; i < 5000 && children_of(x->pid, &child) > 0; i++)
+        clock_sleep_ms(2);
+    assert_int_equal(children_of(x->pid, &child), 0);
+    assert_int_equal(open_descriptors(), before);
+    extract_session_close(s);
+    arena_close(a);
+}
+
+static void a_document_that_fails_in_a_session_fails_alone(void **state)
+{
+    static const char *const BAD[] = {"CRASH", "ABORT",  "EXIT",
+                                      "LIE",   "SILENT", "HALF of a text"};
+    struct extract_session *s = extract_session_open(*state);
+    struct arena *a = arena_open();
+    size_t before = open_descriptors();
+    uint64_t running, crashed_before, crashes;
+
+    extract_figures(*state, &running, &crashed_before);
+    for (size_t i = 0; i < NELEMS(BAD); i++) {
+        assert_int_equal(session_run(s, a, STR("fine")).outcome, EXTRACT_OK);
+        assert_int_equal(session_run(s, a, str_of(BAD[i])).outcome,
+                         EXTRACT_CRASHED);
+    }
+    assert_int_equal(session_run(s, a, STR("MEMORY")).outcome, EXTRACT_LIMIT);
+    assert_int_equal(session_run(s, a, STR("fine")).outcome, EXTRACT_OK);
+    extract_session_rest(s);
+    assert_int_equal(open_descriptors(), before);
+    extract_figures(*state, &running, &crashes);
+    assert_int_equal(running, 0);
+    assert_int_equal(crashes - crashed_before, NELEMS(BAD));
+    extract_session_close(s);
+    arena_close(a);
+}
+
 static bool gone(pid_t pid)
 {
     char path[64], line[512];
@@ -390,6 +462,8 @@ int main(void)
         cmocka_unit_test(a_child_holds_its_two_descriptors),
         cmocka_unit_test(no_run_leaves_a_descriptor_behind),
         cmocka_unit_test(threads_run_side_by_side),
+        cmocka_unit_test(a_session_reads_many_in_one_child),
+        cmocka_unit_test(a_document_that_fails_in_a_session_fails_alone),
         cmocka_unit_test(a_killed_server_takes_all_with_it),
         cmocka_unit_test(a_dead_zygote_is_an_error_not_a_hang),
     };
