@@ -17,7 +17,8 @@ int64_t clock_wall_ms(void);
 int64_t clock_mono_ns(void);
 void clock_sleep_ms(unsigned ms);
 /* Waits on the condition until signalled or until mono time `until_ns`;
- * false: timed out. The condition was made by clock_cond_init. */
+ * false: timed out. As with pthreads it may wake for nothing: ask in a loop.
+ * The condition was made by clock_cond_init. */
 void clock_cond_init(pthread_cond_t *c);
 bool clock_cond_wait(pthread_cond_t *c, pthread_mutex_t *lock,
                      int64_t until_ns);

@@ -22,6 +22,7 @@
 #define EXIT_STATUS_BAD_MAP 75 /* EX_TEMPFAIL: start again */
 #define PATH_BYTES_MAX 4096
 #define READ_BYTES ((size_t)64 << 10)
+#define EINTR_MAX 1000 /* then it is a failure like any other */
 
 static rc fail(struct err *e, const char *verb, const char *path)
 {
@@ -50,6 +51,8 @@ static rc parent_of(const char *path, char to[PATH_BYTES_MAX], struct err *e)
 static rc pread_some(int fd, const char *path, void *to, size_t n, uint64_t at,
                      size_t *got, struct err *e)
 {
+    unsigned interrupted = 0;
+
     for (*got = 0; *got < n;) {
         ssize_t k = io_pread(fd, path, (char *)to + *got, n - *got, at + *got);
 
@@ -57,7 +60,7 @@ static rc pread_some(int fd, const char *path, void *to, size_t n, uint64_t at,
             break;
         if (k > 0)
             *got += (size_t)k;
-        else if (errno != EINTR)
+        else if (errno != EINTR || ++interrupted == EINTR_MAX)
             return fail(e, "read", path);
     }
     return RC_OK;
@@ -79,6 +82,8 @@ rc file_pread_all(int fd, const char *path, void *to, size_t n, uint64_t at,
 rc file_pwrite_all(int fd, const char *path, str bytes, uint64_t at,
                    struct err *e)
 {
+    unsigned interrupted = 0;
+
     for (size_t done = 0; done < bytes.n;) {
         ssize_t k =
             io_pwrite(fd, path, bytes.p + done, bytes.n - done, at + done);
@@ -89,7 +94,7 @@ rc file_pwrite_all(int fd, const char *path, str bytes, uint64_t at,
         }
         if (k == 0)
             errno = ENOSPC;
-        if (errno != EINTR)
+        if (errno != EINTR || ++interrupted == EINTR_MAX)
             return fail(e, "write", path);
     }
     return RC_OK;

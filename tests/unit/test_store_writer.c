@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <sys/wait.h>
 
+#include "base/log.h"
 #include "store/store_priv.h"
 
 static struct fix f;
@@ -643,6 +644,165 @@ static void a_kill_at_any_write_loses_nothing(void **state)
         killed_at(1 + i * total / kills, i % 4 == 0, (unsigned)i);
 }
 
+/* ---- errors at each call ---- */
+
+/* The same life, but every call may fail: what succeeded is told, nothing
+ * stops before the end. */
+static rc try_intake(struct fix *x, struct intake_doc *d, str text)
+{
+    rc code;
+
+    *d = (struct intake_doc){.f = x, .text = text};
+    d->document = uuid_new();
+    d->version = uuid_new();
+    d->job = uuid_new();
+    code = blob_writer_open(x->s, &d->body, &x->e);
+    if (code == RC_OK)
+        code = blob_put(d->body, text.p, text.n, &x->e);
+    if (code == RC_OK)
+        code = blob_end(d->body, &d->ref, &x->e);
+    if (code == RC_OK)
+        code = do_write(x->s, intake_write, d, &x->e);
+    blob_writer_close(d->body);
+    d->body = NULL;
+    return code;
+}
+
+static void read_one(struct fix *x, const struct intake_doc *d)
+{
+    struct document_row row = {0};
+    struct db *db;
+    str text;
+    rc code = store_read_begin(x->s, &db, &x->e);
+
+    if (code != RC_OK)
+        return;
+    code =
+        db_document_get(db, x->tenant, x->base, d->document, x->a, &row, &x->e);
+    if (code == RC_OK)
+        code = blob_read(db, &d->ref.sha, 1 << 20, x->a, &text, &x->e);
+    /* Never the wrong bytes. */
+    if (code == RC_OK && !str_eq(text, d->text))
+        _exit(3);
+    store_read_end(db);
+}
+
+static void stubborn_workload(struct fix *x, int fd)
+{
+    struct intake_doc d[DOCS] = {0};
+    bool made[DOCS] = {false};
+    struct store_stats st = {0};
+
+    if (store_open(&(struct store_opts){.dir = x->dir}, &x->s, &x->e) ==
+        RC_OK) {
+        if (do_write(x->s, put_base, x, &x->e) == RC_OK)
+            tell(fd, (struct step){.what = STEP_READY,
+                                   .tenant = x->tenant,
+                                   .base = x->base});
+        for (size_t i = 0; i < DOCS; i++) {
+            bool stopped;
+
+            store_stats(x->s, &st);
+            stopped = st.stopped;
+            made[i] =
+                try_intake(x, &d[i], noise(x, i % 2 == 0 ? 3000 : 150000, i)) ==
+                RC_OK;
+            if (made[i] && stopped)
+                _exit(4);
+            if (made[i])
+                tell(fd, (struct step){.what = STEP_MADE,
+                                       .document = d[i].document,
+                                       .sha = d[i].ref.sha});
+            read_one(x, &d[i]);
+        }
+        for (size_t i = 0; i < DOCS; i += 2) {
+            if (made[i] && do_write(x->s, delete_doc, &d[i], &x->e) == RC_OK)
+                tell(fd, (struct step){.what = STEP_GONE,
+                                       .document = d[i].document});
+        }
+        store_close(x->s);
+    }
+    tell(fd, (struct step){.what = STEP_END, .calls = io_plan_count()});
+}
+
+static bool is_gone(const struct step *steps, size_t n, uuid document)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (steps[i].what == STEP_GONE && uuid_eq(steps[i].document, document))
+            return true;
+    }
+    return false;
+}
+
+static void fails_at(const char *plan)
+{
+    struct step steps[32];
+    struct fix x;
+    size_t n;
+    int status;
+
+    fix_open_empty(&x);
+    status = in_child(&x, plan, stubborn_workload, steps, &n);
+    if (status != CHILD_OK)
+        fail_msg("%s: the child ended with %d", plan, status);
+    open_store(&x);
+    if (steps_of(steps, n, STEP_READY) > 0) {
+        x.tenant = steps[0].tenant;
+        x.base = steps[0].base;
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (steps[i].what != STEP_MADE)
+            continue;
+        if (is_gone(steps, n, steps[i].document))
+            assert_false(document_is_there(&x, steps[i].document));
+        else if (document_is_there(&x, steps[i].document))
+            body_is_whole(&x, &steps[i].sha);
+        else if (strstr(plan, "fsync") == NULL)
+            fail_msg("%s: an acknowledged document is lost", plan);
+    }
+    no_damage(&x);
+    assert_int_equal(files_under(x.dir, "tmp"), 0);
+    fix_close(&x);
+}
+
+#define FAILS_DEFAULT 3 /* a class of calls; more: KNOWD_TEST_FAILS=100 */
+
+static void a_failing_call_is_never_acknowledged(void **state)
+{
+    static const char *const CLASSES[] = {
+        "open",      "pread",  "pwrite", "fsync", "mmap",
+        "ftruncate", "rename", "unlink", "mkdir", "alloc"};
+    static const char *const ERRORS[] = {"EIO", "ENOSPC", "EINTR", "EMFILE",
+                                         "SHORT"};
+    const char *want = getenv("KNOWD_TEST_FAILS");
+    uint64_t fails = want == NULL ? FAILS_DEFAULT : strtoull(want, NULL, 10);
+    unsigned turn = 0;
+
+    (void)state;
+    log_level_set(LOG_ERROR);
+    for (size_t c = 0; c < NELEMS(CLASSES); c++) {
+        struct step steps[32];
+        struct fix x;
+        char plan[80];
+        uint64_t total;
+        size_t n;
+
+        fix_open_empty(&x);
+        (void)snprintf(plan, sizeof plan, "exit@0:%s", CLASSES[c]);
+        assert_int_equal(in_child(&x, plan, stubborn_workload, steps, &n),
+                         CHILD_OK);
+        total = steps[n - 1].calls;
+        fix_close(&x);
+        for (uint64_t i = 0; total > 0 && i < fails; i++, turn++) {
+            (void)snprintf(plan, sizeof plan, "fail@%llu:%s:%s%s",
+                           (unsigned long long)(1 + i * total / fails),
+                           ERRORS[turn % NELEMS(ERRORS)], CLASSES[c],
+                           turn / NELEMS(ERRORS) % 2 == 0 ? "" : ":sticky");
+            fails_at(plan);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -662,6 +822,7 @@ int main(void)
         cmocka_unit_test_teardown(
             a_full_disk_refuses_ingest_and_lets_deletes_through, tear_down),
         cmocka_unit_test(a_kill_at_any_write_loses_nothing),
+        cmocka_unit_test(a_failing_call_is_never_acknowledged),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
