@@ -84,6 +84,7 @@ static int run(struct run *r, const struct command_row *row, struct err *e)
         code = print_end(e);
     if (code == RC_OK)
         return (int)r->status;
+    say_error("%s", e->text);
     return code == RC_INVALID ? EXIT_USAGE : (int)row->failed;
 }
 
@@ -101,9 +102,7 @@ int cli_main(int argc, char **argv, const struct command_row rows[CMD_COUNT])
     code = options_parse(&in, r.arena, &r.o, &e);
     if (code == RC_OK)
         status = run(&r, &rows[r.o.command], &e);
-    else if (code != RC_INVALID)
-        status = EXIT_PARTIAL;
-    if (e.code != RC_OK && status != EXIT_DONE)
+    else
         say_error("%s", e.text);
     /* The bare word shows what there is, and still is a usage error. */
     if (argc < 2 && status == EXIT_DONE)

@@ -67,7 +67,7 @@ static void print_place(const struct question *q, const json_t *hit)
         print_painted(PAINT_DIM, place);
     }
     print_painted(PAINT_DIM,
-                  arena_fmt(q->r->arena, " · score %.3f\n",
+                  arena_fmt(q->r->arena, " · score %.3f",
                             json_number_value(json_object_get(hit, "score"))));
     print_fmt("\n");
 }

@@ -144,7 +144,7 @@ class Api:
     def text_of(self, doc):
         """The normalised text, through its link."""
         link = self.document(doc)["normalized_download_url"]
-        answer = httpx.get(link, trust_env=False)
+        answer = self.http.get(link)
         assert answer.status_code == 200
         return answer.content.decode()
 
