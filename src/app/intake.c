@@ -223,10 +223,13 @@ static rc item_target(struct intake_run *r, struct db *db, size_t i,
         code =
             db_object_find(db, tenant, OBJECT_DOCUMENT, it->document, &base, e);
         if (code == RC_NOTFOUND ||
-            (code == RC_OK && !uuid_eq(base, c->in->base)))
+            (code == RC_OK && !uuid_eq(base, c->in->base))) {
+            intake_fault(c, i, STR("document_id"), REASON_VALUE,
+                         "no such document");
             return err_set(e, RC_NOTFOUND,
                            "item %zu: no such document in this knowledge base",
                            i);
+        }
         if (code != RC_OK ||
             (code = db_document_get(db, tenant, base, it->document, tmp, d,
                                     e)) != RC_OK)

@@ -9,6 +9,9 @@
 
 #define REQUEST_SECONDS_MAX 60
 #define REQUEST_ID_BYTES_MAX 128
+/* What a multipart body has beside its files: boundaries, headers, a manifest.
+ * Files themselves are measured to the byte, in app/intake. */
+#define MULTIPART_SLACK_BYTES (64 * KIB)
 
 struct exchange *exchange_open(struct serve *s, struct app *a)
 {
@@ -49,19 +52,28 @@ void exchange_close(struct exchange *x)
 void exchange_fail(struct exchange *x, rc code, const struct err *e)
 {
     reply_error(&x->r, x->q.arena, code, e, &x->faults);
-    if (!x->answered) {
-        x->answered = true;
-        x->refused_ns = clock_mono_ns();
-    }
+    x->answered = true;
     drop_parts(x);
 }
 
 static void fail(struct exchange *x, rc code, const char *text)
 {
-    struct err e;
+    struct err e = {0};
 
     (void)err_set(&e, code, "%s", text);
     exchange_fail(x, code, &e);
+}
+
+/* With a status that no rc stands for. */
+static void fail_as(struct exchange *x, unsigned status, const char *name,
+                    const char *text)
+{
+    struct err e = {0};
+
+    (void)err_set(&e, RC_UNSUPPORTED, "%s", text);
+    (void)err_name(&e, name);
+    exchange_fail(x, RC_UNSUPPORTED, &e);
+    x->r.status = status;
 }
 
 /* ---- the head ---- */
@@ -147,12 +159,14 @@ static void authenticate(struct exchange *x)
 {
     enum access access = x->q.route->access;
     struct db *db = NULL;
+    bool sent = x->head.api_key.p != NULL || x->head.authorization.p != NULL;
     struct err e;
     str key;
     rc code;
 
+    /* A key that is sent must be a good one, needed or not. */
     if (access == ACCESS_OPEN ||
-        (access == ACCESS_LOCAL && serve_on_loopback(x->q.serve)))
+        (access == ACCESS_LOCAL && !sent && serve_on_loopback(x->q.serve)))
         return;
     code = key_of(&x->head, &key, &e);
     if (code == RC_OK)
@@ -177,7 +191,8 @@ static void limit_body(struct exchange *x)
         x->body_bytes_max = JSON_BODY_BYTES_MAX;
         break;
     case BODY_MULTIPART:
-        x->body_bytes_max = app_upload_bytes_max(x->q.app);
+        x->body_bytes_max =
+            app_upload_bytes_max(x->q.app) + MULTIPART_SLACK_BYTES;
         break;
     }
     if (x->head.has_length && x->head.content_length > x->body_bytes_max) {
@@ -188,17 +203,34 @@ static void limit_body(struct exchange *x)
     }
 }
 
+/* 422 with what is wrong about the body as a whole. */
+static void body_broken(struct exchange *x, const char *why)
+{
+    struct place at = place_of(STR("body"));
+
+    fault_add(&x->faults, &at, REASON_VALUE, 0, 0, str_of(why), NULL);
+    fail(x, RC_INVALID, "the body is broken");
+}
+
 static void open_multipart(struct exchange *x)
 {
+    static const str MULTIPART = STR_INIT("multipart/");
     struct err e;
-    rc code;
 
     /* A body of another type has no manifest; the handler says so. */
-    if (!str_eq_nocase(str_sub(x->head.content_type, 0, 10), STR("multipart/")))
-        return;
-    code = multipart_open(x->head.content_type, &x->reader, &e);
-    if (code != RC_OK)
-        exchange_fail(x, code == RC_LIMIT ? RC_FORMAT : code, &e);
+    if (str_eq_nocase(str_sub(x->head.content_type, 0, MULTIPART.n),
+                      MULTIPART) &&
+        multipart_open(x->head.content_type, &x->reader, &e) != RC_OK)
+        body_broken(x, e.text);
+}
+
+static void check_coding(struct exchange *x)
+{
+    str coding = x->head.content_encoding;
+
+    if (coding.n > 0 && !str_eq_nocase(coding, STR("identity")))
+        fail_as(x, 415, "unsupported_media_type",
+                "bodies must come without Content-Encoding");
 }
 
 void exchange_head(struct exchange *x, const struct http_head *head)
@@ -216,6 +248,8 @@ void exchange_head(struct exchange *x, const struct http_head *head)
     if (!x->answered)
         authenticate(x);
     if (!x->answered)
+        check_coding(x);
+    if (!x->answered)
         limit_body(x);
     if (!x->answered && x->q.route->body_kind == BODY_MULTIPART)
         open_multipart(x);
@@ -224,12 +258,16 @@ void exchange_head(struct exchange *x, const struct http_head *head)
 
 /* ---- the body ---- */
 
+/* A part of another name is passed over, as FastAPI does. */
 static rc part_begins(struct exchange *x, const struct multipart_event *ev,
                       struct err *e)
 {
     struct multipart_body *m = &x->parts;
 
     x->in_manifest = false;
+    if (x->parts_n++ == MULTIPART_PARTS_MAX)
+        return err_set(e, RC_LIMIT, "the body has more than %d parts",
+                       MULTIPART_PARTS_MAX);
     if (str_eq(ev->name, STR("manifest"))) {
         if (m->has_manifest)
             return err_set(e, RC_FORMAT, "the body has two manifest parts");
@@ -238,11 +276,7 @@ static rc part_begins(struct exchange *x, const struct multipart_event *ev,
         return RC_OK;
     }
     if (!str_eq(ev->name, STR("files")))
-        return err_set(e, RC_FORMAT,
-                       "a part is named neither manifest nor files");
-    if (m->uploads_n == MANIFEST_ITEMS_MAX)
-        return err_set(e, RC_LIMIT, "more than %d files in one request",
-                       MANIFEST_ITEMS_MAX);
+        return RC_OK;
     if (m->uploads_n == m->cap) {
         size_t cap = m->cap;
 
@@ -264,14 +298,17 @@ static rc take_event(struct exchange *x, const struct multipart_event *ev,
     case MULTIPART_PART:
         return part_begins(x, ev, e);
     case MULTIPART_DATA:
-        if (!x->in_manifest)
+        if (x->upload != NULL)
             return upload_put(x->upload, ev->data.p, ev->data.n, e);
+        if (!x->in_manifest)
+            return RC_OK;
         buf_put(&x->parts.manifest, ev->data);
+        if (x->parts.manifest.code == RC_LIMIT)
+            return err_set(e, RC_LIMIT, "the manifest is over 64 MiB");
         return buf_end(&x->parts.manifest, e);
     case MULTIPART_PART_END:
-        if (x->in_manifest)
-            return RC_OK;
-        x->parts.uploads[x->parts.uploads_n++] = x->upload;
+        if (x->upload != NULL)
+            x->parts.uploads[x->parts.uploads_n++] = x->upload;
         x->upload = NULL;
         return RC_OK;
     }
@@ -313,7 +350,9 @@ void exchange_data(struct exchange *x, str bytes)
                        x->body_bytes_max);
     else
         code = take_slice(x, bytes, &e);
-    if (code != RC_OK)
+    if (code == RC_FORMAT)
+        body_broken(x, e.text);
+    else if (code != RC_OK)
         exchange_fail(x, code, &e);
 }
 
@@ -335,7 +374,7 @@ static void check_path(struct exchange *x)
             continue;
         v = field_parse(&field, x->q.texts[i], &at, &x->faults);
         if (v != NULL)
-            (void)uuid_parse(str_of(json_string_value(v)), STR_NONE,
+            (void)uuid_parse(str_of(json_string_value(v)), str_of(p->prefix),
                              &x->q.ids[i], x->q.arena, NULL);
         json_decref(v);
     }
@@ -345,7 +384,6 @@ static void check_path(struct exchange *x)
 static bool parse_json(struct exchange *x)
 {
     struct place at = place_of(STR("body"));
-    struct js_limits limits = {.string_bytes_max = JSON_BODY_BYTES_MAX};
     size_t offset = 0;
     json_t *empty;
     struct err e;
@@ -354,7 +392,8 @@ static bool parse_json(struct exchange *x)
         fault_add(&x->faults, &at, REASON_MISSING, 0, 0, STR_NONE, NULL);
         return false;
     }
-    if (js_parse(buf_str(&x->body), limits, &x->q.body, &offset, &e) == RC_OK)
+    if (js_parse(buf_str(&x->body), (struct js_limits){0}, &x->q.body, &offset,
+                 &e) == RC_OK)
         return true;
     x->faults.n = 0; /* FastAPI stops at a body it can't read */
     at = place_at(&at, offset);
@@ -370,23 +409,15 @@ void exchange_ready(struct exchange *x)
     const struct route *r = x->q.route;
     struct place body = place_of(STR("body"));
     struct err e;
-    rc code;
 
-    if (x->answered)
-        return;
     check_path(x);
     if (r->query != NULL)
         x->q.query = query_parse(r->query, x->head.query, &x->faults);
     if (r->body_kind == BODY_JSON && parse_json(x))
         model_check(r->body, x->q.body, &body, &x->faults);
-    if (x->reader != NULL) {
-        code = multipart_end(x->reader, &e);
-        if (code != RC_OK) {
-            exchange_fail(x, code, &e);
-            return;
-        }
-    }
-    if (x->faults.n > 0)
+    if (x->reader != NULL && multipart_end(x->reader, &e) != RC_OK)
+        body_broken(x, e.text);
+    else if (x->faults.n > 0)
         fail(x, RC_INVALID, "the request is not valid");
     x->clean = arena_mark(x->q.arena);
 }
@@ -419,9 +450,9 @@ static bool wants_session(const struct exchange *x)
     return x->q.route->access != ACCESS_OPEN || x->q.route->object != NULL;
 }
 
-void exchange_read(struct exchange *x)
+bool exchange_start(struct exchange *x)
 {
-    struct err e;
+    struct err e = {0};
     rc code = RC_OK;
 
     if (wants_session(x))
@@ -432,15 +463,18 @@ void exchange_read(struct exchange *x)
         app_read_end(x->q.db);
     x->q.db = NULL;
     if (x->q.waiting)
-        return;
+        return true;
     if (code != RC_OK)
         exchange_fail(x, code, &e);
     x->answered = true;
+    return false;
 }
 
-bool exchange_waits(const struct exchange *x)
+void exchange_read(struct exchange *x)
 {
-    return x->q.waiting;
+    bool waits = exchange_start(x);
+
+    ASSERT(!waits);
 }
 
 static rc write_run(struct app_write *w, struct db *db, struct err *e)

@@ -22,7 +22,8 @@
 
 struct http_head { /* borrowed from the library; p NULL: not sent */
     str method, path, query;
-    str api_key, authorization, content_type, request_id, range;
+    str api_key, authorization, content_type, content_encoding, request_id,
+        range, expect;
     uint64_t content_length;
     bool has_length, chunked;
 };
@@ -34,7 +35,6 @@ struct exchange {
     struct http_head head;
     size_t body_bytes_max;
     uint64_t body_bytes; /* received */
-    int64_t refused_ns;  /* when the answer came before the body's end */
     bool answered;       /* the reply is final */
     bool close;          /* close the connection behind it */
     struct buf body;
@@ -42,11 +42,18 @@ struct exchange {
     struct multipart_body parts;
     struct upload *upload; /* the file part that is coming in */
     bool in_manifest;
+    size_t parts_n;
     struct app_write write;
     struct arena_mark clean; /* what a handler that runs again starts from */
     void (*resume)(struct exchange *x);
-    void *connection;      /* http.c's */
-    struct exchange *next; /* http.c's list */
+    /* http.c's own: */
+    void *connection;
+    struct watched *watched;
+    const char *target; /* where it stood in the library's buffer */
+    str target_text;
+    bool head_done;
+    bool drains;            /* refused before its body was all there */
+    uint64_t refused_bytes; /* of the body, when it was */
 };
 
 struct exchange *exchange_open(struct serve *s, struct app *a);
@@ -57,7 +64,8 @@ void exchange_data(struct exchange *x, str bytes);
 void exchange_ready(struct exchange *x);
 /* Only when not answered: */
 void exchange_read(struct exchange *x);
-bool exchange_waits(const struct exchange *x); /* a handler set q.waiting */
+/* The same where the handler may wait: true: x->resume will be called. */
+bool exchange_start(struct exchange *x);
 void exchange_write(struct exchange *x);
 
 /* Puts an error into the reply, in the dialect of the route (Feather's when
@@ -68,7 +76,8 @@ void exchange_fail(struct exchange *x, rc code, const struct err *e);
 bool serve_draining(const struct serve *s);
 bool serve_on_loopback(const struct serve *s);
 struct serve_figures {
-    uint64_t requests, in_flight, answers[6]; /* by status / 100 */
+    uint64_t requests, in_flight, connections;
+    uint64_t answers[6]; /* by status / 100 */
 };
 void serve_figures(const struct serve *s, struct serve_figures *f);
 

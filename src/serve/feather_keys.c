@@ -160,6 +160,17 @@ unsigned feather_scopes(const json_t *body)
     return scopes;
 }
 
+static rc in_the_past(struct request *q, struct reply *r, struct err *e)
+{
+    struct place body = place_of(STR("body"));
+    struct place at = place_in(&body, STR("expires_at"));
+
+    fault_add(r->faults, &at, REASON_VALUE, 0, 0,
+              STR("expires_at must lie in the future"),
+              json_object_get(q->body, "expires_at"));
+    return err_set(e, RC_INVALID, "expires_at must lie in the future");
+}
+
 static rc key_add(struct request *q, struct reply *r, struct err *e)
 {
     struct key_new in = {.name = in_str(q->body, "name"),
@@ -172,10 +183,9 @@ static rc key_add(struct request *q, struct reply *r, struct err *e)
     rc code;
 
     if (in_has(q->body, "expires_at") &&
-        !clock_parse_rfc3339(in_str(q->body, "expires_at"), &in.expires_ms))
-        return err_set(e, RC_INVALID, "expires_at is no time");
-    if (in_has(q->body, "expires_at") && in.expires_ms <= 0)
-        in.expires_ms = 1; /* 0 would be never */
+        clock_parse_rfc3339(in_str(q->body, "expires_at"), &in.expires_ms) &&
+        in.expires_ms <= clock_wall_ms())
+        return in_the_past(q, r, e);
     code = app_key_add(q->app, &q->who, q->db, &in, q->arena, &k, &text,
                        &tenant, e);
     if (code != RC_OK)

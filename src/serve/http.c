@@ -1,17 +1,22 @@
 /*
  * The edge to libmicrohttpd. What it lets through that RFC 9112 forbids is
- * refused here before a route sees it; what can't be is listed in
+ * refused by framing.c before a route sees it; what can't be is listed in
  * docs/api/http.md.
+ *
+ * A request that is refused before its body was all there is answered in one
+ * of three ways, because the library takes no answer in mid-body and a client
+ * that writes before it reads must not find its connection reset:
+ *   - it waits for 100-continue: at once;
+ *   - at most DRAIN_BYTES_MAX are to come: behind them, through the library;
+ *   - else: written to the socket by us, and what comes is drained a while.
  */
 #include "serve/serve.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netdb.h>
-#include <netinet/in.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <microhttpd.h>
@@ -20,22 +25,36 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "serve/exchange_priv.h"
+#include "serve/framing.h"
+#include "serve/listener.h"
+#include "serve/watch.h"
 
 #define CONNECTIONS_MAX_DEFAULT 4096
-#define CONNECTION_IDLE_S 10
-#define DRAIN_STOP_MS 10000
+/* Past so many, answers end their connection: a kept one costs its buffer. */
+#define CONNECTIONS_KEPT_MAX 512
+#define CONNECTION_IDLE_S 30
+#define THREADS_MIN 4 /* so that one long search leaves the others */
 #define BLOB_SLICE_BYTES (64 * KIB)
-/* Headers, and what the library adds to them. */
-#define CONNECTION_MEMORY_BYTES (HEADER_BLOCK_BYTES_MAX + 8 * KIB)
+/* Head, and what the library keeps beside it. */
+#define CONNECTION_MEMORY_BYTES (64 * KIB)
+/* The library whose buffers framing.c knows. */
+#define LIBRARY_VERSION "0.9.75"
+/* Stopping: how long after the word new connections are still taken, how long
+ * a kept connection may bring one more request, and when it is enough. */
+#define STOP_NOTICE_MS 100
+#define STOP_QUIET_MS 250
+#define STOP_MS_MAX 8000
+#define STOP_SUSPENDED_MS_MAX 9500
 
 struct serve {
     struct app *app;
     struct MHD_Daemon *daemon;
-    int listener;
-    bool loopback;
+    struct watch *watch;
+    struct listener listener;
+    bool laid_out;
     atomic_bool draining;
-    _Atomic uint64_t requests, in_flight, answers[6];
+    _Atomic uint64_t requests, in_flight, suspended, connections, answers[6];
+    _Atomic int64_t last_end_ns;
 };
 
 bool serve_draining(const struct serve *s)
@@ -45,85 +64,16 @@ bool serve_draining(const struct serve *s)
 
 bool serve_on_loopback(const struct serve *s)
 {
-    return s->loopback;
+    return s->listener.loopback;
 }
 
 void serve_figures(const struct serve *s, struct serve_figures *f)
 {
     f->requests = atomic_load(&s->requests);
     f->in_flight = atomic_load(&s->in_flight);
+    f->connections = atomic_load(&s->connections);
     for (size_t i = 0; i < NELEMS(f->answers); i++)
         f->answers[i] = atomic_load(&s->answers[i]);
-}
-
-/* ---- headers ---- */
-
-struct header_scan {
-    struct http_head *head;
-    size_t count;
-    unsigned hosts, lengths, encodings;
-    const char *bad; /* what is wrong with the framing */
-};
-
-static enum MHD_Result scan_header(void *arg, enum MHD_ValueKind kind,
-                                   const char *name, const char *value)
-{
-    struct header_scan *s = arg;
-    str n = str_of(name), v = str_of(value);
-
-    (void)kind;
-    if (++s->count > HEADERS_MAX) {
-        s->bad = "more than 100 header lines";
-        return MHD_NO;
-    }
-    if (n.n == 0 || n.p[n.n - 1] == ' ' || n.p[n.n - 1] == '\t')
-        s->bad = "white space before a header's colon";
-    if (str_eq_nocase(n, STR("Host"))) {
-        s->hosts++;
-    } else if (str_eq_nocase(n, STR("Content-Length"))) {
-        s->lengths++;
-        if (!str_to_u64(v, UINT64_MAX, &s->head->content_length))
-            s->bad = "Content-Length is no number";
-        s->head->has_length = true;
-    } else if (str_eq_nocase(n, STR("Transfer-Encoding"))) {
-        s->encodings++;
-        if (!str_eq_nocase(v, STR("chunked")))
-            s->bad = "Transfer-Encoding is not chunked";
-        s->head->chunked = true;
-    } else if (str_eq_nocase(n, STR("x-api-key"))) {
-        if (s->head->api_key.p != NULL)
-            s->bad = "two x-api-key headers";
-        s->head->api_key = str_trim(v);
-    } else if (str_eq_nocase(n, STR("Authorization"))) {
-        if (s->head->authorization.p != NULL)
-            s->bad = "two Authorization headers";
-        s->head->authorization = str_trim(v);
-    } else if (str_eq_nocase(n, STR("Content-Type"))) {
-        s->head->content_type = v;
-    } else if (str_eq_nocase(n, STR("X-Request-ID"))) {
-        s->head->request_id = v;
-    } else if (str_eq_nocase(n, STR("Range"))) {
-        s->head->range = v;
-    }
-    return MHD_YES;
-}
-
-/* NULL: the framing is sound (RFC 9112, sections 3.2 and 6.3). */
-static const char *read_headers(struct MHD_Connection *c, const char *version,
-                                struct http_head *head)
-{
-    struct header_scan s = {.head = head};
-
-    (void)MHD_get_connection_values(c, MHD_HEADER_KIND, scan_header, &s);
-    if (s.bad != NULL)
-        return s.bad;
-    if (s.hosts > 1 || (s.hosts == 0 && strcmp(version, "HTTP/1.1") == 0))
-        return "there must be one Host header";
-    if (s.lengths > 1)
-        return "more than one Content-Length";
-    if (s.encodings > 1 || (s.encodings > 0 && s.lengths > 0))
-        return "Content-Length beside Transfer-Encoding";
-    return NULL;
 }
 
 /* ---- answering ---- */
@@ -153,14 +103,39 @@ static ssize_t blob_slice(void *arg, uint64_t at, char *to, size_t max)
                                         : MHD_CONTENT_READER_END_WITH_ERROR;
 }
 
+static const char *type_of(const struct exchange *x)
+{
+    return x->r.type != NULL ? x->r.type : "application/json";
+}
+
+static bool closes(const struct serve *s, const struct exchange *x)
+{
+    return x->close || serve_draining(s) ||
+           atomic_load(&s->connections) > CONNECTIONS_KEPT_MAX;
+}
+
+static void count_answer(struct serve *s, const struct exchange *x)
+{
+    atomic_fetch_add(&s->answers[x->r.status / 100 % 6], 1);
+    if (x->r.status >= 500)
+        log_warn("serve",
+                 "status=%u request=" STR_FMT " method=" STR_FMT
+                 " path=" STR_FMT,
+                 x->r.status, STR_ARG(x->q.who.request_id),
+                 STR_ARG(x->head.method), STR_ARG(x->head.path));
+}
+
+static void add_header(struct MHD_Response *m, struct exchange *x,
+                       const char *name, str value)
+{
+    (void)MHD_add_response_header(m, name, arena_cstr(x->q.arena, value));
+}
+
 static enum MHD_Result send_reply(struct serve *s, struct MHD_Connection *c,
                                   struct exchange *x)
 {
-    static const char JSON_TYPE[] = "application/json";
     struct MHD_Response *m;
     enum MHD_Result sent;
-    const char *type = x->r.type != NULL ? x->r.type : JSON_TYPE;
-    char id[160];
 
     if (x->r.blob.set)
         m = MHD_create_response_from_callback(x->r.blob.bytes, BLOB_SLICE_BYTES,
@@ -171,28 +146,81 @@ static enum MHD_Result send_reply(struct serve *s, struct MHD_Connection *c,
     if (m == NULL)
         return MHD_NO;
     if (x->r.body.n > 0 || x->r.blob.set)
-        (void)MHD_add_response_header(m, "Content-Type", type);
-    (void)snprintf(id, sizeof id, STR_FMT, STR_ARG(x->q.who.request_id));
-    (void)MHD_add_response_header(m, "X-Request-ID", id);
-    if (x->r.status == 401)
-        (void)MHD_add_response_header(m, "WWW-Authenticate", "Bearer");
-    if (x->close || serve_draining(s))
+        (void)MHD_add_response_header(m, "Content-Type", type_of(x));
+    add_header(m, x, "X-Request-ID", x->q.who.request_id);
+    if (closes(s, x))
         (void)MHD_add_response_header(m, "Connection", "close");
     for (size_t i = 0; i < x->r.headers_n; i++)
-        (void)MHD_add_response_header(
-            m, x->r.headers[i].name,
-            arena_cstr(x->q.arena, x->r.headers[i].value));
-    atomic_fetch_add(&s->answers[x->r.status / 100 % 6], 1);
+        add_header(m, x, x->r.headers[i].name, x->r.headers[i].value);
+    count_answer(s, x);
+    watch_answering(x->watched);
     sent = MHD_queue_response(c, x->r.status, m);
     MHD_destroy_response(m);
     return sent;
 }
 
+/* The same answer as bytes, for a connection that is closed behind it. */
+static str raw_answer(struct exchange *x)
+{
+    struct buf b = {0};
+    time_t now = (time_t)(clock_wall_ms() / 1000);
+    char date[64];
+    struct tm tm;
+    str text;
+
+    (void)gmtime_r(&now, &tm);
+    (void)strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", &tm);
+    buf_fmt(&b, "HTTP/1.1 %u %s\r\nDate: %s\r\nConnection: close\r\n",
+            x->r.status, MHD_get_reason_phrase_for(x->r.status), date);
+    buf_fmt(&b, "Content-Type: %s\r\nContent-Length: %zu\r\n", type_of(x),
+            x->r.body.n);
+    buf_fmt(&b, "X-Request-ID: " STR_FMT "\r\n", STR_ARG(x->q.who.request_id));
+    for (size_t i = 0; i < x->r.headers_n; i++)
+        buf_fmt(&b, "%s: " STR_FMT "\r\n", x->r.headers[i].name,
+                STR_ARG(x->r.headers[i].value));
+    buf_put(&b, STR("\r\n"));
+    if (!str_eq(x->head.method, STR("HEAD")))
+        buf_put(&b, buf_str(&x->r.body));
+    text = arena_str(x->q.arena, buf_str(&b));
+    buf_close(&b);
+    return text;
+}
+
 /* ---- one request ---- */
 
+/* The count goes down last: until then the server isn't taken apart. */
 static void resume(struct exchange *x)
 {
+    struct serve *s = x->q.serve;
+
     MHD_resume_connection(x->connection);
+    atomic_fetch_sub(&s->suspended, 1);
+}
+
+static void suspend(struct serve *s, struct MHD_Connection *c)
+{
+    atomic_fetch_add(&s->suspended, 1);
+    MHD_suspend_connection(c);
+}
+
+static struct watched *watched_of(struct MHD_Connection *c)
+{
+    return MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT)
+        ->socket_context;
+}
+
+/* Of http://host/path?query only the path and the query count. */
+static str strip_authority(str target)
+{
+    size_t at = str_starts(target, STR("http://"))    ? 7
+                : str_starts(target, STR("https://")) ? 8
+                                                      : 0;
+    size_t slash;
+
+    if (at == 0)
+        return target;
+    slash = at + str_find_char(str_sub(target, at, target.n), '/');
+    return slash < target.n ? str_sub(target, slash, target.n) : STR("/");
 }
 
 /* Before the headers are parsed: the target as it came, so that a decoded
@@ -201,13 +229,15 @@ static void *on_target(void *arg, const char *target, struct MHD_Connection *c)
 {
     struct serve *s = arg;
     struct exchange *x = exchange_open(s, s->app);
-    str path, query;
 
-    (void)str_cut(arena_str(x->q.arena, str_of(target)), '?', &path, &query);
-    x->head.path = path;
-    x->head.query = query;
+    x->target = target;
+    x->target_text = arena_str(x->q.arena, str_of(target));
+    (void)str_cut(strip_authority(x->target_text), '?', &x->head.path,
+                  &x->head.query);
     x->connection = c;
     x->resume = resume;
+    x->watched = watched_of(c);
+    watch_head(x->watched);
     atomic_fetch_add(&s->requests, 1);
     atomic_fetch_add(&s->in_flight, 1);
     return x;
@@ -217,26 +247,85 @@ static void on_end(void *arg, struct MHD_Connection *c, void **context,
                    enum MHD_RequestTerminationCode why)
 {
     struct serve *s = arg;
+    struct exchange *x = *context;
 
     (void)c;
     (void)why;
-    if (*context == NULL)
+    if (x == NULL)
         return;
-    exchange_close(*context);
+    watch_idle(x->watched);
+    exchange_close(x);
     *context = NULL;
+    atomic_store(&s->last_end_ns, clock_mono_ns());
     atomic_fetch_sub(&s->in_flight, 1);
 }
 
-static void refuse(struct exchange *x, unsigned status, const char *why)
+static void on_connection(void *arg, struct MHD_Connection *c, void **context,
+                          enum MHD_ConnectionNotificationCode what)
+{
+    struct serve *s = arg;
+
+    if (what == MHD_CONNECTION_NOTIFY_STARTED) {
+        *context = watch_add(s->watch, MHD_get_connection_info(
+                                           c, MHD_CONNECTION_INFO_CONNECTION_FD)
+                                           ->connect_fd);
+        atomic_fetch_add(&s->connections, 1);
+    } else {
+        watch_drop(s->watch, *context);
+        *context = NULL;
+        atomic_fetch_sub(&s->connections, 1);
+    }
+}
+
+static enum MHD_Result take_line(void *arg, enum MHD_ValueKind kind,
+                                 const char *name, size_t name_n,
+                                 const char *value, size_t value_n)
+{
+    struct framing *f = arg;
+
+    (void)kind;
+    if (f->lines_n == HEADERS_MAX) {
+        f->lines_over = true;
+        return MHD_NO;
+    }
+    f->lines[f->lines_n++] =
+        (struct framing_line){{name, name_n}, {value, value_n}};
+    return MHD_YES;
+}
+
+/* A framing that can't be trusted: nothing behind it is read. */
+static enum MHD_Result refuse_head(struct serve *s, struct MHD_Connection *c,
+                                   struct exchange *x, unsigned status,
+                                   const char *why)
 {
     struct err e;
 
     (void)err_set(&e, RC_FORMAT, "%s", why);
-    if (x->q.who.request_id.p == NULL)
-        x->q.who.request_id = uuid_str(x->q.arena, uuid_new());
+    x->q.who.request_id = uuid_str(x->q.arena, uuid_new());
     exchange_fail(x, RC_FORMAT, &e);
     x->r.status = status;
     x->close = true;
+    return send_reply(s, c, x);
+}
+
+/* The answer is there before the body. */
+static enum MHD_Result refuse_body(struct serve *s, struct MHD_Connection *c,
+                                   struct exchange *x)
+{
+    uint64_t rest = x->head.content_length - x->body_bytes;
+
+    if (x->head.expect.p != NULL && x->body_bytes == 0) {
+        x->close = true;
+        return send_reply(s, c, x);
+    }
+    x->drains = true;
+    x->refused_bytes = x->body_bytes;
+    watch_refused(s->watch, x->watched, raw_answer(x));
+    if (x->head.chunked || rest > DRAIN_BYTES_MAX) {
+        count_answer(s, x);
+        watch_write_now(s->watch, x->watched);
+    }
+    return MHD_YES;
 }
 
 /* All headers are there. */
@@ -245,38 +334,61 @@ static enum MHD_Result on_head(struct serve *s, struct MHD_Connection *c,
                                const char *version)
 {
     struct http_head head = x->head;
-    const char *bad;
+    struct framing f = {.method = method,
+                        .version = version,
+                        .target = x->target,
+                        .target_text = x->target_text,
+                        .laid_out = s->laid_out};
+    const char *why;
+    unsigned status;
+    bool body;
 
-    head.method = str_of(method);
-    bad = read_headers(c, version, &head);
-    if (bad != NULL) {
-        refuse(x, 400, bad);
-        return send_reply(s, c, x);
-    }
-    if (head.path.n + head.query.n > REQUEST_LINE_BYTES_MAX) {
-        refuse(x, 414, "the request target is over 8 KiB");
-        return send_reply(s, c, x);
-    }
+    (void)MHD_get_connection_values_n(c, MHD_HEADER_KIND, take_line, &f);
+    status = framing_check(&f, &head, &why);
+    if (status != 0)
+        return refuse_head(s, c, x, status, why);
+    body = head.chunked || head.content_length > 0;
     exchange_head(x, &head);
-    /* A small rest of a refused request is read first, so that a client that
-     * writes before it reads sees the answer; a large one isn't waited for. */
-    if (x->answered && head.content_length > DRAIN_BYTES_MAX) {
-        x->close = true;
-        return send_reply(s, c, x);
-    }
+    if (x->answered && body)
+        return refuse_body(s, c, x);
+    if (body)
+        watch_body(x->watched);
     return MHD_YES; /* an answer given here would close the connection */
 }
 
-static enum MHD_Result on_body(struct exchange *x, const char *bytes, size_t *n)
+static enum MHD_Result on_body(struct serve *s, struct MHD_Connection *c,
+                               struct exchange *x, const char *bytes, size_t n)
 {
-    bool refused = x->answered;
+    if (x->drains) {
+        x->body_bytes += n;
+        return x->body_bytes - x->refused_bytes > DRAIN_BYTES_MAX ? MHD_NO
+                                                                  : MHD_YES;
+    }
+    exchange_data(x, (str){bytes, n});
+    watch_body_bytes(x->watched, x->body_bytes);
+    return x->answered ? refuse_body(s, c, x) : MHD_YES;
+}
 
-    exchange_data(x, (str){bytes, *n});
-    *n = 0;
-    if (refused &&
-        (x->body_bytes > x->body_bytes_max + DRAIN_BYTES_MAX ||
-         clock_mono_ns() - x->refused_ns > DRAIN_MS_MAX * (int64_t)1000000))
-        return MHD_NO; /* the library takes no answer in mid-body: cut it */
+/* The body is whole and there is no answer yet. */
+static enum MHD_Result on_whole(struct serve *s, struct MHD_Connection *c,
+                                struct exchange *x)
+{
+    watch_answering(x->watched);
+    exchange_ready(x);
+    if (x->answered)
+        return send_reply(s, c, x);
+    if (!x->q.route->writes && x->q.route->body_kind != BODY_MULTIPART) {
+        exchange_read(x);
+        return send_reply(s, c, x);
+    }
+    /* Suspended first: the answer may be there before the call returns. */
+    suspend(s, c);
+    if (x->q.route->writes) {
+        exchange_write(x);
+        return MHD_YES;
+    }
+    if (!exchange_start(x))
+        resume(x);
     return MHD_YES;
 }
 
@@ -287,32 +399,20 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *c,
 {
     struct serve *s = arg;
     struct exchange *x = *context;
+    size_t got = *n;
 
     (void)url;
-    if (x->head.method.p == NULL) {
-        x->head.method = str_of(method);
+    *n = 0;
+    if (!x->head_done) {
+        x->head_done = true;
         return on_head(s, c, x, method, version);
     }
-    if (*n > 0)
-        return on_body(x, bytes, n);
-    if (!x->answered)
-        exchange_ready(x);
-    if (x->answered)
-        return send_reply(s, c, x);
-    /* Suspended first: the answer may be there before the call returns. */
-    if (x->q.route->writes || x->q.route->body_kind == BODY_MULTIPART) {
-        MHD_suspend_connection(c);
-        if (x->q.route->writes) {
-            exchange_write(x);
-        } else {
-            exchange_read(x);
-            if (!exchange_waits(x))
-                resume(x);
-        }
-        return MHD_YES;
-    }
-    exchange_read(x);
-    return send_reply(s, c, x);
+    if (got > 0)
+        return on_body(s, c, x, bytes, got);
+    if (x->drains)
+        return watch_take_back(s->watch, x->watched) ? send_reply(s, c, x)
+                                                     : MHD_NO;
+    return x->answered ? send_reply(s, c, x) : on_whole(s, c, x);
 }
 
 /* Paths stay encoded until they are split. */
@@ -325,65 +425,13 @@ static size_t keep_encoded(void *arg, struct MHD_Connection *c, char *s)
 
 /* ---- start and stop ---- */
 
-static rc open_listener(const struct serve_opts *o, struct serve *s,
-                        struct arena *out, str *url, struct err *e)
-{
-    char address[64], port[8], name[INET6_ADDRSTRLEN + 2];
-    struct addrinfo hints = {.ai_flags =
-                                 AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE,
-                             .ai_socktype = SOCK_STREAM},
-                    *found = NULL;
-    struct sockaddr_storage bound = {0};
-    socklen_t bound_n = sizeof bound;
-    int on = 1;
-    bool v6;
-    rc code = RC_OK;
-
-    (void)snprintf(address, sizeof address, STR_FMT, STR_ARG(o->address));
-    (void)snprintf(port, sizeof port, "%u", (unsigned)o->port);
-    if (getaddrinfo(address, port, &hints, &found) != 0)
-        return err_set(e, RC_INVALID, "%s is no numeric address", address);
-    v6 = found->ai_family == AF_INET6;
-    s->listener =
-        socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (s->listener < 0) {
-        code = err_errno(e, RC_IO, errno, "cannot open a socket");
-        goto done;
-    }
-    (void)setsockopt(s->listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (bind(s->listener, found->ai_addr, found->ai_addrlen) != 0 ||
-        listen(s->listener, 1024) != 0) {
-        code = err_errno(e, errno == EADDRINUSE ? RC_BUSY : RC_IO, errno,
-                         "cannot listen on %s port %u", address,
-                         (unsigned)o->port);
-        goto done;
-    }
-    (void)getsockname(s->listener, (struct sockaddr *)&bound, &bound_n);
-    if (v6) {
-        const struct sockaddr_in6 *in = (const void *)&bound;
-
-        s->loopback = IN6_IS_ADDR_LOOPBACK(&in->sin6_addr);
-        (void)inet_ntop(AF_INET6, &in->sin6_addr, name, sizeof name);
-        *url = arena_fmt(out, "http://[%s]:%u", name, ntohs(in->sin6_port));
-    } else {
-        const struct sockaddr_in *in = (const void *)&bound;
-
-        s->loopback = (ntohl(in->sin_addr.s_addr) >> 24) == 127;
-        (void)inet_ntop(AF_INET, &in->sin_addr, name, sizeof name);
-        *url = arena_fmt(out, "http://%s:%u", name, ntohs(in->sin_port));
-    }
-done:
-    freeaddrinfo(found);
-    return code;
-}
-
 static unsigned threads_of(const struct serve_opts *o)
 {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
 
     if (o->threads > 0)
         return o->threads < 2 ? 2 : o->threads;
-    return cores < 2 ? 2 : (unsigned)cores;
+    return cores < THREADS_MIN ? THREADS_MIN : (unsigned)cores;
 }
 
 static struct MHD_Daemon *start_daemon(struct serve *s,
@@ -395,13 +443,22 @@ static struct MHD_Daemon *start_daemon(struct serve *s,
     return MHD_start_daemon(
         MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC | MHD_ALLOW_SUSPEND_RESUME |
             MHD_USE_TURBO,
-        0, NULL, NULL, on_request, s, MHD_OPTION_LISTEN_SOCKET, s->listener,
+        0, NULL, NULL, on_request, s, MHD_OPTION_LISTEN_SOCKET, s->listener.fd,
         MHD_OPTION_THREAD_POOL_SIZE, threads_of(o), MHD_OPTION_CONNECTION_LIMIT,
         connections, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)CONNECTION_IDLE_S,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY_BYTES,
         MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_URI_LOG_CALLBACK, on_target,
-        s, MHD_OPTION_NOTIFY_COMPLETED, on_end, s, MHD_OPTION_UNESCAPE_CALLBACK,
-        keep_encoded, s, MHD_OPTION_END);
+        s, MHD_OPTION_NOTIFY_COMPLETED, on_end, s, MHD_OPTION_NOTIFY_CONNECTION,
+        on_connection, s, MHD_OPTION_UNESCAPE_CALLBACK, keep_encoded, s,
+        MHD_OPTION_END);
+}
+
+static void drop(struct serve *s)
+{
+    watch_close(s->watch);
+    if (s->listener.fd >= 0)
+        (void)close(s->listener.fd);
+    mem_free(s);
 }
 
 rc serve_start(struct app *a, const struct serve_opts *o, struct arena *out,
@@ -412,36 +469,82 @@ rc serve_start(struct app *a, const struct serve_opts *o, struct arena *out,
 
     *to = NULL;
     s->app = a;
-    s->listener = -1;
-    code = open_listener(o, s, out, url, e);
+    s->listener.fd = -1;
+    s->laid_out = strcmp(MHD_get_version(), LIBRARY_VERSION) == 0;
+    if (!s->laid_out)
+        log_warn("serve",
+                 "libmicrohttpd is %s, not " LIBRARY_VERSION
+                 ": framing is checked by it alone",
+                 MHD_get_version());
+    code = listener_open(o->address, o->port, out, &s->listener, e);
+    if (code == RC_OK)
+        code = watch_open(&s->watch, e);
     if (code == RC_OK) {
         s->daemon = start_daemon(s, o);
         if (s->daemon == NULL)
             code = err_set(e, RC_IO, "cannot start the HTTP server");
     }
     if (code != RC_OK) {
-        if (s->listener >= 0)
-            (void)close(s->listener);
-        mem_free(s);
+        drop(s);
         return code;
     }
+    *url = s->listener.url;
     *to = s;
     return RC_OK;
 }
 
+static int64_t ms_since(int64_t ns)
+{
+    return (clock_mono_ns() - ns) / 1000000;
+}
+
+/* Connections the kernel had taken for us are served too. */
+static void take_last(struct serve *s)
+{
+    struct sockaddr_storage from;
+    socklen_t from_n = sizeof from;
+    int fd;
+
+    (void)MHD_quiesce_daemon(s->daemon);
+    while ((fd = accept4(s->listener.fd, (struct sockaddr *)&from, &from_n,
+                         SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0) {
+        (void)MHD_add_connection(s->daemon, fd, (struct sockaddr *)&from,
+                                 from_n);
+        from_n = sizeof from;
+    }
+    (void)close(s->listener.fd);
+    s->listener.fd = -1;
+}
+
+static bool is_quiet(struct serve *s, int64_t begin_ns)
+{
+    if (atomic_load(&s->in_flight) > 0)
+        return false;
+    return atomic_load(&s->connections) == 0 ||
+           (ms_since(atomic_load(&s->last_end_ns)) >= STOP_QUIET_MS &&
+            ms_since(begin_ns) >= STOP_QUIET_MS);
+}
+
 void serve_drain_and_stop(struct serve *s)
 {
-    int64_t until = clock_mono_ns() + DRAIN_STOP_MS * (int64_t)1000000;
-    MHD_socket listener;
+    int64_t begin_ns = clock_mono_ns();
 
     if (s == NULL)
         return;
     atomic_store(&s->draining, true);
-    listener = MHD_quiesce_daemon(s->daemon);
-    while (atomic_load(&s->in_flight) > 0 && clock_mono_ns() < until)
+    clock_sleep_ms(STOP_NOTICE_MS);
+    take_last(s);
+    while (!is_quiet(s, begin_ns) && ms_since(begin_ns) < STOP_MS_MAX)
         clock_sleep_ms(5);
+    while (atomic_load(&s->suspended) > 0 &&
+           ms_since(begin_ns) < STOP_SUSPENDED_MS_MAX)
+        clock_sleep_ms(5);
+    if (atomic_load(&s->suspended) > 0) {
+        /* The library can't be stopped under them, and they hold the app. What
+         * was acknowledged is on the disk. */
+        log_error("serve", "requests still wait for the disk: ending anyway");
+        _exit(1);
+    }
     MHD_stop_daemon(s->daemon);
-    if (listener != MHD_INVALID_SOCKET)
-        (void)close(listener);
-    mem_free(s);
+    drop(s);
 }

@@ -158,7 +158,7 @@ def test_a_form_without_its_end_is_refused(server, base, unchanged):
     body = raw_form() + b"the bytes"
     with connect(server) as s:
         s.sendall(head(server, base, len(body)) + body)
-        assert s.recv(100).startswith(b"HTTP/1.1 400")
+        assert s.recv(100).startswith(b"HTTP/1.1 422")
 
 
 def test_a_declared_length_over_the_limit_is_413_at_the_headers(start_server):
