@@ -18,7 +18,7 @@ import uuid
 import httpx
 import pytest
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+ROOT = pathlib.Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
 KNOWD = os.environ.get("KNOWD", str(ROOT / "build/release/knowd"))
 ADMIN_KEY = "e2e-admin-key-0123456789-0123456789"
