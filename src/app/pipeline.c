@@ -15,13 +15,13 @@
 #include "base/mem.h"
 #include "base/rng.h"
 
-#define LEASE_MAX 128
+#define LEASE_MAX 512
 /* A lease grows while it is worked off faster than this, and shrinks above
  * four times as much: no worker sits on what another could do. */
-#define LEASE_MS 100
+#define LEASE_MS 200
 /* A batch ends at what comes first. */
-#define BATCH_MS 200
-#define BATCH_TEXT_BYTES (4 * MIB)
+#define BATCH_MS 400
+#define BATCH_TEXT_BYTES (8 * MIB)
 #define BATCH_BYTES (32 * MIB)
 /* From this try on an item shares no batch, so that it alone is blamed. */
 #define ALONE_ATTEMPTS 3

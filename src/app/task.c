@@ -102,14 +102,18 @@ static rc blob_keep(struct app *a, str bytes, struct blob_writer **w,
     return blob_end(*w, ref, e);
 }
 
+/* A text that is the original to the byte is the original's body once more. */
 static rc text_keep(struct app *a, struct task *t, const struct doc *d,
-                    struct err *e)
+                    str original, struct err *e)
 {
     struct buf blocks = {0};
-    rc code;
+    rc code = RC_OK;
 
-    if ((code = blob_keep(a, d->text, &t->text, &t->text_ref, e)) == RC_OK &&
-        (code = doc_encode_blocks(d, &blocks, e)) == RC_OK)
+    if (original.n > 0 && str_eq(original, d->text))
+        t->text_ref = t->version.original;
+    else
+        code = blob_keep(a, d->text, &t->text, &t->text_ref, e);
+    if (code == RC_OK && (code = doc_encode_blocks(d, &blocks, e)) == RC_OK)
         code = blob_keep(a, buf_str(&blocks), &t->blocks, &t->blocks_ref, e);
     buf_close(&blocks);
     return code;
@@ -143,7 +147,7 @@ static rc text_extract(struct app *a, struct task *t, struct extract_session *s,
         task_failed(t, OUTCOME_ERRORS[d->outcome]);
         if (t->note.n > 0)
             t->error = t->note;
-    } else if ((code = text_keep(a, t, d, e)) != RC_OK) {
+    } else if ((code = text_keep(a, t, d, in.bytes, e)) != RC_OK) {
         return code;
     }
     step_end(t, arena_fmt(keep, "{\"bytes\":%llu}", bytes),
@@ -374,7 +378,7 @@ static rc finish_new(struct db *db, struct task *t, struct version_row *v,
     rc code;
 
     if ((code = state_decide(db, v, d, tmp, &former, &state, e)) != RC_OK ||
-        (code = blob_use(db, t->text, e)) != RC_OK ||
+        (t->text != NULL && (code = blob_use(db, t->text, e)) != RC_OK) ||
         (code = blob_use(db, t->blocks, e)) != RC_OK)
         return code;
     v->state = state;
@@ -433,7 +437,7 @@ static rc finish_done(struct app *a, struct db *db, struct task *t,
     bool open = v->state == VERSION_PENDING || v->state == VERSION_PROCESSING;
     rc code = RC_OK;
 
-    if (open && t->text != NULL)
+    if (open && t->blocks != NULL)
         code = finish_new(db, t, v, d, tmp, now, e);
     else if (version_is_indexed(v))
         code = finish_again_indexed(db, t, v, e);
@@ -487,7 +491,7 @@ rc task_finish(struct app *a, struct db *db, struct task *t, struct err *e)
 
 void task_count(struct app *a, const struct task *t)
 {
-    if (t->fate == FATE_DONE && t->text != NULL)
+    if (t->fate == FATE_DONE && t->blocks != NULL)
         atomic_fetch_add(&a->count.documents_indexed, 1);
     else if (t->fate == FATE_FAILED)
         atomic_fetch_add(&a->count.documents_failed, 1);

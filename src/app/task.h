@@ -44,7 +44,8 @@ struct task {
     enum extract_outcome outcome;
     str note, mime;
     uint32_t extractor_version;
-    struct blob_writer *text, *blocks; /* NULL: indexed again from the store */
+    /* NULL: indexed again from the store; text also: it is the original */
+    struct blob_writer *text, *blocks;
     struct blob_ref text_ref, blocks_ref;
     uint64_t chunks, tokens;
 };

@@ -88,6 +88,10 @@ static size_t wide_stop(str s, size_t at)
 /* A line shorter than this was not wrapped: its end means something. */
 #define WRAPPED_LINE_BYTES 50
 
+/* Bytes that sentence_end looks at. */
+static const bool MAY_END[256] = {['\n'] = true, ['.'] = true,  ['!'] = true,
+                                  ['?'] = true,  [0xe3] = true, [0xef] = true};
+
 /* Where the sentence that starts at s.p[at] ends; *cut is what stands behind. */
 static size_t sentence_end(str s, size_t at, enum cut *cut)
 {
@@ -95,6 +99,8 @@ static size_t sentence_end(str s, size_t at, enum cut *cut)
 
     *cut = CUT_SENTENCE;
     for (; at < s.n; at++) {
+        if (!MAY_END[(uint8_t)s.p[at]])
+            continue;
         switch (s.p[at]) {
         case '\n':
             *cut = at - line < WRAPPED_LINE_BYTES ? CUT_SENTENCE : CUT_WRAP;

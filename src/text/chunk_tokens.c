@@ -30,13 +30,23 @@ enum kind {
     KIND_WIDE  /* a space of more than one byte */
 };
 
+static bool ascii_letter(uint8_t c)
+{
+    return (uint8_t)((c | 0x20) - 'a') < 26;
+}
+
+static bool ascii_digit(uint8_t c)
+{
+    return (uint8_t)(c - '0') < 10;
+}
+
 static enum kind ascii_kind(uint8_t c)
 {
     if (c <= ' ')
         return KIND_SPACE;
-    if ((c | 0x20) >= 'a' && (c | 0x20) <= 'z')
+    if (ascii_letter(c))
         return KIND_LETTER;
-    return c >= '0' && c <= '9' ? KIND_DIGIT : KIND_SIGN;
+    return ascii_digit(c) ? KIND_DIGIT : KIND_SIGN;
 }
 
 static enum kind kind_of(uint32_t cp)
@@ -103,7 +113,7 @@ static size_t skip_space(str s, size_t at)
 
 bool run_next(str s, size_t *at, struct run *r)
 {
-    size_t start = skip_space(s, *at), end, next, n = 1, marks = 0;
+    size_t start = skip_space(s, *at), end, first_end, next, n = 1, marks = 0;
     enum kind kind, k;
     uint32_t cp;
 
@@ -111,7 +121,14 @@ bool run_next(str s, size_t *at, struct run *r)
         .start = start, .gap = gap_cost(start - *at), .spaced = start > *at};
     if (start == s.n)
         return false;
-    kind = kind_at(s, start, &end, &cp);
+    kind = kind_at(s, start, &first_end, &cp);
+    end = first_end;
+    /* Nearly all text is this. */
+    while (kind == KIND_LETTER && end < s.n && ascii_letter((uint8_t)s.p[end]))
+        end++;
+    while (kind == KIND_DIGIT && end < s.n && ascii_digit((uint8_t)s.p[end]))
+        end++;
+    n += end - first_end;
     r->apart = kind == KIND_WIDE || (kind == KIND_SIGN && apart(cp));
     r->cost = kind == KIND_SIGN ? hangul(cp) ? HANGUL_COST : COST_TOKEN : 0;
     while ((k = kind_at(s, end, &next, &cp)) == KIND_MARK ||
