@@ -119,6 +119,21 @@ static void a_moved_clock_ends_waits(void **state)
     assert_int_equal(pthread_cond_destroy(&never), 0);
 }
 
+/* Or a signal that comes while a slice ends would be waited for in vain. */
+static void a_wait_on_a_moved_clock_lets_its_caller_look(void **state)
+{
+    pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    pthread_cond_t never;
+
+    (void)state;
+    clock_test_advance(0);
+    clock_cond_init(&never);
+    assert_int_equal(pthread_mutex_lock(&lock), 0);
+    assert_true(clock_cond_wait(&never, &lock, INT64_MAX));
+    assert_int_equal(pthread_mutex_unlock(&lock), 0);
+    assert_int_equal(pthread_cond_destroy(&never), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -127,6 +142,7 @@ int main(void)
         cmocka_unit_test(other_texts_are_no_times),
         cmocka_unit_test(both_ways_agree_over_the_calendar),
         cmocka_unit_test(a_moved_clock_ends_waits),
+        cmocka_unit_test(a_wait_on_a_moved_clock_lets_its_caller_look),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
