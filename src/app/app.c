@@ -222,6 +222,19 @@ rc maybe(rc code, bool *there)
     return code == RC_NOTFOUND ? RC_OK : code;
 }
 
+/* A figure that can't be had is zero: the others are still worth showing. */
+static void figures_of_queue(struct app *a, struct app_figures *f)
+{
+    struct db *db;
+
+    if (store_read_begin(a->store, &db, NULL) != RC_OK)
+        return;
+    if (db_items_count(db, &f->items_queued, &f->items_processing, NULL) !=
+        RC_OK)
+        f->items_queued = f->items_processing = 0;
+    store_read_end(db);
+}
+
 void app_figures(struct app *a, struct app_figures *f)
 {
     struct store_stats st;
@@ -246,5 +259,6 @@ void app_figures(struct app *a, struct app_figures *f)
         .index_merges = es.merges,
         .bases_open = es.bases_open,
     };
+    figures_of_queue(a, f);
     extract_figures(a->extractor, &f->extract_children, &f->extract_crashes);
 }

@@ -470,6 +470,22 @@ rc db_items_lease(struct db *db, size_t max, int64_t now_ms, struct arena *out,
     return code;
 }
 
+rc db_items_count(struct db *db, uint64_t *queued, uint64_t *leased,
+                  struct err *e)
+{
+    struct q q =
+        q_open(db, "SELECT count(*) FILTER (WHERE status = 0),"
+                   " count(*) FILTER (WHERE status = 1)"
+                   " FROM item INDEXED BY item_queue WHERE status < 2");
+
+    *queued = *leased = 0;
+    if (q_row(&q)) {
+        *queued = q_get_uint(&q);
+        *leased = q_get_uint(&q);
+    }
+    return q_end(&q, e);
+}
+
 rc db_items_unlease(struct db *db, uint64_t *n, struct err *e)
 {
     struct arena *tmp = arena_open();

@@ -431,6 +431,9 @@ rc db_item_list(struct db *db, uuid tenant, uuid job, uint32_t from,
 rc db_items_lease(struct db *db, size_t max, int64_t now_ms, struct arena *out,
                   struct item_row **v, size_t *n, int64_t *next_ms,
                   struct err *e);
+/* How many wait and how many are leased, of all bases: for figures. */
+rc db_items_count(struct db *db, uint64_t *queued, uint64_t *leased,
+                  struct err *e);
 /* At start: what a dead process had leased is queued again. */
 rc db_items_unlease(struct db *db, uint64_t *n, struct err *e);
 /* Failed items of the job are queued again; their versions pending. */
