@@ -23,6 +23,9 @@
 #define BATCH_MS 400
 #define BATCH_TEXT_BYTES (8 * MIB)
 #define BATCH_BYTES (32 * MIB)
+/* Bodies from here on take long enough for somebody to see that they are being
+ * worked on; smaller ones go from pending to their end. */
+#define SHOWN_BYTES_MIN (256 * KIB)
 /* From this try on an item shares no batch, so that it alone is blamed. */
 #define ALONE_ATTEMPTS 3
 #define ATTEMPTS_MAX 5
@@ -82,7 +85,7 @@ struct turn {
     struct lease *next;         /* NULL: no lease */
 };
 
-/* The rows a task needs, and the mark that it is being worked on. */
+/* The rows a task needs, and for large ones the mark that it is worked on. */
 static rc task_lease(struct task *t, struct db *db, struct arena *out,
                      struct err *e)
 {
@@ -97,7 +100,8 @@ static rc task_lease(struct task *t, struct db *db, struct arena *out,
                                      t->version.document, out, &t->document, e),
                      &there);
     t->gone = !there;
-    if (code != RC_OK || t->gone || t->version.state != VERSION_PENDING)
+    if (code != RC_OK || t->gone || t->version.state != VERSION_PENDING ||
+        t->version.original.bytes < SHOWN_BYTES_MIN)
         return code;
     t->version.state = VERSION_PROCESSING;
     if ((code = db_version_update(db, &t->version, e)) != RC_OK ||

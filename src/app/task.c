@@ -266,6 +266,8 @@ static rc logs_put(struct db *db, const struct task *t, struct err *e)
             db_log_put(db,
                        &(struct log_row){
                            .id = uuid_new(),
+                           .base = t->item.base,
+                           .tenant = t->item.tenant,
                            .job = t->item.job,
                            .document = t->version.document,
                            .task = str_of(STEP_NAMES[s]),

@@ -103,8 +103,12 @@ rc db_base_update(struct db *db, const struct base_row *b, struct err *e)
 rc db_base_get(struct db *db, uuid tenant, uuid id, struct arena *out,
                struct base_row *b, struct err *e)
 {
-    struct q q = q_open(db, BASE_SELECT " WHERE b.tenant = ?1 AND b.id = ?2");
+    struct q q;
+    rc code = tallies_write(db, e);
 
+    if (code != RC_OK)
+        return code;
+    q = q_open(db, BASE_SELECT " WHERE b.tenant = ?1 AND b.id = ?2");
     q_uuid(&q, tenant);
     q_uuid(&q, id);
     if (q_row(&q))
@@ -116,9 +120,13 @@ rc db_base_get(struct db *db, uuid tenant, uuid id, struct arena *out,
 rc db_base_by_name(struct db *db, uuid tenant, str name, struct arena *out,
                    struct base_row *b, struct err *e)
 {
-    struct q q = q_open(db, BASE_SELECT " WHERE b.tenant = ?1 AND name = ?2"
-                                        " ORDER BY b.id LIMIT 1");
+    struct q q;
+    rc code = tallies_write(db, e);
 
+    if (code != RC_OK)
+        return code;
+    q = q_open(db, BASE_SELECT " WHERE b.tenant = ?1 AND name = ?2"
+                               " ORDER BY b.id LIMIT 1");
     q_uuid(&q, tenant);
     q_text(&q, name);
     if (q_row(&q))
@@ -130,12 +138,16 @@ rc db_base_list(struct db *db, uuid tenant, struct page_req p,
                 struct arena *out, struct base_row **v, size_t *n, bool *more,
                 struct err *e)
 {
-    struct q q = q_open(db, BASE_SELECT " WHERE b.tenant = ?1 AND b.id < ?2"
-                                        " ORDER BY b.id DESC LIMIT ?3");
+    struct q q;
     size_t cap = 0;
+    rc code = tallies_write(db, e);
 
     *v = NULL;
     *n = 0;
+    if (code != RC_OK)
+        return code;
+    q = q_open(db, BASE_SELECT " WHERE b.tenant = ?1 AND b.id < ?2"
+                               " ORDER BY b.id DESC LIMIT ?3");
     q_uuid(&q, tenant);
     q_before(&q, p.before);
     q_uint(&q, p.limit + 1);
@@ -178,35 +190,29 @@ rc db_base_tenant(struct db *db, uuid base, uuid *tenant, struct err *e)
 
 /* ---- counters ---- */
 
-/* +1 and -1 by state, so that a statement without branches counts. */
-static void bind_deltas(struct q *q, enum version_state from,
-                        enum version_state to)
+rc base_tally_write(struct db *db, const struct tally *t, struct err *e)
 {
-    for (unsigned i = 0; i < VERSION_STATE_COUNT; i++)
-        q_int(q, (i == (unsigned)to) - (i == (unsigned)from));
-}
-
-rc base_count(struct db *db, uuid base, enum version_state from,
-              enum version_state to, struct err *e)
-{
-    struct q q;
-
-    if (from == to)
-        return RC_OK;
-    q = q_open(db, "UPDATE base_state SET n0 = n0 + ?2, n1 = n1 + ?3,"
+    struct q q =
+        q_open(db, "UPDATE base_state SET n0 = n0 + ?2, n1 = n1 + ?3,"
                    " n2 = n2 + ?4, n3 = n3 + ?5, n4 = n4 + ?6, n5 = n5 + ?7,"
                    " n6 = n6 + ?8 WHERE base = ?1");
-    q_uuid(&q, base);
-    bind_deltas(&q, from, to);
+
+    q_uuid(&q, t->base);
+    for (size_t i = 0; i < TALLY_COUNTS; i++)
+        q_int(&q, t->deltas[i]);
     return q_run(&q, NULL, e);
 }
 
 rc db_document_states(struct db *db, uuid tenant, uuid base,
                       uint64_t counts[VERSION_STATE_COUNT], struct err *e)
 {
-    struct q q = q_open(db, "SELECT n0, n1, n2, n3, n4, n5, n6 FROM base_state"
-                            " WHERE base = ?1 AND tenant = ?2 AND deleted = 0");
+    struct q q;
+    rc code = tallies_write(db, e);
 
+    if (code != RC_OK)
+        return code;
+    q = q_open(db, "SELECT n0, n1, n2, n3, n4, n5, n6 FROM base_state"
+                   " WHERE base = ?1 AND tenant = ?2 AND deleted = 0");
     q_uuid(&q, base);
     q_uuid(&q, tenant);
     if (q_row(&q)) {

@@ -9,10 +9,12 @@ void changes_begin_group(struct db *db)
     db->group_bytes = 0;
     db->changes = NULL;
     db->raised = NULL;
+    db->tallies = NULL;
     db->touched = NULL;
     db->freed = NULL;
     db->changes_n = db->changes_cap = 0;
     db->raised_n = db->raised_cap = 0;
+    db->tallies_n = db->tallies_cap = 0;
     db->touched_n = db->touched_cap = 0;
     db->freed_n = db->freed_cap = 0;
 }
@@ -20,6 +22,7 @@ void changes_begin_group(struct db *db)
 struct changes_mark changes_begin_write(struct db *db)
 {
     db->raised_n = 0;
+    db->tallies_n = 0;
     db->touched_n = 0;
     return (struct changes_mark){db->changes_n, db->freed_n};
 }

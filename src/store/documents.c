@@ -65,7 +65,7 @@ rc db_document_put(struct db *db, const struct document_row *d, struct err *e)
     if (code == RC_OK)
         code = object_put(db, d->id, d->tenant, OBJECT_DOCUMENT, d->base, e);
     if (code == RC_OK)
-        code = base_count(db, d->base, VERSION_GONE, d->state, e);
+        tally_move(db, d->base, UUID_NIL, VERSION_GONE, d->state);
     return code;
 }
 
@@ -103,9 +103,9 @@ rc db_document_update(struct db *db, const struct document_row *d,
     q_uuid(&q, d->active_version);
     q_int(&q, d->updated_ms);
     code = q_run(&q, NULL, e);
-    if (code != RC_OK)
-        return code;
-    return base_count(db, d->base, was, d->state, e);
+    if (code == RC_OK)
+        tally_move(db, d->base, UUID_NIL, was, d->state);
+    return code;
 }
 
 rc db_document_get(struct db *db, uuid tenant, uuid base, uuid id,
@@ -209,9 +209,9 @@ rc db_document_delete(struct db *db, uuid tenant, uuid base, uuid id,
     if (code == RC_OK)
         code = note_gone(db, base, id, e);
     if (code == RC_OK)
-        code = base_count(db, base, was, VERSION_GONE, e);
-    if (code == RC_OK)
         code = document_drop(db, tenant, base, id, e);
+    if (code == RC_OK)
+        tally_move(db, base, UUID_NIL, was, VERSION_GONE);
     return code;
 }
 

@@ -106,9 +106,13 @@ rc db_job_put(struct db *db, const struct job_row *j, struct err *e)
 rc db_job_get(struct db *db, uuid tenant, uuid base, uuid id, struct arena *out,
               struct job_row *j, struct err *e)
 {
-    struct q q = q_open(db, "SELECT " JOB_COLUMNS " FROM job"
-                            " WHERE base = ?1 AND id = ?2 AND tenant = ?3");
+    struct q q;
+    rc code = tallies_write(db, e);
 
+    if (code != RC_OK)
+        return code;
+    q = q_open(db, "SELECT " JOB_COLUMNS " FROM job"
+                   " WHERE base = ?1 AND id = ?2 AND tenant = ?3");
     q_uuid(&q, base);
     q_uuid(&q, id);
     q_uuid(&q, tenant);
@@ -124,7 +128,12 @@ rc db_job_list(struct db *db, uuid tenant, uuid base, unsigned statuses,
     unsigned completed = 1u << JOB_COMPLETED;
     struct q q;
     size_t cap = 0;
+    rc code = tallies_write(db, e);
 
+    *v = NULL;
+    *n = 0;
+    if (code != RC_OK)
+        return code;
     /* Without the completed ones the small index serves. */
     if (statuses != 0 && (statuses & completed) == 0)
         q = q_open(db, "SELECT " JOB_COLUMNS " FROM job INDEXED BY job_open"
@@ -136,8 +145,6 @@ rc db_job_list(struct db *db, uuid tenant, uuid base, unsigned statuses,
                        " WHERE base = ?1 AND id < ?2 AND tenant = ?3"
                        " AND (?4 >> status) & 1 = 1"
                        " ORDER BY id DESC LIMIT ?5");
-    *v = NULL;
-    *n = 0;
     q_uuid(&q, base);
     q_before(&q, p.before);
     q_uuid(&q, tenant);
@@ -153,15 +160,15 @@ rc db_job_list(struct db *db, uuid tenant, uuid base, unsigned statuses,
     return q_end(&q, e);
 }
 
-/* A job's figures while one of its items moves. */
-struct tally {
+/* A job's figures and what follows from them. */
+struct figures {
     uint64_t counts[JOB_STATUS_COUNT];
     enum job_status status;
     int64_t started_ms, completed_ms;
 };
 
-static rc tally_read(struct db *db, uuid base, uuid job, struct tally *t,
-                     struct err *e)
+static rc figures_read(struct db *db, uuid base, uuid job, struct figures *f,
+                       struct err *e)
 {
     struct q q = q_open(db, "SELECT n0, n1, n2, n3, n4, n5, n6, status,"
                             " started_ms, completed_ms FROM job"
@@ -171,71 +178,58 @@ static rc tally_read(struct db *db, uuid base, uuid job, struct tally *t,
     q_uuid(&q, job);
     if (q_row(&q)) {
         for (size_t i = 0; i < JOB_STATUS_COUNT; i++)
-            t->counts[i] = q_get_uint(&q);
-        t->status = (enum job_status)q_get_u32(&q);
-        t->started_ms = q_get_int(&q);
-        t->completed_ms = q_get_int(&q);
+            f->counts[i] = q_get_uint(&q);
+        f->status = (enum job_status)q_get_u32(&q);
+        f->started_ms = q_get_int(&q);
+        f->completed_ms = q_get_int(&q);
     }
     return q_end_one(&q, "job", e);
 }
 
-static rc tally_write(struct db *db, uuid base, uuid job, const struct tally *t,
-                      int64_t now_ms, struct err *e)
+static rc figures_write(struct db *db, uuid base, uuid job,
+                        const struct figures *f, int64_t now_ms, struct err *e)
 {
     struct q q = q_open(db, "UPDATE job SET n0 = ?3, n1 = ?4, n2 = ?5,"
                             " n3 = ?6, n4 = ?7, n5 = ?8, n6 = ?9,"
-                            " updated_ms = ?10 WHERE base = ?1 AND id = ?2");
+                            " updated_ms = ?10, status = ?11, started_ms = ?12,"
+                            " completed_ms = ?13 WHERE base = ?1 AND id = ?2");
     q_uuid(&q, base);
     q_uuid(&q, job);
     for (size_t i = 0; i < JOB_STATUS_COUNT; i++)
-        q_uint(&q, t->counts[i]);
+        q_uint(&q, f->counts[i]);
     q_int(&q, now_ms);
+    q_int(&q, f->status);
+    q_int(&q, f->started_ms);
+    q_int(&q, f->completed_ms);
     return q_run(&q, NULL, e);
 }
 
-/* Apart from the counts, since it also moves the job in its index. */
-static rc status_write(struct db *db, uuid base, uuid job,
-                       const struct tally *t, struct err *e)
+rc job_tally_write(struct db *db, const struct tally *t, struct err *e)
 {
-    struct q q = q_open(db, "UPDATE job SET status = ?3, started_ms = ?4,"
-                            " completed_ms = ?5 WHERE base = ?1 AND id = ?2");
-    q_uuid(&q, base);
-    q_uuid(&q, job);
-    q_int(&q, t->status);
-    q_int(&q, t->started_ms);
-    q_int(&q, t->completed_ms);
-    return q_run(&q, NULL, e);
+    int64_t now_ms = clock_wall_ms();
+    struct figures f;
+    rc code = figures_read(db, t->base, t->job, &f, e);
+
+    if (code != RC_OK)
+        return code;
+    for (size_t i = 0; i < JOB_STATUS_COUNT; i++) {
+        /* A count below none is damage; it must not wrap. */
+        if (t->deltas[i] < 0 && f.counts[i] < (uint64_t)-t->deltas[i])
+            f.counts[i] = 0;
+        else
+            f.counts[i] += (uint64_t)t->deltas[i];
+    }
+    f.status = job_status_of(f.counts);
+    if (f.status != JOB_QUEUED && f.started_ms == 0)
+        f.started_ms = now_ms;
+    if (!is_over(f.status))
+        f.completed_ms = 0;
+    else if (f.completed_ms == 0)
+        f.completed_ms = now_ms;
+    return figures_write(db, t->base, t->job, &f, now_ms, e);
 }
 
 #define STATUS_NONE JOB_STATUS_COUNT
-
-/* One item of the job goes from one status to another. */
-static rc job_count(struct db *db, uuid base, uuid job, enum job_status from,
-                    enum job_status to, struct err *e)
-{
-    int64_t now_ms = clock_wall_ms();
-    enum job_status was;
-    struct tally t = {0};
-    rc code;
-
-    if (from == to)
-        return RC_OK;
-    code = tally_read(db, base, job, &t, e);
-    if (code != RC_OK)
-        return code;
-    if (from < JOB_STATUS_COUNT && t.counts[from] > 0)
-        t.counts[from]--;
-    t.counts[to]++;
-    was = t.status;
-    t.status = job_status_of(t.counts);
-    if (t.status != JOB_QUEUED && t.started_ms == 0)
-        t.started_ms = now_ms;
-    t.completed_ms = is_over(t.status) ? now_ms : 0;
-    code = tally_write(db, base, job, &t, now_ms, e);
-    if (code != RC_OK || t.status == was)
-        return code;
-    return status_write(db, base, job, &t, e);
-}
 
 /* ---- items ---- */
 
@@ -299,9 +293,9 @@ rc db_item_put(struct db *db, const struct item_row *i, struct err *e)
     q_text_or_null(&q, i->title);
     bind_progress(&q, i);
     code = q_run(&q, NULL, e);
-    if (code != RC_OK)
-        return code;
-    return job_count(db, i->base, i->job, STATUS_NONE, i->status, e);
+    if (code == RC_OK)
+        tally_move(db, i->base, i->job, STATUS_NONE, i->status);
+    return code;
 }
 
 rc db_item_update(struct db *db, const struct item_row *i, struct err *e)
@@ -328,9 +322,9 @@ rc db_item_update(struct db *db, const struct item_row *i, struct err *e)
     q_int(&q, i->index);
     bind_progress(&q, i);
     code = q_run(&q, NULL, e);
-    if (code != RC_OK)
-        return code;
-    return job_count(db, i->base, i->job, was, i->status, e);
+    if (code == RC_OK)
+        tally_move(db, i->base, i->job, was, i->status);
+    return code;
 }
 
 rc db_item_get(struct db *db, uuid job, uint32_t index, struct arena *out,
@@ -579,13 +573,12 @@ rc db_log_put(struct db *db, const struct log_row *l, struct err *e)
     struct q q = q_open(
         db, "INSERT INTO log(base, job, id, tenant, document, task, status,"
             " input, output, error, started_ms, completed_ms, duration_us)"
-            " SELECT base, id, ?2, tenant, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10,"
-            " ?11 FROM object WHERE id = ?1 AND kind = 6");
-    uint64_t changed;
-    rc code;
+            " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)");
 
+    q_uuid(&q, l->base);
     q_uuid(&q, l->job);
     q_uuid(&q, l->id);
+    q_uuid(&q, l->tenant);
     q_uuid(&q, l->document);
     q_text(&q, l->task);
     q_text(&q, l->status);
@@ -595,28 +588,30 @@ rc db_log_put(struct db *db, const struct log_row *l, struct err *e)
     q_int(&q, l->started_ms);
     q_int(&q, l->completed_ms);
     q_int(&q, l->duration_us);
-    code = q_run(&q, &changed, e);
-    if (code == RC_OK && changed == 0)
-        return err_set(e, RC_NOTFOUND, "no such job");
-    return code;
+    return q_run(&q, NULL, e);
 }
+
+#define LOG_SELECT                                                  \
+    "SELECT id, job, document, task, status, input, output, error," \
+    " started_ms, completed_ms, duration_us FROM log WHERE base ="  \
+    " (SELECT base FROM object WHERE id = ?1 AND kind = 6 AND tenant = ?2)"
 
 rc db_log_list(struct db *db, uuid tenant, uuid job, uuid document,
                struct arena *out, struct log_row **v, size_t *n, struct err *e)
 {
-    struct q q = q_open(
-        db, "SELECT id, job, document, task, status, input, output, error,"
-            " started_ms, completed_ms, duration_us FROM log WHERE base ="
-            " (SELECT base FROM object WHERE id = ?1 AND kind = 6"
-            "  AND tenant = ?2)"
-            " AND job = ?1 AND (?3 IS NULL OR document = ?3) ORDER BY id");
+    /* One statement would hide the document from the index. */
+    struct q q = uuid_is_nil(document)
+                     ? q_open(db, LOG_SELECT " AND job = ?1 ORDER BY id")
+                     : q_open(db, LOG_SELECT " AND job = ?1 AND document = ?3"
+                                             " ORDER BY id");
     size_t cap = 0;
 
     *v = NULL;
     *n = 0;
     q_uuid(&q, job);
     q_uuid(&q, tenant);
-    q_uuid(&q, document);
+    if (!uuid_is_nil(document))
+        q_uuid(&q, document);
     while (q_row(&q)) {
         struct log_row l = {0};
 

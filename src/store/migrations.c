@@ -111,11 +111,11 @@ static const char *const SCHEMA_1[] = {
 
     "CREATE TABLE log("
     " base BLOB NOT NULL, job BLOB NOT NULL, id BLOB NOT NULL,"
-    " tenant BLOB NOT NULL, document BLOB, task TEXT NOT NULL,"
+    " tenant BLOB NOT NULL, document BLOB NOT NULL, task TEXT NOT NULL,"
     " status TEXT NOT NULL, input TEXT, output TEXT, error TEXT,"
     " started_ms INTEGER NOT NULL, completed_ms INTEGER NOT NULL,"
     " duration_us INTEGER NOT NULL,"
-    " PRIMARY KEY(base, job, id)) STRICT, WITHOUT ROWID;",
+    " PRIMARY KEY(base, job, document, id)) STRICT, WITHOUT ROWID;",
 
     "CREATE TABLE segment("
     " base BLOB NOT NULL, id INTEGER NOT NULL, tenant BLOB NOT NULL,"

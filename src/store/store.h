@@ -282,7 +282,7 @@ struct item_row {
 };
 
 struct log_row {
-    uuid id, job, document;
+    uuid id, base, tenant, job, document;   /* base and tenant: to write it */
     str task, status, input, output, error; /* input, output: JSON texts */
     int64_t started_ms, completed_ms, duration_us;
 };

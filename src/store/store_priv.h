@@ -40,6 +40,14 @@ struct raised {
     uint64_t generation;
 };
 
+/* How counters move in a write: of a job's items by status, or (job nil) of a
+ * base's documents by state. */
+#define TALLY_COUNTS 7
+struct tally {
+    uuid base, job;
+    int64_t deltas[TALLY_COUNTS];
+};
+
 struct db {
     struct store *store;
     sqlite3 *conn;
@@ -60,6 +68,8 @@ struct db {
     size_t changes_n, changes_cap;
     struct raised *raised; /* bases whose generation this write has raised */
     size_t raised_n, raised_cap;
+    struct tally *tallies; /* not yet written down */
+    size_t tallies_n, tallies_cap;
     sha256 *touched; /* blobs whose uses may be none at this write's end */
     size_t touched_n, touched_cap;
     sha256 *freed; /* files without a row, once the group is committed */
@@ -194,9 +204,14 @@ void blob_path(const struct store *s, const sha256 *sha,
 rc object_put(struct db *db, uuid id, uuid tenant, enum object_kind kind,
               uuid base, struct err *e) MUST_CHECK;
 rc object_drop(struct db *db, uuid id, struct err *e) MUST_CHECK;
-/* Moves documents between the counters of a base; VERSION_GONE: none. */
-rc base_count(struct db *db, uuid base, enum version_state from,
-              enum version_state to, struct err *e) MUST_CHECK;
+/* Moves one from a counter to another; past the last one is none. */
+void tally_move(struct db *db, uuid base, uuid job, unsigned from, unsigned to);
+/* At a write's end, and before it reads a counter itself. */
+rc tallies_write(struct db *db, struct err *e) MUST_CHECK;
+rc base_tally_write(struct db *db, const struct tally *t,
+                    struct err *e) MUST_CHECK;
+rc job_tally_write(struct db *db, const struct tally *t,
+                   struct err *e) MUST_CHECK;
 /* The document with its versions, uses of bodies and objects; no changes are
  * noted and nothing is counted. */
 rc versions_of(struct db *db, uuid base, uuid document, struct arena *out,

@@ -228,6 +228,8 @@ static rc run_write(struct db *db, struct write *w, struct err *e)
     w->err = (struct err){0};
     w->code = w->run(w, db, &w->err);
     if (w->code == RC_OK && db->hard == RC_OK)
+        w->code = tallies_write(db, &w->err);
+    if (w->code == RC_OK && db->hard == RC_OK)
         w->code = blobs_end_write(db, &w->err);
     if (db->hard == RC_OK && w->code != RC_OK) {
         changes_undo(db, mark);

@@ -145,12 +145,14 @@ static inline void fx_write_done(struct app_write *w)
     fx_wait_end(&((struct fx_write *)w->context)->wait);
 }
 
-static inline rc fx_write(struct fx *f, fx_op *op, void *arg, struct err *e)
+static inline rc fx_write_as(struct fx *f, fx_op *op, void *arg, bool frees,
+                             struct err *e)
 {
-    struct fx_write x = {.write = {.run = fx_write_run, .done = fx_write_done},
-                         .fx = f,
-                         .op = op,
-                         .arg = arg};
+    struct fx_write x = {
+        .write = {.run = fx_write_run, .done = fx_write_done, .frees = frees},
+        .fx = f,
+        .op = op,
+        .arg = arg};
     rc code;
 
     x.write.context = &x;
@@ -161,6 +163,17 @@ static inline rc fx_write(struct fx *f, fx_op *op, void *arg, struct err *e)
     fx_wait_for(&x.wait);
     *e = x.write.err;
     return x.write.code;
+}
+
+static inline rc fx_write(struct fx *f, fx_op *op, void *arg, struct err *e)
+{
+    return fx_write_as(f, op, arg, false, e);
+}
+
+/* One that only deletes: it may run on a full disk. */
+static inline rc fx_delete(struct fx *f, fx_op *op, void *arg, struct err *e)
+{
+    return fx_write_as(f, op, arg, true, e);
 }
 
 /* The same in a read session. */

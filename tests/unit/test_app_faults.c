@@ -392,7 +392,7 @@ static int full_disk(struct fx *f)
     if (child_search(f, b.id, &hits) != RC_OK || hits == 0)
         return FULL_SEARCH;
     for (size_t i = 0; i < docs_n; i++)
-        if (fx_write(f, document_delete_op, &docs[i], &e) != RC_OK) {
+        if (fx_delete(f, document_delete_op, &docs[i], &e) != RC_OK) {
             print_error("delete %zu of %zu: %s\n", i, docs_n, e.text);
             return FULL_DELETE;
         }

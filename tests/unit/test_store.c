@@ -699,6 +699,8 @@ static rc put_log(struct db *db, void *arg, struct err *e)
 
     return db_log_put(db,
                       &(struct log_row){.id = uuid_new(),
+                                        .base = d->f->base,
+                                        .tenant = d->f->tenant,
                                         .job = d->job,
                                         .document = d->document,
                                         .task = STR("extract"),
