@@ -1,0 +1,59 @@
+"""Everything in which the built routes may differ from the vendor's
+description, each with its reason. Nothing else is excused.
+
+Statuses 403, 413, 429 and 507 are not in the description; the contract names
+them as ours. An admin's key within the limits doesn't meet them here.
+"""
+
+K = "/v1/knowledge-base"
+VALID = "positive_data_acceptance"
+
+# (method, path, checks, reason)
+EXCLUSIONS = [
+    ("POST", f"{K}/knowledge-bases/{{kb_id}}/ingest", [VALID],
+     "the description declares no request body, so every request lacks the "
+     "manifest"),
+    ("POST", f"{K}/knowledge-bases", [VALID],
+     "the config's values (chunk_size, top_k, ...) are not in the "
+     "description; a blank name is refused; integers beyond 64 bits are"),
+    ("PUT", f"{K}/knowledge-bases/{{kb_id}}", [VALID],
+     "the same as where bases are made"),
+    ("PATCH", f"{K}/documents/{{doc_id}}", [VALID],
+     "title or metadata has to be given, and a title is not blank"),
+    ("POST", f"{K}/documents/{{doc_id}}/promote", [VALID],
+     "integers beyond 64 bits are refused, also where they aren't looked at"),
+    ("POST", f"{K}/documents/{{doc_id}}/versions/{{version_id}}/release",
+     [VALID], "nothing is ever in quarantine: 400 not_quarantined"),
+    ("POST",
+     f"{K}/documents/{{doc_id}}/versions/{{version_id}}/confirm-quarantine",
+     [VALID], "nothing is ever in quarantine: 400 not_quarantined"),
+    ("POST", f"{K}/ingestion-jobs/{{job_id}}/retry", [VALID],
+     "a job that succeeded can't be retried: 400 job_not_retryable"),
+    ("POST", f"{K}/search", [VALID],
+     "an unknown base is 400, because search declares no 404; a blank query "
+     "is refused, and one over 4 KiB"),
+    ("POST", "/v1/identity/api-keys", [VALID],
+     "scopes are ours; the description takes any text"),
+    ("*", f"{K}/documents/{{doc_id}}/versions/{{ref}}",
+     ["unsupported_method", "allow_header_conformance"],
+     "the description has GET by ref and DELETE by version_id as two paths; "
+     "to HTTP they are one, with both methods"),
+    ("*", f"{K}/documents/{{doc_id}}/versions/{{version_id}}",
+     ["unsupported_method", "allow_header_conformance"],
+     "the other half of the same"),
+]
+
+# Parameters that are left out: (name, reason)
+LEFT_OUT = [
+    ("cursor", "opaque: only a cursor that a page gave is taken, any other "
+               "text is 400; test_documents.py covers them"),
+    ("status", "any text by the description, the statuses by its words; "
+               "test_jobs.py covers them"),
+]
+
+# Routes of ours that the description doesn't have: (method, path, reason)
+UNDESCRIBED = [
+    ("GET", f"{K}/downloads/{{version_id}}/{{kind}}",
+     "what download_url points to; the vendor's links lead to a store of "
+     "files"),
+]
