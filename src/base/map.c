@@ -1,5 +1,7 @@
 #include "base/map.h"
 
+#include <endian.h>
+
 #include "base/mem.h"
 #include "base/rng.h"
 
@@ -162,7 +164,8 @@ static uint64_t rotl(uint64_t v, unsigned by)
     return v << by | v >> (64 - by);
 }
 
-static void sip_round(uint64_t v[4])
+/* Inlined, so that the four words stay in registers. */
+static inline __attribute__((always_inline)) void sip_round(uint64_t v[4])
 {
     v[0] += v[1];
     v[1] = rotl(v[1], 13) ^ v[0];
@@ -186,10 +189,10 @@ uint64_t siphash13(const uint64_t key[2], const void *p, size_t n)
                      key[0] ^ 0x6c7967656e657261, key[1] ^ 0x7465646279746573};
 
     for (; n >= 8; n -= 8, b += 8) {
-        uint64_t word = 0;
+        uint64_t word;
 
-        for (unsigned i = 0; i < 8; i++)
-            word |= (uint64_t)b[i] << (8 * i);
+        memcpy(&word, b, sizeof word);
+        word = le64toh(word);
         v[3] ^= word;
         sip_round(v);
         v[0] ^= word;

@@ -165,6 +165,17 @@ struct walk {
     uint64_t cp;
 };
 
+/* Eight bytes of ASCII without NUL and CR; may say false of such. */
+static bool plain8(const uint8_t *p)
+{
+    const uint64_t ones = 0x0101010101010101u;
+    uint64_t v, cr;
+
+    memcpy(&v, p, sizeof v);
+    cr = v ^ 0x0d * ones;
+    return ((v | (v - ones) | (cr - ones)) & 0x80 * ones) == 0;
+}
+
 static bool walk_to(struct walk *w, uint64_t to, bool white)
 {
     if (to > w->n || to < w->at)
@@ -174,6 +185,11 @@ static bool walk_to(struct walk *w, uint64_t to, bool white)
         size_t n;
         uint32_t cp;
 
+        if (!white && to - w->at >= 8 && plain8(w->p + w->at)) {
+            w->at += 8;
+            w->cp += 8;
+            continue;
+        }
         if (c < 0x80) {
             if (c == 0 || c == '\r' ||
                 (white && c != ' ' && c != '\n' && c != '\t'))

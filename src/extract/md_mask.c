@@ -95,6 +95,12 @@ static bool closes_html(str s)
     return false;
 }
 
+/* What put_masked looks at. */
+static const bool MARKS[256] = {
+    ['\\'] = true, ['<'] = true, ['|'] = true, [':'] = true,
+    ['`'] = true,  ['*'] = true, ['_'] = true, ['['] = true,
+    ['&'] = true,  ['"'] = true, ['\''] = true};
+
 /* The content s behind the prefix, with inline marks made letters. */
 static void put_masked(str s, size_t kept, bool pipes, struct buf *to)
 {
@@ -106,6 +112,8 @@ static void put_masked(str s, size_t kept, bool pipes, struct buf *to)
         memcpy(p, s.p, s.n);
     to->n += s.n;
     for (size_t i = kept; i < s.n; i++) {
+        if (!MARKS[(uint8_t)p[i]])
+            continue;
         switch (p[i]) {
         case '\\':
             p[i] = 'x';

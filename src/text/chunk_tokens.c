@@ -111,28 +111,44 @@ static size_t skip_space(str s, size_t at)
     return at;
 }
 
+/* Where the letters or digits of ASCII from `at` on end: nearly all text is
+ * this. */
+static size_t skip_plain(str s, size_t at, enum kind kind)
+{
+    if (kind == KIND_LETTER)
+        while (at < s.n && ascii_letter((uint8_t)s.p[at]))
+            at++;
+    else if (kind == KIND_DIGIT)
+        while (at < s.n && ascii_digit((uint8_t)s.p[at]))
+            at++;
+    return at;
+}
+
 bool run_next(str s, size_t *at, struct run *r)
 {
-    size_t start = skip_space(s, *at), end, first_end, next, n = 1, marks = 0;
-    enum kind kind, k;
+    size_t start = skip_space(s, *at), end, plain, n = 1, marks = 0;
+    enum kind kind;
     uint32_t cp;
 
     *r = (struct run){
         .start = start, .gap = gap_cost(start - *at), .spaced = start > *at};
     if (start == s.n)
         return false;
-    kind = kind_at(s, start, &first_end, &cp);
-    end = first_end;
-    /* Nearly all text is this. */
-    while (kind == KIND_LETTER && end < s.n && ascii_letter((uint8_t)s.p[end]))
-        end++;
-    while (kind == KIND_DIGIT && end < s.n && ascii_digit((uint8_t)s.p[end]))
-        end++;
-    n += end - first_end;
+    kind = kind_at(s, start, &end, &cp);
     r->apart = kind == KIND_WIDE || (kind == KIND_SIGN && apart(cp));
     r->cost = kind == KIND_SIGN ? hangul(cp) ? HANGUL_COST : COST_TOKEN : 0;
-    while ((k = kind_at(s, end, &next, &cp)) == KIND_MARK ||
-           (k == kind && (kind == KIND_LETTER || kind == KIND_DIGIT))) {
+    for (;;) {
+        enum kind k;
+        size_t next;
+
+        plain = skip_plain(s, end, kind);
+        n += plain - end;
+        end = plain;
+        if (end == s.n || (uint8_t)s.p[end] < 0x80)
+            break;
+        k = kind_at(s, end, &next, &cp);
+        if (k != KIND_MARK && (k != kind || kind != KIND_LETTER))
+            break; /* digits beyond ASCII are signs */
         marks += k == KIND_MARK;
         n += k != KIND_MARK;
         end = next;
