@@ -117,6 +117,10 @@ const struct option OPTIONS[OPT_COUNT] = {
                               false, "The largest upload taken in"},
     [OPT_WORKERS] = {"workers", 0, OPTION_COUNT, "N", "0", 0, 256, ON(SERVE),
                      false, false, "Worker threads; 0: one a core"},
+    [OPT_COMMIT_GROUP] = {"commit-group", 0, OPTION_COUNT, "N", "256", 1, 4096,
+                          ON(SERVE), false, false,
+                          "Writes committed together at most; 1 shows what "
+                          "groups are worth"},
     [OPT_LOG] = {"log", 0, OPTION_CHOICE, "error|warn|info|debug", "info", 0, 0,
                  ON(SERVE), false, false, "How much to log"},
     [OPT_URL] = {"url", 0, OPTION_URL, "URL", "http://127.0.0.1:7766", 0, 0,

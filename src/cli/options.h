@@ -58,6 +58,7 @@ enum option_id {
     OPT_ADMIN_KEY,
     OPT_UPLOAD_BYTES_MAX,
     OPT_WORKERS,
+    OPT_COMMIT_GROUP,
     OPT_LOG,
     OPT_URL,
     OPT_KEY,

@@ -125,6 +125,8 @@ rc cmd_serve(struct run *r, struct err *e)
         .upload_bytes_max = (size_t)option_count(&r->o, OPT_UPLOAD_BYTES_MAX)};
     struct app_opts ao = {.dir = dir,
                           .workers = (unsigned)option_count(&r->o, OPT_WORKERS),
+                          .group_max =
+                              (size_t)option_count(&r->o, OPT_COMMIT_GROUP),
                           .admin_key = option_str(&r->o, OPT_ADMIN_KEY),
                           .public_url = option_str(&r->o, OPT_PUBLIC_URL),
                           .upload_bytes_max = so.upload_bytes_max};

@@ -147,6 +147,7 @@ static struct base *base_new(uuid id)
 
     b->id = id;
     ASSERT(pthread_mutex_init(&b->lock, NULL) == 0);
+    ASSERT(pthread_mutex_init(&b->ids_lock, NULL) == 0);
     clock_cond_init(&b->moved);
     b->phase = BASE_OPENING;
     return b;
@@ -161,6 +162,7 @@ void base_free(struct base *b)
     mem_free(b->bad);
     mem_free(b->early);
     (void)pthread_cond_destroy(&b->moved);
+    (void)pthread_mutex_destroy(&b->ids_lock);
     (void)pthread_mutex_destroy(&b->lock);
     mem_free(b);
 }

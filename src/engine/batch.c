@@ -164,7 +164,7 @@ rc engine_batch_write(struct engine_batch *b, struct err *e)
     base_dir_path(b->g->dir, b->base->id, path);
     code = file_mkdirs(path, 0700, e);
     if (code == RC_OK)
-        code = segment_id_next(b->g, b->base->id, &id, e);
+        code = segment_id_next(b->g, b->base, &id, e);
     if (code != RC_OK)
         goto done;
     segment_path(b->g->dir, b->base->id, id, path);

@@ -10,7 +10,7 @@
  *   search.c, marks.c, check.c, engine.c
  *
  * Locks:   engine.lock comes before base.lock; neither is held over a read or
- *          write of a disk.
+ *          write of a disk. base.ids_lock stands alone.
  */
 #ifndef ENGINE_ENGINE_PRIV_H
 #define ENGINE_ENGINE_PRIV_H
@@ -127,6 +127,8 @@ static inline bool state_indexed(uint8_t state)
 
 /* ---- write.c ---- */
 
+struct base;
+
 /* Orders indexes of versions by id: *sorted has n entries. */
 rc write_sorted(struct seg_writer *w, const struct version_rec *v, uint32_t n,
                 struct err *e) MUST_CHECK;
@@ -134,10 +136,11 @@ rc write_info(struct seg_writer *w, uuid base, uint64_t id, uint32_t rows,
               uint32_t versions, struct err *e) MUST_CHECK;
 rc write_section(struct seg_writer *w, const char id[4], str bytes,
                  struct err *e) MUST_CHECK;
-/* The next segment id of the base, by a write of its own. */
-rc segment_id_next(struct engine *g, uuid base, uint64_t *id,
+/* Ascending in the order of the calls, and never given out again: a write of
+ * its own reserves IDS_AT_ONCE. */
+#define IDS_AT_ONCE 16
+rc segment_id_next(struct engine *g, struct base *b, uint64_t *id,
                    struct err *e) MUST_CHECK;
-
 rc segment_row_put(struct db *db, const struct segment *s,
                    struct err *e) MUST_CHECK;
 /* After a failed fsync nobody knows whether a commit is on disk: then its file
@@ -172,8 +175,12 @@ struct base {
     uuid id;
     /* guarded by engine.lock */
     size_t users;
-    int64_t used_ns;
+    int64_t used_ns, rested_ns;
     bool detached; /* out of the table: freed with its last user */
+
+    pthread_mutex_t ids_lock; /* guards id_next, id_end; held over the write
+                                 that reserves more */
+    uint64_t id_next, id_end; /* reserved and not given out */
 
     pthread_mutex_t lock; /* guards all below */
     pthread_cond_t moved; /* phase or applied */

@@ -11,6 +11,7 @@
 #define PASS_NS ((int64_t)1000000000)       /* when nobody asks */
 #define PASS_GAP_NS ((int64_t)20 * 1000000) /* between two, at least */
 #define IDLE_NS ((int64_t)300 * 1000000000)
+#define REST_NS ((int64_t)10 * 1000000000)
 #define TELL_AGAIN_NS ((int64_t)60 * 1000000000)
 #define NICENESS 10
 #define FOLDER_NAMES_MAX 100000
@@ -103,6 +104,41 @@ static bool base_keep(struct engine *g, struct base *b, bool now)
     return did;
 }
 
+/* Whether nobody has used it for a while, and it has not rested since. */
+static bool rest_due(struct engine *g, struct base *b)
+{
+    int64_t now_ns = clock_mono_ns();
+    bool due;
+
+    (void)pthread_mutex_lock(&g->lock);
+    due = b->users == 1 /* this thread */ && b->rested_ns <= b->used_ns &&
+          now_ns - b->used_ns >= REST_NS;
+    if (due)
+        b->rested_ns = now_ns;
+    (void)pthread_mutex_unlock(&g->lock);
+    return due;
+}
+
+/* Pages of its files that searches have read are given back: what an idle
+ * server holds shall not grow with its bases. They stay in the page cache. */
+static void base_rest(struct base *b)
+{
+    struct segment **v;
+    size_t n;
+
+    (void)pthread_mutex_lock(&b->lock);
+    n = b->segments_n;
+    v = mem_alloc((n + 1) * sizeof *v);
+    for (size_t i = 0; i < n; i++)
+        v[i] = segment_ref(b->segments[i]);
+    (void)pthread_mutex_unlock(&b->lock);
+    for (size_t i = 0; i < n; i++) {
+        seg_rest(v[i]->seg);
+        segment_unref(v[i]);
+    }
+    mem_free(v);
+}
+
 static uuid *bases_list(struct engine *g, size_t *n)
 {
     uint64_t value;
@@ -131,6 +167,8 @@ static bool open_keep(struct engine *g, bool now)
         if (b == NULL)
             continue;
         did |= base_keep(g, b, now);
+        if (base_is_open(b) && rest_due(g, b))
+            base_rest(b);
         base_let_go(g, b);
     }
     mem_free(ids);

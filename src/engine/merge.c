@@ -25,7 +25,7 @@
 
 struct merge {
     struct engine *g;
-    uuid base;
+    struct base *base;
     struct segment *from[MERGE_SEGMENTS_MAX];
     size_t from_n;
     /* of each: the states when the merge began, and where its rows go */
@@ -273,7 +273,7 @@ static rc words_write(const struct merge *m, struct seg_writer *w,
 static rc sections_write(const struct merge *m, uint64_t id,
                          struct seg_writer *w, struct err *e)
 {
-    rc code = write_info(w, m->base, id, m->rows, m->versions_n, e);
+    rc code = write_info(w, m->base->id, id, m->rows, m->versions_n, e);
 
     if (code == RC_OK)
         code = write_section(w, SECTION_VERSIONS,
@@ -298,7 +298,7 @@ static rc file_make(struct merge *m, struct err *e)
 
     if (code != RC_OK)
         return code;
-    segment_path(m->g->dir, m->base, id, path);
+    segment_path(m->g->dir, m->base->id, id, path);
     code = seg_writer_open(path, &w, e);
     if (code != RC_OK)
         return code;
@@ -309,7 +309,7 @@ static rc file_make(struct merge *m, struct err *e)
     seg_writer_close(w);
     if (code != RC_OK)
         return code;
-    code = segment_open(m->g->dir, m->base, id, &m->publish.add, e);
+    code = segment_open(m->g->dir, m->base->id, id, &m->publish.add, e);
     if (code != RC_OK)
         (void)io_unlink(path);
     return code;
@@ -326,11 +326,11 @@ static rc merge_run(struct write *w, struct db *db, struct err *e)
 {
     struct merge *m = ((struct merge_write *)w)->m;
     const struct change c = {
-        .kind = CHANGE_SEGMENTS, .base = m->base, .payload = &m->publish};
+        .kind = CHANGE_SEGMENTS, .base = m->base->id, .payload = &m->publish};
     rc code = RC_OK;
 
     for (size_t i = 0; i < m->from_n && code == RC_OK; i++)
-        code = db_segment_drop(db, m->base, m->from[i]->id, e);
+        code = db_segment_drop(db, m->base->id, m->from[i]->id, e);
     if (code == RC_OK && m->publish.add != NULL)
         code = segment_row_put(db, m->publish.add, e);
     return code == RC_OK ? db_change(db, &c, e) : code;
@@ -370,7 +370,7 @@ static void merge_close(struct merge *m)
 rc merge_step(struct engine *g, struct base *b, bool now, bool *did,
               struct err *e)
 {
-    struct merge m = {.g = g, .base = b->id};
+    struct merge m = {.g = g, .base = b};
     rc code = RC_OK;
 
     *did = false;

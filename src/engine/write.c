@@ -59,25 +59,40 @@ rc write_info(struct seg_writer *w, uuid base, uint64_t id, uint32_t rows,
                          (str){(const char *)&info, sizeof info}, e);
 }
 
-struct id_write {
+struct ids_write {
     struct write write;
     uuid base;
-    uint64_t id;
+    uint64_t first, last;
 };
 
-static rc id_run(struct write *w, struct db *db, struct err *e)
+static rc ids_run(struct write *w, struct db *db, struct err *e)
 {
-    struct id_write *i = (struct id_write *)w;
+    struct ids_write *i = (struct ids_write *)w;
+    rc code = db_segment_next(db, i->base, &i->first, e);
 
-    return db_segment_next(db, i->base, &i->id, e);
+    i->last = i->first;
+    for (size_t k = 1; k < IDS_AT_ONCE && code == RC_OK; k++)
+        code = db_segment_next(db, i->base, &i->last, e);
+    return code;
 }
 
-rc segment_id_next(struct engine *g, uuid base, uint64_t *id, struct err *e)
+rc segment_id_next(struct engine *g, struct base *b, uint64_t *id,
+                   struct err *e)
 {
-    struct id_write i = {.write = {.run = id_run}, .base = base};
-    rc code = store_write(g->store, &i.write, e);
+    struct ids_write i = {.write = {.run = ids_run}, .base = b->id};
+    rc code = RC_OK;
 
-    *id = i.id;
+    (void)pthread_mutex_lock(&b->ids_lock);
+    if (b->id_next == b->id_end) {
+        code = store_write(g->store, &i.write, e);
+        if (code == RC_OK) {
+            b->id_next = i.first;
+            b->id_end = i.last + 1;
+        }
+    }
+    if (code == RC_OK)
+        *id = b->id_next++;
+    (void)pthread_mutex_unlock(&b->ids_lock);
     return code;
 }
 

@@ -141,6 +141,33 @@ static void a_search_sees_one_version_of_each_document(void **state)
     fix_end(&f);
 }
 
+static void closing_stops_a_merge_that_goes_on_later(void **state)
+{
+    struct fix f;
+    struct engine_stats st;
+    char text[2000];
+    size_t n = 0;
+
+    (void)state;
+    for (size_t i = 0; n + 20 < sizeof text; i++)
+        n += (size_t)snprintf(text + n, 20, "same w%zu ", i * 7919);
+    fix_make(&f, true);
+    for (size_t i = 0; i < 60; i++)
+        (void)fix_put(&f, f.base, "doc", text);
+    f.quiet = false;
+    for (size_t i = 0; i < 30; i++) {
+        fix_reopen(&f);
+        assert_int_equal(fix_count(&f, "same"), 60);
+        clock_sleep_ms((unsigned)i / 3);
+    }
+    fix_settle(&f);
+    engine_stats(f.engine, &st);
+    assert_true(st.segments < 8);
+    assert_int_equal(fix_count(&f, "same"), 60);
+    assert_int_equal(fix_check(&f, true), 0);
+    fix_end(&f);
+}
+
 /* Bases that are opened, closed by others and changed meanwhile. */
 struct opener {
     struct shared *s;
@@ -206,6 +233,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_search_sees_one_version_of_each_document),
+        cmocka_unit_test(closing_stops_a_merge_that_goes_on_later),
         cmocka_unit_test(bases_open_and_close_under_changes),
     };
 
