@@ -196,11 +196,16 @@ rc base_tally_write(struct db *db, const struct tally *t, struct err *e)
         q_open(db, "UPDATE base_state SET n0 = n0 + ?2, n1 = n1 + ?3,"
                    " n2 = n2 + ?4, n3 = n3 + ?5, n4 = n4 + ?6, n5 = n5 + ?7,"
                    " n6 = n6 + ?8 WHERE base = ?1");
+    uint64_t changed;
+    rc code;
 
     q_uuid(&q, t->base);
     for (size_t i = 0; i < TALLY_COUNTS; i++)
         q_int(&q, t->deltas[i]);
-    return q_run(&q, NULL, e);
+    code = q_run(&q, &changed, e);
+    if (code == RC_OK && changed == 0)
+        return err_set(e, RC_NOTFOUND, "no such knowledge base");
+    return code;
 }
 
 rc db_document_states(struct db *db, uuid tenant, uuid base,

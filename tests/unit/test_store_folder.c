@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <sqlite3.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include "base/file.h"
 #include "store/store_priv.h"
@@ -212,6 +213,53 @@ static void a_reader_works_beside_the_server_and_writes_nothing(void **state)
     store_close(s);
 }
 
+static void die(struct fix *x)
+{
+    struct intake_doc d;
+
+    open_store(x);
+    must(do_write(x->s, put_base, x, &x->e), &x->e);
+    intake(x, &d, STR("hello"));
+    _exit(0); /* as a kill would: the WAL stays */
+}
+
+static void no_line(void *arg, const char *line)
+{
+    (void)arg;
+    fail_msg("%s", line);
+}
+
+static void a_check_after_a_kill_leaves_database_and_wal_alone(void **state)
+{
+    static const char *const NAMES[] = {"knowd.db", "knowd.db-wal"};
+    str before[2], after;
+    char path[512];
+    struct store *s;
+    uint64_t found;
+    int status;
+    pid_t pid = fork();
+
+    (void)state;
+    if (pid == 0)
+        die(&f);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    for (size_t i = 0; i < 2; i++) {
+        (void)snprintf(path, sizeof path, "%s/%s", f.dir, NAMES[i]);
+        must(file_read(path, MIB * 16, f.a, &before[i], &f.e), &f.e);
+        assert_true(before[i].n > 0);
+    }
+    must(store_open(&(struct store_opts){.dir = f.dir, .read_only = true}, &s,
+                    &f.e),
+         &f.e);
+    must(store_check(s, true, no_line, NULL, &found, &f.e), &f.e);
+    store_close(s);
+    for (size_t i = 0; i < 2; i++) {
+        (void)snprintf(path, sizeof path, "%s/%s", f.dir, NAMES[i]);
+        must(file_read(path, MIB * 16, f.a, &after, &f.e), &f.e);
+        assert_true(str_eq(before[i], after));
+    }
+}
+
 static void the_secret_stays(void **state)
 {
     char was[SECRET_BYTES];
@@ -264,6 +312,7 @@ int main(void)
         FACT(a_first_start_cut_short_is_taken_up_again),
         FACT(a_reader_wants_a_folder_that_is_there),
         FACT(a_reader_works_beside_the_server_and_writes_nothing),
+        FACT(a_check_after_a_kill_leaves_database_and_wal_alone),
         FACT(the_secret_stays),
         FACT(missing_migrations_run_once_each_whole),
     };
