@@ -25,8 +25,10 @@ struct key {
     int64_t created_ms, expires_ms, last_used_ms; /* 0: never */
 };
 
-/* Fills tenant, key, scopes, clearance of *who. RC_UNAUTHENTICATED for what is
- * unknown, revoked or expired, with one and the same text. */
+/* Fills tenant, key, scopes, clearance of *who: 30 with org:manage, 20 with
+ * knowledge_bases:manage, else 10; told, not enforced while there are no access
+ * lists. RC_UNAUTHENTICATED for what is unknown, revoked or expired, with one
+ * and the same text. */
 rc app_authenticate(struct app *a, struct db *db, str key_text,
                     struct caller *who, struct err *e) MUST_CHECK;
 /* RC_DENIED unless the caller has the scope. */

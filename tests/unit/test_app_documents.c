@@ -344,6 +344,41 @@ static void an_inactive_base_is_left_out(void **state)
     assert_true(uuid_eq(s.out.hits[0].base, bases[0]));
 }
 
+/* ---- what the index lost ---- */
+
+static int segment_drop(const char *path, const struct stat *st, int type,
+                        struct FTW *at)
+{
+    (void)st;
+    (void)at;
+    return type == FTW_F && str_ends(str_of(path), STR(".seg")) ? remove(path)
+                                                                : 0;
+}
+
+static void a_lost_segment_is_made_again_from_the_store(void **state)
+{
+    struct fx *f = *state;
+    uuid base = fx_base(f);
+    int64_t until = clock_mono_ns() + FX_WAIT_NS;
+    size_t hits = 0;
+
+    (void)fx_text(f, base, "t", "walrus");
+    (void)next_version(f, base, fx_text(f, base, "u", "narwhal"), "seal",
+                       false);
+    fx_stop(f);
+    assert_int_equal(nftw(f->dir, segment_drop, 8, FTW_PHYS), 0);
+    fx_start(f);
+    /* The look over the indexes runs beside; it queues, then this settles. */
+    while (hits == 0 && clock_mono_ns() < until) {
+        fx_settle(f);
+        hits = fx_search(f, base, "walrus").hits_n;
+    }
+    fx_settle(f);
+    assert_int_equal(hits, 1);
+    assert_int_equal(fx_search(f, base, "seal").hits_n, 1);
+    assert_int_equal(fx_search(f, base, "narwhal").hits_n, 0);
+}
+
 /* ---- retry ---- */
 
 static void only_failed_items_are_tried_again(void **state)
@@ -573,6 +608,7 @@ int main(void)
         TEST(a_deleted_document_is_gone_at_once),
         TEST(a_deleted_base_takes_everything_along),
         TEST(an_inactive_base_is_left_out),
+        TEST(a_lost_segment_is_made_again_from_the_store),
         TEST(only_failed_items_are_tried_again),
         TEST(a_job_that_went_well_is_not_retried),
         TEST(pages_go_newest_first_without_gap_or_repeat),
