@@ -63,9 +63,10 @@ static void shut(struct watched *c)
 
 static void look(struct watched *c, int64_t now_ns)
 {
-    int64_t ms = (now_ns - c->since_ns) / NS_PER_MS;
+    enum state state = atomic_load(&c->state);
+    int64_t ms = (now_ns - atomic_load(&c->since_ns)) / NS_PER_MS;
 
-    switch (c->state) {
+    switch (state) {
     case STATE_HEAD:
         if (ms > WATCH_HEAD_MS)
             shut(c);
