@@ -411,7 +411,7 @@ static rc base_load(struct engine *g, struct base *b, struct db *session,
         code = err_set(e, RC_NOTFOUND, "no such knowledge base");
     } else if (code != RC_OK) {
         b->phase = BASE_FAILED;
-        b->err = e == NULL ? (struct err){.code = code} : *e;
+        b->err = *e;
     } else {
         b->applied = st.generation;
         early_apply(b);

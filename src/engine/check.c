@@ -231,6 +231,7 @@ static bool row_listed(const struct check *c, uint64_t id)
 static void base_conclude(struct check *c)
 {
     char version[UUID_TEXT];
+    size_t lost = 0;
 
     for (size_t i = 0; i < c->suspects_n; i++)
         if (row_listed(c, c->suspects[i].id))
@@ -239,9 +240,12 @@ static void base_conclude(struct check *c)
     for (size_t i = 0; i < c->versions_n; i++) {
         if (map_find(c->held, uuid_key(&c->versions[i].version)) != NULL)
             continue;
-        uuid_text(c->versions[i].version, version);
-        finding(c, "version %s is in no sound segment", version);
+        if (lost++ == 0)
+            uuid_text(c->versions[i].version, version);
     }
+    if (lost > 0)
+        finding(c, "%zu of %zu versions are in no sound segment, first %s",
+                lost, c->versions_n, version);
 }
 
 static rc base_check(struct check *c, struct err *e)

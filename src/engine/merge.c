@@ -338,7 +338,8 @@ static rc merge_run(struct write *w, struct db *db, struct err *e)
 
 static rc merge_do(struct merge *m, struct err *e)
 {
-    struct merge_write w = {.write = {.run = merge_run}, .m = m};
+    /* It adds one row for several. */
+    struct merge_write w = {.write = {.run = merge_run, .frees = true}, .m = m};
     rc code = merge_plan(m, e);
 
     if (code == RC_OK && m->versions_n > 0)

@@ -79,7 +79,8 @@ static rc ids_run(struct write *w, struct db *db, struct err *e)
 rc segment_id_next(struct engine *g, struct base *b, uint64_t *id,
                    struct err *e)
 {
-    struct ids_write i = {.write = {.run = ids_run}, .base = b->id};
+    struct ids_write i = {.write = {.run = ids_run, .frees = true},
+                          .base = b->id};
     rc code = RC_OK;
 
     (void)pthread_mutex_lock(&b->ids_lock);
