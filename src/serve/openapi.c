@@ -440,9 +440,9 @@ static const char *scope_needed(enum access access)
 void serve_routes_json(struct buf *b)
 {
     static const char *const ACCESS[] = {
-        [ACCESS_OPEN] = "open",    [ACCESS_KEY] = "key",
-        [ACCESS_LOCAL] = "local",  [ACCESS_READ] = "scope",
-        [ACCESS_MANAGE] = "scope", [ACCESS_ORG] = "scope"};
+        [ACCESS_OPEN] = "open",     [ACCESS_KEY] = "key",
+        [ACCESS_LOCAL] = "local",   [ACCESS_READ] = "read",
+        [ACCESS_MANAGE] = "manage", [ACCESS_ORG] = "org"};
     static const char *const BODIES[] = {[BODY_NONE] = "none",
                                          [BODY_JSON] = "json",
                                          [BODY_MULTIPART] = "multipart"};
