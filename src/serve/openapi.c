@@ -42,6 +42,7 @@ static void put_ref(struct out *o, const struct model *m)
 {
     char ref[128];
 
+    ASSERT(m != NULL);
     (void)snprintf(ref, sizeof ref, "#/components/schemas/%s", m->name);
     out_cstr(o, "$ref", ref);
 }
@@ -67,6 +68,7 @@ static void put_bounds(struct out *o, const struct field *f)
 
 static void put_values(struct out *o, const char *const *values)
 {
+    ASSERT(values != NULL);
     out_begin_list(o, "enum");
     for (size_t i = 0; values[i] != NULL; i++)
         out_cstr(o, NULL, values[i]);
@@ -76,6 +78,7 @@ static void put_values(struct out *o, const char *const *values)
 /* The members of a field's schema, null aside. Tables nest, input doesn't. */
 static void put_schema(struct out *o, const struct field *f)
 {
+    ASSERT(f != NULL);
     switch (f->type) {
     case FIELD_STRING:
         out_cstr(o, "type", "string");
@@ -335,7 +338,7 @@ static void put_operation(struct out *o, const struct route *r)
 {
     char method[8] = {0};
 
-    for (size_t i = 0; r->method[i] != '\0' && i < sizeof method - 1; i++)
+    for (size_t i = 0; i < sizeof method - 1 && r->method[i] != '\0'; i++)
         method[i] = (char)(r->method[i] | 0x20);
     out_begin(o, method);
     out_cstr(o, "operationId", r->operation);

@@ -207,7 +207,7 @@ static rc figures_write(struct db *db, uuid base, uuid job,
 rc job_tally_write(struct db *db, const struct tally *t, struct err *e)
 {
     int64_t now_ms = clock_wall_ms();
-    struct figures f;
+    struct figures f = {0};
     rc code = figures_read(db, t->base, t->job, &f, e);
 
     if (code != RC_OK)
