@@ -211,6 +211,22 @@ static size_t overlap_start(const struct splitter *sp, size_t i, size_t first)
     return sentence < i ? sentence : word;
 }
 
+/* Tokens of the text of atoms [i, end), which begins at `start`: their costs
+ * add up to what chunk_tokens counts, but where one is rough. */
+static uint32_t tokens_of(const struct splitter *sp, size_t i, size_t end,
+                          uint64_t start)
+{
+    const struct atom *v = sp->atoms.v;
+    bool rough = false;
+
+    for (size_t k = i; k < end && !rough; k++)
+        rough = v[k].rough;
+    if (rough)
+        return chunk_tokens(
+            str_sub(sp->d->text, start, v[end - 1].end - start));
+    return (uint32_t)((cost_of(sp, i, end) + COST_TOKEN - 1) / COST_TOKEN);
+}
+
 static rc emit(struct splitter *sp, size_t i, size_t end, struct err *e)
 {
     const struct atom *v = sp->atoms.v;
@@ -223,7 +239,9 @@ static rc emit(struct splitter *sp, size_t i, size_t end, struct err *e)
                        CHUNKS_MAX);
     c.start_cp = count_to(sp, c.start);
     c.end_cp = count_to(sp, c.end);
-    c.tokens = chunk_tokens(str_sub(sp->d->text, c.start, c.end - c.start));
+    c.tokens = tokens_of(sp, i, end, c.start);
+    ASSERT_SLOW(c.tokens ==
+                chunk_tokens(str_sub(sp->d->text, c.start, c.end - c.start)));
     box_union(sp, &c, v[i].block, v[end - 1].block);
     sp->res->tokens += c.tokens;
     ARENA_PUSH(sp->out, sp->res->v, sp->res->n, sp->cap, c);

@@ -141,14 +141,17 @@ static void push(struct atoms *to, const struct doc *d, struct atom a)
 
     ASSERT(a.start < a.end && a.cost <= to->cost_max);
     /* Marks alone cost next to nothing; nobody gets thousands in a chunk. */
-    if (a.cost < COST_TOKEN)
+    if (a.cost < COST_TOKEN) {
         a.cost = COST_TOKEN;
+        a.rough = true;
+    }
     if (last != NULL && a.cut >= CUT_ROW && a.cut <= CUT_WORD &&
         (last->block == a.block ||
          (is_row(d, last->block) && is_row(d, a.block))) &&
         last->cost + gap + a.cost <= to->cost_small) {
         last->end = a.end;
         last->cost += gap + a.cost;
+        last->rough = last->rough || a.rough;
         return;
     }
     ARENA_PUSH(to->out, to->v, to->n, to->cap, a);
@@ -170,6 +173,7 @@ static void part_flush(struct parter *p)
     }
     p->part.start = p->part.end = 0;
     p->part.cost = 0;
+    p->part.rough = false;
 }
 
 static void word_flush(struct parter *p)
@@ -210,6 +214,7 @@ static void run_break(struct parter *p, const struct run *r)
         p->part.cost =
             RUN_CHAR_COST_MAX *
             utf8_count(str_sub(s, p->part.start, at - p->part.start));
+        p->part.rough = true;
         part_flush(p);
     }
 }

@@ -49,6 +49,7 @@ struct atom {
     uint32_t block;
     enum cut cut;
     uint64_t cost;
+    bool rough; /* chunk_tokens may count less */
 };
 
 struct atoms {
