@@ -4,7 +4,7 @@
 #include "cli/print.h"
 
 #define POLL_MS_MIN 20
-#define POLL_MS_MAX 500
+#define POLL_MS_MAX 100
 
 static uint64_t number(const json_t *job, const char *name)
 {
