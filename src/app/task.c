@@ -102,14 +102,27 @@ static rc blob_keep(struct app *a, str bytes, struct blob_writer **w,
     return blob_end(*w, ref, e);
 }
 
-/* A text that is the original to the byte is the original's body once more. */
+/* Most texts are their originals to the byte. Of a large one the server has
+ * only the hash. */
+static bool is_original(const struct task *t, str original, str text)
+{
+    const struct blob_ref *ref = &t->version.original;
+    sha256 sha;
+
+    if (original.n > 0 || text.n != ref->bytes)
+        return str_eq(original, text);
+    sha = sha256_of(text);
+    return sha256_eq(&sha, &ref->sha);
+}
+
+/* A text that is the original is the original's body once more. */
 static rc text_keep(struct app *a, struct task *t, const struct doc *d,
                     str original, struct err *e)
 {
     struct buf blocks = {0};
     rc code = RC_OK;
 
-    if (original.n > 0 && str_eq(original, d->text))
+    if (is_original(t, original, d->text))
         t->text_ref = t->version.original;
     else
         code = blob_keep(a, d->text, &t->text, &t->text_ref, e);
