@@ -1,5 +1,24 @@
 #include "serve/framing.h"
 
+void framing_begin(struct framing *f, const char *method, const char *target,
+                   str target_text, const char *version)
+{
+    f->method = method;
+    f->version = version;
+    f->target = target;
+    f->target_text = target_text;
+    f->lines_n = 0;
+    f->lines_over = f->laid_out = false;
+}
+
+void framing_line(struct framing *f, str name, str value)
+{
+    if (f->lines_n == HEADERS_MAX)
+        f->lines_over = true;
+    else
+        f->lines[f->lines_n++] = (struct framing_line){name, value};
+}
+
 static bool is_token(str s)
 {
     for (size_t i = 0; i < s.n; i++) {

@@ -32,6 +32,11 @@ struct framing {
     bool laid_out;
 };
 
+/* Without clearing the room for lines, which are many and mostly few. */
+void framing_begin(struct framing *f, const char *method, const char *target,
+                   str target_text, const char *version);
+void framing_line(struct framing *f, str name, str value);
+
 /* 0: sound, and *head is filled (but for path and query). Else the status to
  * refuse it with; *why says why. */
 unsigned framing_check(const struct framing *f, struct http_head *head,

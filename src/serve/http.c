@@ -36,7 +36,7 @@
 #define THREADS_MIN 4 /* so that one long search leaves the others */
 #define BLOB_SLICE_BYTES (64 * KIB)
 /* Head, and what the library keeps beside it. */
-#define CONNECTION_MEMORY_BYTES (64 * KIB)
+#define CONNECTION_MEMORY_BYTES (52 * KIB)
 /* The library whose buffers framing.c knows. */
 #define LIBRARY_VERSION "0.9.75"
 /* Stopping: how long after the word new connections are still taken, how long
@@ -284,13 +284,8 @@ static enum MHD_Result take_line(void *arg, enum MHD_ValueKind kind,
     struct framing *f = arg;
 
     (void)kind;
-    if (f->lines_n == HEADERS_MAX) {
-        f->lines_over = true;
-        return MHD_NO;
-    }
-    f->lines[f->lines_n++] =
-        (struct framing_line){{name, name_n}, {value, value_n}};
-    return MHD_YES;
+    framing_line(f, (str){name, name_n}, (str){value, value_n});
+    return f->lines_over ? MHD_NO : MHD_YES;
 }
 
 /* A framing that can't be trusted: nothing behind it is read. */
@@ -334,15 +329,13 @@ static enum MHD_Result on_head(struct serve *s, struct MHD_Connection *c,
                                const char *version)
 {
     struct http_head head = x->head;
-    struct framing f = {.method = method,
-                        .version = version,
-                        .target = x->target,
-                        .target_text = x->target_text,
-                        .laid_out = s->laid_out};
+    struct framing f;
     const char *why;
     unsigned status;
     bool body;
 
+    framing_begin(&f, method, x->target, x->target_text, version);
+    f.laid_out = s->laid_out;
     (void)MHD_get_connection_values_n(c, MHD_HEADER_KIND, take_line, &f);
     status = framing_check(&f, &head, &why);
     if (status != 0)

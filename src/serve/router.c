@@ -1,11 +1,12 @@
 #include "serve/route.h"
 
+/* The first rows are found soonest: what monitors ask, then searches. */
 static const struct route *const CHAPTERS[] = {
-    FEATHER_BASE_ROUTES,    FEATHER_DOCUMENT_ROUTES,
-    FEATHER_VERSION_ROUTES, FEATHER_JOB_ROUTES,
-    FEATHER_INGEST_ROUTES,  FEATHER_SEARCH_ROUTES,
-    FEATHER_KEY_ROUTES,     KNOWD_ROUTES,
-    DOWNLOAD_ROUTES,        OPS_ROUTES};
+    OPS_ROUTES,          FEATHER_SEARCH_ROUTES,   KNOWD_ROUTES,
+    FEATHER_BASE_ROUTES, FEATHER_DOCUMENT_ROUTES, FEATHER_VERSION_ROUTES,
+    FEATHER_JOB_ROUTES,  FEATHER_INGEST_ROUTES,   FEATHER_KEY_ROUTES,
+    DOWNLOAD_ROUTES,
+};
 
 const struct route *route_next(size_t *at)
 {
@@ -20,53 +21,60 @@ const struct route *route_next(size_t *at)
     return NULL;
 }
 
-/* Segment by segment: a {name} takes one non-empty segment. The path is split
- * before it is decoded, so that %2F can't make a segment. */
+/* A {name} takes one non-empty segment. The path is matched before it is
+ * decoded, so that %2F can't end a segment. */
 static bool path_matches(const char *pattern, str path, struct arena *out,
                          str texts[PATH_PARAMS_MAX])
 {
-    str want = str_of(pattern), have = path, w, h;
-    size_t n = 0;
-    bool more_want = true, more_have = true;
+    size_t at = 0, n = 0;
 
-    while (more_want && more_have) {
-        more_want = str_cut(want, '/', &w, &want);
-        more_have = str_cut(have, '/', &h, &have);
-        if (str_starts(w, STR("{"))) {
+    while (*pattern != '\0') {
+        if (*pattern == '{') {
+            str rest = str_sub(path, at, path.n);
+            str segment = str_sub(rest, 0, str_find_char(rest, '/'));
+
             ASSERT(n < PATH_PARAMS_MAX);
-            if (h.n == 0 || !percent_decode(out, h, false, &texts[n++]))
+            if (segment.n == 0 ||
+                !percent_decode(out, segment, false, &texts[n++]))
                 return false;
-        } else if (!str_eq(w, h)) {
+            at += segment.n;
+            pattern = strchr(pattern, '}') + 1;
+        } else if (at < path.n && path.p[at] == *pattern) {
+            at++;
+            pattern++;
+        } else {
             return false;
         }
     }
-    return more_want == more_have;
+    return at == path.n;
+}
+
+static void allow_too(const struct route *r, struct arena *out, str *allow)
+{
+    *allow = arena_fmt(out, STR_FMT "%s%s", STR_ARG(*allow),
+                       allow->n == 0 ? "" : ", ", r->method);
+    if (strcmp(r->method, "GET") == 0)
+        *allow = arena_fmt(out, STR_FMT ", HEAD", STR_ARG(*allow));
 }
 
 enum route_match route_find(str method, str path, struct arena *out,
                             const struct route **r, str texts[PATH_PARAMS_MAX],
                             str *allow)
 {
-    enum route_match match = ROUTE_NO_PATH;
     str asked = str_eq(method, STR("HEAD")) ? STR("GET") : method;
-    size_t at = 0;
 
-    *allow = STR_NONE;
-    while ((*r = route_next(&at)) != NULL) {
-        str has = str_of((*r)->method);
-
-        if (!path_matches((*r)->pattern, path, out, texts))
-            continue;
-        if (str_eq(has, asked))
-            return ROUTE_FOUND;
-        match = ROUTE_NO_METHOD;
-        *allow = allow->n == 0 ? has
-                               : arena_fmt(out, STR_FMT ", " STR_FMT,
-                                           STR_ARG(*allow), STR_ARG(has));
-        if (str_eq(has, STR("GET")))
-            *allow = arena_fmt(out, STR_FMT ", HEAD", STR_ARG(*allow));
+    *allow = STR("");
+    for (size_t i = 0; i < NELEMS(CHAPTERS); i++) {
+        for (*r = CHAPTERS[i]; (*r)->method != NULL; (*r)++) {
+            if (!path_matches((*r)->pattern, path, out, texts))
+                continue;
+            if (str_eq(str_of((*r)->method), asked))
+                return ROUTE_FOUND;
+            allow_too(*r, out, allow);
+        }
     }
-    return match;
+    *r = NULL;
+    return allow->n == 0 ? ROUTE_NO_PATH : ROUTE_NO_METHOD;
 }
 
 void reply_header(struct reply *r, const char *name, str value)
