@@ -115,6 +115,11 @@ const struct option OPTIONS[OPT_COUNT] = {
     [OPT_UPLOAD_BYTES_MAX] = {"upload-bytes-max", 0, OPTION_BYTES, "BYTES",
                               "512M", 1024, 1099511627776.0, ON(SERVE), false,
                               false, "The largest upload taken in"},
+    [OPT_RATE_LIMIT] = {"rate-limit", 0, T, "DIALECT=COUNT/min", NULL, 0, 0,
+                        ON(SERVE), true, false,
+                        "How many requests an organization may make in a "
+                        "dialect (feather, knowd), as feather=6000/min; /sec "
+                        "and /hour too; none when not given"},
     [OPT_WORKERS] = {"workers", 0, OPTION_COUNT, "N", "0", 0, 256, ON(SERVE),
                      false, false, "Worker threads; 0: one a core"},
     [OPT_COMMIT_GROUP] = {"commit-group", 0, OPTION_COUNT, "N", "256", 1, 4096,

@@ -57,6 +57,7 @@ enum option_id {
     OPT_KEY_FILE,
     OPT_ADMIN_KEY,
     OPT_UPLOAD_BYTES_MAX,
+    OPT_RATE_LIMIT,
     OPT_WORKERS,
     OPT_COMMIT_GROUP,
     OPT_LOG,

@@ -122,7 +122,9 @@ rc cmd_serve(struct run *r, struct err *e)
 {
     const char *dir = option_text(&r->o, OPT_DATA);
     struct serve_opts so = {
-        .upload_bytes_max = (size_t)option_count(&r->o, OPT_UPLOAD_BYTES_MAX)};
+        .upload_bytes_max = (size_t)option_count(&r->o, OPT_UPLOAD_BYTES_MAX),
+        .rate_limits = r->o.v[OPT_RATE_LIMIT].texts,
+        .rate_limits_n = r->o.v[OPT_RATE_LIMIT].n};
     struct app_opts ao = {.dir = dir,
                           .workers = (unsigned)option_count(&r->o, OPT_WORKERS),
                           .group_max =

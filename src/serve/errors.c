@@ -31,6 +31,25 @@ static const struct kind KINDS[RC_COUNT] = {
     [RC_CANCELLED] = {503, "unavailable", true},
 };
 
+/* Errors whose status no rc stands for. */
+static const struct {
+    const char *name;
+    unsigned status;
+} NAMED[] = {
+    {"method_not_allowed", 405},
+    {"unsupported_media_type", 415},
+    {"rate_limited", 429},
+};
+
+static unsigned status_of(const struct kind *kind, const struct err *e)
+{
+    for (size_t i = 0; i < NELEMS(NAMED) && e->name != NULL; i++) {
+        if (strcmp(e->name, NAMED[i].name) == 0)
+            return NAMED[i].status;
+    }
+    return kind->status;
+}
+
 static void clear(struct reply *r)
 {
     buf_clear(&r->body);
@@ -65,10 +84,10 @@ void reply_error(struct reply *r, struct arena *a, rc code, const struct err *e,
         pydantic_put(&r->body, fs);
         return;
     }
-    if (kind->status >= 500)
-        log_error("serve", "status=%u rc=%s text=\"%s\"", kind->status,
+    r->status = status_of(kind, e);
+    if (r->status >= 500)
+        log_error("serve", "status=%u rc=%s text=\"%s\"", r->status,
                   rc_name(code), e->text);
-    r->status = kind->status;
     retry_s =
         e->retry_ms > 0 ? (e->retry_ms + 999) / 1000 : RETRY_SECONDS_DEFAULT;
     o = out_to(&r->body);

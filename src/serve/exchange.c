@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "serve/errors.h"
+#include "serve/rate.h"
 
 #define REQUEST_SECONDS_MAX 60
 #define REQUEST_ID_BYTES_MAX 128
@@ -64,16 +65,14 @@ static void fail(struct exchange *x, rc code, const char *text)
     exchange_fail(x, code, &e);
 }
 
-/* With a status that no rc stands for. */
-static void fail_as(struct exchange *x, unsigned status, const char *name,
-                    const char *text)
+/* One of the errors whose name decides the status. */
+static void fail_named(struct exchange *x, const char *name, const char *text)
 {
     struct err e = {0};
 
     (void)err_set(&e, RC_UNSUPPORTED, "%s", text);
     (void)err_name(&e, name);
     exchange_fail(x, RC_UNSUPPORTED, &e);
-    x->r.status = status;
 }
 
 /* ---- the head ---- */
@@ -155,6 +154,32 @@ static unsigned scope_of(enum access access)
     return 0;
 }
 
+/* Counts the request; false: it is answered with 429. */
+static bool within_rate(struct exchange *x)
+{
+    const struct route *r = x->q.route;
+    struct rate *rate = serve_rate(x->q.serve, r->dialect);
+    struct rate_state state;
+    struct err e = {0};
+
+    if (rate == NULL ||
+        rate_take(rate, x->q.who.tenant, clock_mono_ns(), &state))
+        return true;
+    (void)err_set(&e, RC_BUSY, "over this organization's rate limit");
+    (void)err_name(&e, "rate_limited");
+    e.retry_ms = state.wait_s * 1000;
+    exchange_fail(x, RC_BUSY, &e);
+    reply_header(&x->r, "RateLimit-Policy",
+                 arena_fmt(x->q.arena, "\"%s\";q=%llu;w=%u",
+                           DIALECT_NAMES[r->dialect],
+                           (unsigned long long)rate_rule_of(rate).count,
+                           rate_rule_of(rate).window_s));
+    reply_header(&x->r, "RateLimit",
+                 arena_fmt(x->q.arena, "\"%s\";r=0;t=%u",
+                           DIALECT_NAMES[r->dialect], state.wait_s));
+    return false;
+}
+
 static void authenticate(struct exchange *x)
 {
     enum access access = x->q.route->access;
@@ -175,6 +200,8 @@ static void authenticate(struct exchange *x)
         code = app_authenticate(x->q.app, db, key, &x->q.who, &e);
         app_read_end(db);
     }
+    if (code == RC_OK && !within_rate(x))
+        return;
     if (code == RC_OK && scope_of(access) != 0)
         code = app_allow(&x->q.who, scope_of(access), &e);
     if (code != RC_OK)
@@ -229,8 +256,8 @@ static void check_coding(struct exchange *x)
     str coding = x->head.content_encoding;
 
     if (coding.n > 0 && !str_eq_nocase(coding, STR("identity")))
-        fail_as(x, 415, "unsupported_media_type",
-                "bodies must come without Content-Encoding");
+        fail_named(x, "unsupported_media_type",
+                   "bodies must come without Content-Encoding");
 }
 
 void exchange_head(struct exchange *x, const struct http_head *head)

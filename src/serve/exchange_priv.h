@@ -72,6 +72,9 @@ void exchange_write(struct exchange *x);
  * there is none), and marks it answered. */
 void exchange_fail(struct exchange *x, rc code, const struct err *e);
 
+/* The limit of a dialect; NULL: none. */
+struct rate;
+struct rate *serve_rate(const struct serve *s, enum dialect dialect);
 /* What ops.c asks of the server. */
 bool serve_draining(const struct serve *s);
 bool serve_on_loopback(const struct serve *s);

@@ -27,6 +27,7 @@
 #include "base/mem.h"
 #include "serve/framing.h"
 #include "serve/listener.h"
+#include "serve/rate.h"
 #include "serve/watch.h"
 
 #define CONNECTIONS_MAX_DEFAULT 4096
@@ -51,6 +52,7 @@ struct serve {
     struct MHD_Daemon *daemon;
     struct watch *watch;
     struct listener listener;
+    struct rate *rates[DIALECT_COUNT];
     bool laid_out;
     atomic_bool draining;
     _Atomic uint64_t requests, in_flight, suspended, connections, answers[6];
@@ -65,6 +67,11 @@ bool serve_draining(const struct serve *s)
 bool serve_on_loopback(const struct serve *s)
 {
     return s->listener.loopback;
+}
+
+struct rate *serve_rate(const struct serve *s, enum dialect dialect)
+{
+    return s->rates[dialect];
 }
 
 void serve_figures(const struct serve *s, struct serve_figures *f)
@@ -447,9 +454,30 @@ static struct MHD_Daemon *start_daemon(struct serve *s,
         MHD_OPTION_UNESCAPE_CALLBACK, keep_encoded, s, MHD_OPTION_END);
 }
 
+static rc open_rate(struct serve *s, const char *text, struct err *e)
+{
+    struct rate_rule rule;
+    str dialect;
+    rc code = rate_parse(str_of(text), &dialect, &rule, e);
+
+    if (code != RC_OK)
+        return code;
+    for (size_t i = 0; i < DIALECT_PLAIN; i++) {
+        if (str_eq(dialect, str_of(DIALECT_NAMES[i]))) {
+            rate_close(s->rates[i]);
+            s->rates[i] = rate_open(rule);
+            return RC_OK;
+        }
+    }
+    return err_set(e, RC_INVALID, "\"%s\": the dialects are feather and knowd",
+                   text);
+}
+
 static void drop(struct serve *s)
 {
     watch_close(s->watch);
+    for (size_t i = 0; i < DIALECT_COUNT; i++)
+        rate_close(s->rates[i]);
     if (s->listener.fd >= 0)
         (void)close(s->listener.fd);
     mem_free(s);
@@ -471,6 +499,8 @@ rc serve_start(struct app *a, const struct serve_opts *o, struct arena *out,
                  ": framing is checked by it alone",
                  MHD_get_version());
     code = listener_open(o->address, o->port, out, &s->listener, e);
+    for (size_t i = 0; code == RC_OK && i < o->rate_limits_n; i++)
+        code = open_rate(s, o->rate_limits[i], e);
     if (code == RC_OK)
         code = watch_open(&s->watch, e);
     if (code == RC_OK) {

@@ -271,6 +271,8 @@ static void put_answers(struct out *o, const struct route *r)
         put_answer(o, 413, "Over a limit", &ERROR, false);
     if (r->params[0].name != NULL || r->query != NULL || r->body != NULL)
         put_answer(o, 422, "Validation error", &FAULTS, false);
+    if (keyed)
+        put_answer(o, 429, "Over the organization's rate limit", &ERROR, false);
     if (r->writes || r->body_kind == BODY_MULTIPART)
         put_answer(o, 507, "The disk is full", &ERROR, false);
     out_end(o);
@@ -449,9 +451,6 @@ void serve_routes_json(struct buf *b)
     static const char *const BODIES[] = {[BODY_NONE] = "none",
                                          [BODY_JSON] = "json",
                                          [BODY_MULTIPART] = "multipart"};
-    static const char *const DIALECTS[] = {[DIALECT_FEATHER] = "feather",
-                                           [DIALECT_KNOWD] = "knowd",
-                                           [DIALECT_PLAIN] = "plain"};
     struct out o = out_to(b);
     const struct route *r;
     size_t at = 0;
@@ -470,7 +469,7 @@ void serve_routes_json(struct buf *b)
         out_bool(&o, "strict", r->body != NULL && r->body->strict);
         out_bool(&o, "writes", r->writes || r->body_kind == BODY_MULTIPART);
         out_uint(&o, "success", r->success);
-        out_cstr(&o, "dialect", DIALECTS[r->dialect]);
+        out_cstr(&o, "dialect", DIALECT_NAMES[r->dialect]);
         out_end(&o);
     }
     out_end_list(&o);

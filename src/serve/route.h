@@ -27,7 +27,8 @@
 
 #define PATH_PARAMS_MAX 3
 
-enum dialect { DIALECT_FEATHER, DIALECT_KNOWD, DIALECT_PLAIN };
+enum dialect { DIALECT_FEATHER, DIALECT_KNOWD, DIALECT_PLAIN, DIALECT_COUNT };
+extern const char *const DIALECT_NAMES[DIALECT_COUNT];
 
 enum access {
     ACCESS_OPEN,   /* no key */
@@ -70,7 +71,7 @@ struct header {
     const char *name;
     str value;
 };
-#define REPLY_HEADERS_MAX 8
+#define REPLY_HEADERS_MAX 10
 
 struct reply {
     unsigned status;  /* 0: the route's success */

@@ -1,5 +1,11 @@
 #include "serve/route.h"
 
+const char *const DIALECT_NAMES[DIALECT_COUNT] = {
+    [DIALECT_FEATHER] = "feather",
+    [DIALECT_KNOWD] = "knowd",
+    [DIALECT_PLAIN] = "plain",
+};
+
 /* The first rows are found soonest: what monitors ask, then searches. */
 static const struct route *const CHAPTERS[] = {
     OPS_ROUTES,          FEATHER_SEARCH_ROUTES,   KNOWD_ROUTES,

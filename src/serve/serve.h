@@ -16,6 +16,9 @@ struct serve_opts {
     unsigned threads;        /* 0: one a core, at least 2 */
     size_t upload_bytes_max; /* 0: UPLOAD_BYTES_MAX */
     size_t connections_max;  /* 0: 4096 */
+    /* "feather=6000/min"; a dialect without one has no limit */
+    const char *const *rate_limits;
+    size_t rate_limits_n;
 };
 
 struct serve;

@@ -3,12 +3,13 @@ kept connections."""
 
 import json
 import socket
+import subprocess
 import time
 
 import httpx
 import pytest
 
-from conftest import K, poll
+from conftest import K, KNOWD, clean_env, poll
 
 KIB, MIB = 1 << 10, 1 << 20
 
@@ -293,3 +294,32 @@ def test_the_answer_to_a_request_that_was_taken_comes_after_sigterm(
     upload.sendall(b"{}")
     assert upload.recv(65536).startswith(b"HTTP/1.1 422")
     assert server.wait(10) == 0
+
+
+def test_each_organization_has_its_own_rate(start_server):
+    server = start_server("--rate-limit", "feather=5/min",
+                          "--rate-limit", "knowd=1000/hour")
+    made = server.api.ok("POST", "/knowd/v1/keys", 201,
+                         json={"name": "k", "tenant": "other"})
+    other = server.api_with(made["key"])
+    for api in (server.api, other):
+        answers = [api.get(f"{K}/config") for _ in range(7)]
+        assert [a.status_code for a in answers] == [200] * 5 + [429] * 2
+        last = answers[-1]
+        assert last.json()["error"] == "rate_limited"
+        assert last.json()["retryable"] is True
+        wait = int(last.headers["retry-after"])
+        assert 50 <= wait <= 60 and last.json()["retry_after"] == wait
+        assert last.headers["ratelimit-policy"] == '"feather";q=5;w=60'
+        assert last.headers["ratelimit"] == f'"feather";r=0;t={wait}'
+        # Health and the other dialect are not counted with it.
+        assert api.get("/healthz").status_code == 200
+        assert api.post("/knowd/v1/search", json={}).status_code == 422
+
+
+def test_a_rate_that_cannot_be_read_is_a_usage_error(tmp_path):
+    done = subprocess.run(
+        [KNOWD, "serve", "--data", str(tmp_path / "d"), "--listen",
+         "127.0.0.1:0", "--rate-limit", "feather=many"],
+        capture_output=True, env=clean_env(), timeout=20)
+    assert done.returncode == 2 and b"rate limit" in done.stderr
