@@ -130,6 +130,7 @@ $(B)/replay/%: tests/fuzz/%.c tests/fuzz/replay_main.c $(B)/libknowd.a
 # or bench/ROW.py (on the release server). Figures go to docs/performance.md by
 # hand, with their command.
 BENCH := build/bench/bin
+PYTHON ?= python3
 BENCH_PEERS_words := $(BENCH)/peer_fts5.o $(BENCH)/peer_xapian.o
 BENCH_LIBS_words := -lxapian -lstdc++
 BENCH_CORPUS := words ingest
@@ -146,7 +147,7 @@ $(BENCH)/%: bench/%.c build/release/libknowd.a $(BENCH_PEERS_$(ROW))
 		$(BENCH_LIBS_$(ROW))
 bench: $(if $(wildcard bench/$(ROW).c),$(BENCH)/$(ROW),build/release/knowd)
 	@$(if $(filter $(ROW),$(BENCH_CORPUS)),bench/corpus.sh)
-	@$(if $(wildcard bench/$(ROW).c),$<,python3 bench/$(ROW).py) $(ARGS)
+	@$(if $(wildcard bench/$(ROW).c),$<,$(PYTHON) bench/$(ROW).py) $(ARGS)
 
 lint-quick:
 	@scripts/lint-quick.sh
