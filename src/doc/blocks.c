@@ -4,7 +4,8 @@
 #include "doc/doc_priv.h"
 
 /* docs/formats.md, "stored blocks" */
-#define MAGIC 0x3142444bu /* "KDB1" */
+#define MAGIC 0x3242444bu       /* "KDB2" */
+#define MAGIC_FIRST 0x3142444bu /* "KDB1": ends behind the blocks */
 #define CRC_BYTES 4
 
 rc doc_encode_blocks(const struct doc *d, struct buf *to, struct err *e)
@@ -21,6 +22,7 @@ rc doc_encode_blocks(const struct doc *d, struct buf *to, struct err *e)
     buf_put_varint(to, d->blocks_n);
     for (size_t i = 0; i < d->blocks_n; i++)
         block_put(to, &d->blocks[i], i == 0 ? &START : &d->blocks[i - 1]);
+    extras_put(to, d);
     if (to->code == RC_OK)
         buf_put_u32(to, crc32c(to->p + start, to->n - start));
     return buf_end(to, e);
@@ -32,6 +34,7 @@ rc doc_decode_blocks(str bytes, str text, struct arena *out, struct doc *d,
     struct cur c = cur_of(bytes), crc;
     struct block before = {0};
     uint64_t n, text_bytes;
+    uint32_t magic;
     const char *why;
 
     *d = (struct doc){.text = text};
@@ -39,8 +42,9 @@ rc doc_decode_blocks(str bytes, str text, struct arena *out, struct doc *d,
         return err_set(e, RC_FORMAT, "stored blocks have %zu bytes", bytes.n);
     c.end -= CRC_BYTES;
     crc = cur_of(str_sub(bytes, bytes.n - CRC_BYTES, CRC_BYTES));
+    magic = cur_u32(&c);
     if (cur_u32(&crc) != crc32c(bytes.p, bytes.n - CRC_BYTES) ||
-        cur_u32(&c) != MAGIC)
+        (magic != MAGIC && magic != MAGIC_FIRST))
         return err_set(e, RC_FORMAT, "stored blocks are damaged");
     n = cur_varint(&c);
     d->extractor_version = n > UINT32_MAX ? 0 : (unsigned)n;
@@ -58,6 +62,8 @@ rc doc_decode_blocks(str bytes, str text, struct arena *out, struct doc *d,
         before = block_take(&c, &before);
         d->blocks[d->blocks_n++] = before;
     }
+    if (magic == MAGIC)
+        extras_take(&c, out, d);
     if (c.bad || c.p != c.end)
         return err_set(e, RC_FORMAT, "stored blocks are cut or too long");
     if (!doc_check(d, &why))

@@ -1,5 +1,7 @@
 #include "doc/doc.h"
 
+#include <math.h>
+
 #include "base/crc.h"
 #include "doc/doc_priv.h"
 
@@ -11,6 +13,23 @@ const char *const EXTRACT_OUTCOME_NAMES[EXTRACT_OUTCOME_COUNT] = {
     [EXTRACT_MALFORMED] = "malformed",
     [EXTRACT_LIMIT] = "limit",
     [EXTRACT_CRASHED] = "crashed"};
+
+const char *const DOC_FLAG_NAMES[DOC_FLAG_COUNT] = {
+    [FLAG_HIDDEN] = "hidden",
+    [FLAG_INVISIBLE] = "invisible",
+    [FLAG_TINY] = "tiny",
+    [FLAG_OFF_PAGE] = "off_page",
+    [FLAG_BIDI] = "bidi",
+    [FLAG_ZERO_WIDTH] = "zero_width",
+    [FLAG_DELETED] = "deleted",
+    [FLAG_COMMENT] = "comment",
+    [FLAG_BOILERPLATE] = "boilerplate",
+    [FLAG_RUNNING_HEAD] = "running_head",
+    [FLAG_PAGE_NUMBER] = "page_number",
+    [FLAG_ATTACHMENT] = "attachment",
+    [FLAG_SCRIPT] = "script",
+    [FLAG_NO_TEXT] = "no_text",
+    [FLAG_OCR] = "ocr"};
 
 static bool white(char c)
 {
@@ -155,6 +174,33 @@ size_t doc_heading_path(const struct doc *d, uint32_t block, struct arena *out,
     return n;
 }
 
+/* ---- flags ---- */
+
+void doc_flag_add(struct doc *d, struct doc_flag flag, struct arena *out)
+{
+    struct doc_flag *f = d->flags;
+    size_t n = DOC_FLAG_SAMPLE_BYTES_MAX;
+
+    if (f == NULL) /* at most one of a kind and `dropped` */
+        d->flags = f = ARENA_ARRAY(out, struct doc_flag, DOC_FLAGS_MAX);
+    for (size_t i = 0; i < d->flags_n; i++, f++) {
+        if (f->kind != flag.kind || f->dropped != flag.dropped)
+            continue;
+        f->count = flag.count > UINT32_MAX - f->count ? UINT32_MAX
+                                                      : f->count + flag.count;
+        return;
+    }
+    ASSERT(d->flags_n < DOC_FLAGS_MAX);
+    if (flag.sample.n > n) {
+        while (n > 0 && ((uint8_t)flag.sample.p[n] & 0xc0) == 0x80)
+            n--; /* no sign is cut in two */
+        flag.sample.n = n;
+    }
+    flag.sample = arena_str(out, flag.sample);
+    *f = flag;
+    d->flags_n++;
+}
+
 /* ---- checking ---- */
 
 /* Reads code points on from a place both of whose offsets are known. Says
@@ -272,6 +318,37 @@ static const char *check_blocks(const struct doc *d)
     return w.cp == d->text_cp ? NULL : "the code points are miscounted";
 }
 
+static const char *check_flags(const struct doc *d)
+{
+    if (d->flags_n > DOC_FLAGS_MAX)
+        return "there are too many flags";
+    for (size_t i = 0; i < d->flags_n; i++) {
+        if ((unsigned)d->flags[i].kind >= DOC_FLAG_COUNT)
+            return "a flag's kind is unknown";
+        if (!clean(d->flags[i].sample))
+            return "a flag's sample is not clean text";
+    }
+    return NULL;
+}
+
+static const char *check_lines(const struct doc *d)
+{
+    uint64_t at = 0;
+
+    if (d->lines_n > LINES_MAX)
+        return "there are too many lines";
+    for (size_t i = 0; i < d->lines_n; i++) {
+        const struct doc_line *l = &d->lines[i];
+
+        if (l->start < at || l->start >= l->end || l->end > d->text.n)
+            return "a line's bytes are out of order or outside";
+        if (l->page == 0)
+            return "a line stands on no page";
+        at = l->end;
+    }
+    return NULL;
+}
+
 bool doc_check(const struct doc *d, const char **why)
 {
     *why = NULL;
@@ -282,18 +359,19 @@ bool doc_check(const struct doc *d, const char **why)
     else if ((unsigned)d->outcome >= EXTRACT_OUTCOME_COUNT)
         *why = "the outcome is unknown";
     else if (!clean(d->title) || !clean(d->note) || !clean(d->mime) ||
-             !clean(d->language))
+             !clean(d->language) || !clean(d->created) || !clean(d->modified))
         *why = "a name is not clean text";
-    else
+    else if ((*why = check_flags(d)) == NULL && (*why = check_lines(d)) == NULL)
         *why = check_blocks(d);
     return *why == NULL;
 }
 
 /* ---- the extraction stream: docs/formats.md ---- */
 
-#define MAGIC 0x3158444bu /* "KDX1" */
+#define MAGIC 0x3258444bu /* "KDX2" */
 #define CRC_BYTES 4
 #define BLOCK_HAS_BOX 0x80u
+#define BOX_MAX 1000000 /* points: off any page */
 
 void doc_text_put(struct buf *to, str s)
 {
@@ -324,6 +402,132 @@ void block_put(struct buf *to, const struct block *b,
     }
 }
 
+/* Lines: their place by what differs from the line before, boxes in steps of
+ * 1/LINE_STEPS point, so that a line takes some ten bytes. */
+#define LINE_STEPS 32
+#define LINE_BYTES_MIN 7
+#define FLAG_BYTES_MIN 5
+#define FLAG_IS_DROPPED 0x80u
+
+static int64_t steps_of(float points)
+{
+    return llroundf(points * LINE_STEPS);
+}
+
+static void put_signed(struct buf *to, int64_t v)
+{
+    buf_put_varint(to, (uint64_t)v << 1 ^ (uint64_t)(v >> 63));
+}
+
+static int64_t take_signed(struct cur *c)
+{
+    uint64_t v = cur_varint(c);
+
+    return (int64_t)(v >> 1 ^ (~(v & 1) + 1));
+}
+
+static void line_put(struct buf *to, const struct doc_line *l,
+                     const struct doc_line *before)
+{
+    buf_put_varint(to, l->start - before->end);
+    buf_put_varint(to, l->end - l->start);
+    put_signed(to, (int64_t)l->page - (int64_t)before->page);
+    for (size_t i = 0; i < NELEMS(l->box); i++)
+        put_signed(to, steps_of(l->box[i]) - steps_of(before->box[i]));
+}
+
+static struct doc_line line_take(struct cur *c, const struct doc_line *before)
+{
+    struct doc_line l = {0};
+    int64_t page;
+
+    l.start = before->end + cur_varint(c);
+    l.end = l.start + cur_varint(c);
+    page = take_signed(c);
+    if (page < -(int64_t)UINT32_MAX || page > (int64_t)UINT32_MAX ||
+        page + before->page < 0 || page + before->page > (int64_t)UINT32_MAX)
+        c->bad = true;
+    else
+        l.page = (uint32_t)(page + before->page);
+    for (size_t i = 0; i < NELEMS(l.box); i++) {
+        int64_t steps = take_signed(c);
+
+        if (steps < -BOX_MAX * LINE_STEPS * 2 ||
+            steps > BOX_MAX * LINE_STEPS * 2)
+            c->bad = true;
+        else
+            l.box[i] = (float)(steps_of(before->box[i]) + steps) / LINE_STEPS;
+        if (!(l.box[i] >= -BOX_MAX && l.box[i] <= BOX_MAX))
+            c->bad = true;
+    }
+    return l;
+}
+
+void extras_put(struct buf *to, const struct doc *d)
+{
+    static const struct doc_line START;
+
+    doc_text_put(to, d->created);
+    doc_text_put(to, d->modified);
+    buf_put_varint(to, d->pages);
+    buf_put_varint(to, d->ocr_confidence);
+    buf_put_varint(to, d->flags_n);
+    for (size_t i = 0; i < d->flags_n; i++) {
+        const struct doc_flag *f = &d->flags[i];
+
+        buf_put_char(
+            to, (char)((unsigned)f->kind | (f->dropped ? FLAG_IS_DROPPED : 0)));
+        buf_put_varint(to, f->count);
+        buf_put_varint(to, f->page);
+        doc_text_put(to, f->sample);
+    }
+    buf_put_varint(to, d->lines_n);
+    for (size_t i = 0; i < d->lines_n; i++)
+        line_put(to, &d->lines[i], i == 0 ? &START : &d->lines[i - 1]);
+}
+
+static uint64_t take_bounded(struct cur *c, uint64_t max)
+{
+    uint64_t v = cur_varint(c);
+
+    if (v > max)
+        c->bad = true;
+    return c->bad ? 0 : v;
+}
+
+void extras_take(struct cur *c, struct arena *out, struct doc *d)
+{
+    struct doc_line before = {0};
+    uint64_t n;
+
+    d->created = doc_text_take(c, DOC_NAME_BYTES_MAX, out);
+    d->modified = doc_text_take(c, DOC_NAME_BYTES_MAX, out);
+    d->pages = (uint32_t)take_bounded(c, UINT32_MAX);
+    d->ocr_confidence = (unsigned)take_bounded(c, 100);
+    n = take_bounded(c, DOC_FLAGS_MAX);
+    d->flags = ARENA_ARRAY(out, struct doc_flag, DOC_FLAGS_MAX);
+    while (d->flags_n < n && !c->bad) {
+        struct doc_flag *f = &d->flags[d->flags_n++];
+        unsigned kind = cur_u8(c);
+
+        f->kind = (enum doc_flag_kind)(kind & ~FLAG_IS_DROPPED);
+        f->dropped = (kind & FLAG_IS_DROPPED) != 0;
+        f->count = (uint32_t)take_bounded(c, UINT32_MAX);
+        f->page = (uint32_t)take_bounded(c, UINT32_MAX);
+        f->sample = doc_text_take(c, DOC_FLAG_SAMPLE_BYTES_MAX, out);
+    }
+    n = cur_varint(c);
+    if (n > LINES_MAX || n > (size_t)(c->end - c->p) / LINE_BYTES_MIN)
+        c->bad = true;
+    if (c->bad)
+        return;
+    d->lines = ARENA_ARRAY(out, struct doc_line, (size_t)n);
+    while (d->lines_n < n && !c->bad) {
+        before = line_take(c, &before);
+        d->lines[d->lines_n++] = before;
+    }
+}
+
 rc doc_encode(const struct doc *d, struct buf *to, struct err *e)
 {
     static const struct block START;
@@ -341,6 +545,7 @@ rc doc_encode(const struct doc *d, struct buf *to, struct err *e)
     buf_put_varint(to, d->blocks_n);
     for (size_t i = 0; i < d->blocks_n; i++)
         block_put(to, &d->blocks[i], i == 0 ? &START : &d->blocks[i - 1]);
+    extras_put(to, d);
     if (to->code == RC_OK)
         buf_put_u32(to, crc32c(to->p + start, to->n - start));
     return buf_end(to, e);
@@ -379,7 +584,7 @@ struct block block_take(struct cur *c, const struct block *before)
 
         memcpy(&b.box[i], &bits, sizeof bits);
         /* Neither infinite nor NaN, nor off any page. */
-        if (!(b.box[i] >= -1e6f && b.box[i] <= 1e6f))
+        if (!(b.box[i] >= -BOX_MAX && b.box[i] <= BOX_MAX))
             c->bad = true;
     }
     return b;
@@ -418,6 +623,7 @@ rc doc_decode(str bytes, struct arena *out, struct doc *d, struct err *e)
         before = block_take(&c, &before);
         d->blocks[d->blocks_n++] = before;
     }
+    extras_take(&c, out, d);
     if (c.bad || c.p != c.end)
         return err_set(e, RC_FORMAT, "extraction stream is cut or too long");
     if (!doc_check(d, &why))

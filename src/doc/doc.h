@@ -45,6 +45,46 @@ struct block {
     float box[4];
 };
 
+/* Where some of the text stands: in text order, not overlapping. Only formats
+ * with pages have lines; a block's page and box are those of its first page's
+ * lines. A run of text that stands nowhere (a mark of Markdown's) is in none. */
+struct doc_line {
+    uint64_t start, end; /* bytes in doc.text */
+    uint32_t page;       /* from 1 */
+    float box[4];
+};
+
+/* What was left out of the text or is odd about it (stored by name). */
+enum doc_flag_kind {
+    FLAG_HIDDEN,       /* marked as not to be shown */
+    FLAG_INVISIBLE,    /* in the colour of its ground, or not painted */
+    FLAG_TINY,         /* too small to be read */
+    FLAG_OFF_PAGE,     /* outside the page */
+    FLAG_BIDI,         /* signs that turn the direction of text */
+    FLAG_ZERO_WIDTH,   /* signs without width between letters */
+    FLAG_DELETED,      /* a tracked deletion */
+    FLAG_COMMENT,      /* a remark beside the text */
+    FLAG_BOILERPLATE,  /* navigation, advertising, banners */
+    FLAG_RUNNING_HEAD, /* heads and feet that come again on each page */
+    FLAG_PAGE_NUMBER,
+    FLAG_ATTACHMENT, /* a file inside the file; not read */
+    FLAG_SCRIPT,     /* macros, scripts; not run */
+    FLAG_NO_TEXT,    /* pages that are pictures only */
+    FLAG_OCR,        /* pages read from a picture */
+    DOC_FLAG_COUNT
+};
+extern const char *const DOC_FLAG_NAMES[DOC_FLAG_COUNT];
+#define DOC_FLAGS_MAX (2 * DOC_FLAG_COUNT)
+#define DOC_FLAG_SAMPLE_BYTES_MAX 200
+
+struct doc_flag {
+    enum doc_flag_kind kind;
+    bool dropped;   /* else it is in the text */
+    uint32_t count; /* runs, pages or files, by its kind */
+    uint32_t page;  /* of the first; 0: unknown */
+    str sample;     /* the start of the first */
+};
+
 /* How extraction ended (stored by name). */
 enum extract_outcome {
     EXTRACT_OK,
@@ -68,6 +108,15 @@ struct doc {
     str note;     /* plain sentence for the user; empty: nothing to say */
     str mime;     /* what it was taken for: text/plain, text/markdown */
     str language; /* BCP 47, empty: unknown */
+    /* As the document itself says, RFC 3339 (a date alone is one too) */
+    str created, modified;
+    uint32_t pages; /* 0: it has none */
+    /* Of pages read by OCR: mean confidence, 1 to 100; 0: none was */
+    unsigned ocr_confidence;
+    struct doc_line *lines;
+    size_t lines_n;
+    struct doc_flag *flags; /* at most one of a kind and `dropped` */
+    size_t flags_n;
     unsigned extractor_version;
 };
 
@@ -79,6 +128,9 @@ str doc_heading_text(const struct doc *d, uint32_t heading, struct arena *out);
  * at most HEADING_DEPTH_MAX, in `out`. */
 size_t doc_heading_path(const struct doc *d, uint32_t block, struct arena *out,
                         str **path);
+/* Adds to the flag of this kind, making it at the first. Flags live in `out`. */
+void doc_flag_add(struct doc *d, struct doc_flag flag, struct arena *out);
+
 /* Whether all holds that the head of this file promises (tests, fuzzers, and on
  * what a child sent): false and *why for the first thing that is not so. */
 bool doc_check(const struct doc *d, const char **why);

@@ -1,6 +1,6 @@
 /*
- * The coding of one block, shared by the extraction stream and the stored
- * blocks (docs/formats.md).
+ * The coding of one block and of what else a document has, shared by the
+ * extraction stream and the stored blocks (docs/formats.md).
  */
 #ifndef DOC_DOC_PRIV_H
 #define DOC_DOC_PRIV_H
@@ -16,6 +16,10 @@ void block_put(struct buf *to, const struct block *b,
                const struct block *before);
 /* Bounds no sum: doc_check looks at every one of them. */
 struct block block_take(struct cur *c, const struct block *before);
+/* What a document has beside its blocks: lines, flags, dates, pages. */
+void extras_put(struct buf *to, const struct doc *d);
+/* Sets c->bad for what is over its bound; doc_check looks at the rest. */
+void extras_take(struct cur *c, struct arena *out, struct doc *d);
 void doc_text_put(struct buf *to, str s);
 str doc_text_take(struct cur *c, size_t bytes_max, struct arena *out);
 

@@ -2,14 +2,15 @@
 #include "text/utf8.h"
 
 /* What a file can be; rows are tried top down. One with a magic is known by
- * its first bytes; one with `is` by its decoded text. One without a parser is
- * known, but not read. */
+ * its first bytes and read as bytes; one with `is` is known by its decoded
+ * text and read as that. One with neither reader is known, but not read. */
 struct format {
     const char *mime;
     const char *what; /* "this is …" */
     str magic;
     bool (*is)(str text, str filename);
     extract_fn *parse;
+    extract_read *read;
 };
 
 /* What follows the last dot, if it looks like an extension. */
@@ -54,9 +55,9 @@ static bool is_text(str text, str filename)
     return true;
 }
 
-#define UNREAD(mime, what, magic)               \
-    {                                           \
-        mime, what, STR_INIT(magic), NULL, NULL \
+#define UNREAD(mime, what, magic)                     \
+    {                                                 \
+        mime, what, STR_INIT(magic), NULL, NULL, NULL \
     }
 static const struct format FORMATS[] = {
     UNREAD("application/pdf", "a PDF file", "%PDF-"),
@@ -72,8 +73,8 @@ static const struct format FORMATS[] = {
     UNREAD("image/jpeg", "a picture", "\xff\xd8\xff"),
     UNREAD("image/gif", "a picture", "GIF8"),
     UNREAD("application/x-elf", "a program", "\x7f\x45LF"),
-    {"text/markdown", "Markdown", {NULL, 0}, is_markdown, extract_md},
-    {"text/plain", "text", {NULL, 0}, is_text, extract_text},
+    {"text/markdown", "Markdown", {NULL, 0}, is_markdown, extract_md, NULL},
+    {"text/plain", "text", {NULL, 0}, is_text, extract_text, NULL},
 };
 
 static const struct format *format_by_magic(str bytes)
@@ -117,31 +118,22 @@ str extract_too_long(void)
     return STR("The text is longer than 32 MiB, the limit for one document");
 }
 
-rc extract_bytes(str bytes, str filename, struct arena *out, struct doc *d,
-                 struct err *e)
+/* Text of any character set, decoded and parsed as what it looks like. */
+static rc read_text(str bytes, str filename, struct arena *out, struct doc *d,
+                    struct err *e)
 {
-    const struct format *f = format_by_magic(bytes);
     struct decoded how;
     struct buf text;
     rc code;
 
-    *d = (struct doc){.extractor_version = EXTRACTOR_VERSION};
-    if (f != NULL && f->parse == NULL) {
-        d->mime = str_of(f->mime);
-        return refuse(d, EXTRACT_UNSUPPORTED,
-                      arena_fmt(out,
-                                "This is %s; only text and Markdown are read",
-                                f->what));
-    }
-    if (bytes.n == 0)
-        return refuse(d, EXTRACT_MALFORMED, STR("The file is empty"));
     buf_open(&text, TEXT_BYTES_MAX);
     code = utf8_decode(bytes, &text, &how, e);
     if (code == RC_OK)
         d->text = arena_str(out, buf_str(&text));
     buf_close(&text);
     if (code == RC_OK) {
-        f = format_by_text(d->text, filename);
+        const struct format *f = format_by_text(d->text, filename);
+
         d->mime = str_of(f->mime);
         note_charset(d, &how);
         f->parse(d, out);
@@ -153,7 +145,29 @@ rc extract_bytes(str bytes, str filename, struct arena *out, struct doc *d,
     }
     if (code == RC_LIMIT)
         return refuse(d, EXTRACT_LIMIT, extract_too_long());
-    if (code == RC_OK && d->blocks_n == 0) {
+    return code;
+}
+
+rc extract_bytes(str bytes, str filename, struct arena *out, struct doc *d,
+                 struct err *e)
+{
+    const struct format *f = format_by_magic(bytes);
+    rc code;
+
+    *d = (struct doc){.extractor_version = EXTRACTOR_VERSION};
+    if (f != NULL)
+        d->mime = str_of(f->mime);
+    if (f != NULL && f->read == NULL)
+        return refuse(d, EXTRACT_UNSUPPORTED,
+                      arena_fmt(out,
+                                "This is %s; only text and Markdown are read",
+                                f->what));
+    if (bytes.n == 0)
+        return refuse(d, EXTRACT_MALFORMED, STR("The file is empty"));
+    code = f != NULL ? f->read(bytes, filename, out, d, e)
+                     : read_text(bytes, filename, out, d, e);
+    if (code == RC_OK && d->blocks_n == 0 &&
+        (d->outcome == EXTRACT_OK || d->outcome == EXTRACT_PARTIAL)) {
         d->text = STR_NONE;
         d->text_cp = 0;
         return refuse(d, EXTRACT_MALFORMED, STR("The file holds no text"));

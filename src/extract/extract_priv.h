@@ -32,6 +32,10 @@ void blocks_end(struct block_list *l); /* fills d->text_cp */
 /* A parser: d->text is set; fills blocks and title. */
 typedef void extract_fn(struct doc *d, struct arena *out);
 extract_fn extract_text, extract_md;
+/* A reader: fills all of d from the bytes of a file; mime is set. What is
+ * wrong with the document is RC_OK with an outcome and a note. */
+typedef rc extract_read(str bytes, str filename, struct arena *out,
+                        struct doc *d, struct err *e);
 
 /* The note of a document over TEXT_BYTES_MAX. */
 str extract_too_long(void);

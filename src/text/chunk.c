@@ -168,21 +168,52 @@ static uint64_t start_of(const struct splitter *sp, size_t i)
     return at > b->start && sp->d->text.p[at - 1] != '\n' ? a->start : at;
 }
 
-/* Joins the boxes of the chunk's blocks that are on its first page. */
-static void box_union(const struct splitter *sp, struct chunk *c,
-                      uint32_t first, uint32_t last)
+static void box_join(float to[4], const float box[4])
 {
-    c->page = sp->d->blocks[first].page;
-    for (uint32_t i = first; i <= last && c->page != 0; i++) {
-        const float *box = sp->d->blocks[i].box;
-        bool none = !(c->box[2] > c->box[0]);
+    bool none = !(to[2] > to[0]);
 
-        if (sp->d->blocks[i].page != c->page || !(box[2] > box[0]))
-            continue;
-        for (size_t k = 0; k < 4; k++) {
-            if (none || (k < 2 ? box[k] < c->box[k] : box[k] > c->box[k]))
-                c->box[k] = box[k];
-        }
+    for (size_t k = 0; k < 4 && box[2] > box[0]; k++) {
+        if (none || (k < 2 ? box[k] < to[k] : box[k] > to[k]))
+            to[k] = box[k];
+    }
+}
+
+/* The first line that ends behind `at`, or how many there are. */
+static size_t line_behind(const struct doc *d, uint64_t at)
+{
+    size_t low = 0, high = d->lines_n;
+
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+
+        if (d->lines[mid].end > at)
+            high = mid;
+        else
+            low = mid + 1;
+    }
+    return low;
+}
+
+/* Where the chunk begins: its lines on its first page; of a document without
+ * lines its blocks there. */
+static void chunk_place(const struct splitter *sp, struct chunk *c,
+                        uint32_t first, uint32_t last)
+{
+    const struct doc *d = sp->d;
+
+    for (size_t i = line_behind(d, c->start);
+         i < d->lines_n && d->lines[i].start < c->end; i++) {
+        if (c->page == 0)
+            c->page = d->lines[i].page;
+        if (d->lines[i].page == c->page)
+            box_join(c->box, d->lines[i].box);
+    }
+    if (d->lines_n > 0)
+        return;
+    c->page = d->blocks[first].page;
+    for (uint32_t i = first; i <= last && c->page != 0; i++) {
+        if (d->blocks[i].page == c->page)
+            box_join(c->box, d->blocks[i].box);
     }
 }
 
@@ -242,7 +273,7 @@ static rc emit(struct splitter *sp, size_t i, size_t end, struct err *e)
     c.tokens = tokens_of(sp, i, end, c.start);
     ASSERT_SLOW(c.tokens ==
                 chunk_tokens(str_sub(sp->d->text, c.start, c.end - c.start)));
-    box_union(sp, &c, v[i].block, v[end - 1].block);
+    chunk_place(sp, &c, v[i].block, v[end - 1].block);
     sp->res->tokens += c.tokens;
     ARENA_PUSH(sp->out, sp->res->v, sp->res->n, sp->cap, c);
     return RC_OK;
