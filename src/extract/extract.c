@@ -18,23 +18,13 @@
 #include "extract/zygote.h"
 
 #define CPU_S_DEFAULT 20
-/* Wall time for each second of CPU, and at least: machines are busy. */
+/* Wall time for each second of CPU: machines are busy. */
 #define WALL_FACTOR 6
 #define SEND_TIMEOUT_S 10
 #define STOP_MS_MAX 2000
 /* From the kill to the end of a child. */
 #define KILL_MS_MAX 5000
 #define NS_PER_MS INT64_C(1000000)
-
-/* One run on the server's side. */
-struct run {
-    struct extractor *x;
-    uint64_t id;
-    int input, output; /* memory files; -1: none */
-    int status;        /* our end of the pipe */
-    int64_t deadline_ns;
-    bool killed; /* at the deadline */
-};
 
 static rc work_extract(str input, str filename, struct arena *arena,
                        struct buf *to, struct err *e)
@@ -45,20 +35,31 @@ static rc work_extract(str input, str filename, struct arena *arena,
     return code == RC_OK ? doc_encode(&d, to, e) : code;
 }
 
-rc extract_start_with(extract_work *work, struct extractor **x, struct err *e)
+rc extract_start_work(const struct zygote_work *work, struct extractor **x,
+                      struct err *e)
 {
     struct timeval limit = {.tv_sec = SEND_TIMEOUT_S};
-    pid_t pid;
-    int fd;
-    rc code = zygote_fork(work, &pid, &fd, e);
+    struct extractor *made = mem_alloc(sizeof *made);
+    rc code;
 
-    if (code != RC_OK)
+    ASSERT(work->jobs_n <= JOB_ROWS_MAX);
+    made->work = *work;
+    code = zygote_fork(&made->work, &made->pid, &made->fd, e);
+    if (code != RC_OK) {
+        mem_free(made);
         return code;
-    (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
-    *x = mem_alloc(sizeof **x);
-    (*x)->pid = pid;
-    (*x)->fd = fd;
+    }
+    (void)setsockopt(made->fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+    *x = made;
     return RC_OK;
+}
+
+rc extract_start_with(extract_work *work, struct extractor **x, struct err *e)
+{
+    return extract_start_work(
+        &(struct zygote_work){
+            .run = work, .session = work, .jobs = JOBS, .jobs_n = NELEMS(JOBS)},
+        x, e);
 }
 
 rc extract_start(struct extractor **x, struct err *e)
@@ -97,7 +98,7 @@ void extract_figures(struct extractor *x, uint64_t *running, uint64_t *crashes)
 
 /* ---- asking ---- */
 
-static rc memory_file(str bytes, int *fd, struct err *e)
+rc extract_memory_file(str bytes, int *fd, struct err *e)
 {
     *fd = memfd_create("knowd-extract", MFD_CLOEXEC);
     if (*fd < 0)
@@ -119,7 +120,7 @@ rc extract_ask(struct extractor *x, const struct request *rq, const int *fds,
 {
     union {
         struct cmsghdr head;
-        char bytes[CMSG_SPACE(3 * sizeof(int))];
+        char bytes[CMSG_SPACE(FD_COUNT * sizeof(int))];
     } control = {0};
     struct request copy = *rq;
     struct iovec io = {&copy, sizeof copy};
@@ -158,114 +159,98 @@ uint32_t extract_name(const struct extract_in *in,
     return (uint32_t)name.n;
 }
 
-static struct request request_run(const struct run *r,
-                                  const struct extract_in *in)
+int64_t extract_wall_ns(unsigned cpu_s, unsigned wall_ms)
 {
-    struct request rq = {.kind = REQUEST_RUN, .run = r->id};
-
-    rq.cpu_s_max = in->cpu_s_max == 0 ? CPU_S_DEFAULT : in->cpu_s_max;
-    rq.filename_n = extract_name(in, rq.filename);
-    return rq;
+    if (wall_ms > 0)
+        return wall_ms * NS_PER_MS;
+    return (int64_t)cpu_s * WALL_FACTOR * 1000 * NS_PER_MS;
 }
 
-static rc run_begin(struct run *r, const struct extract_in *in, struct err *e)
+rc asked_begin(struct asked *k, struct request *rq, const int *fds,
+               size_t fds_n, struct err *e)
 {
-    struct request rq = request_run(r, in);
-    int status[2] = {-1, -1}, fds[3];
-    int64_t wall_ms = in->wall_ms_max;
-    rc code = RC_OK;
+    int status[2] = {-1, -1}, all[FD_COUNT] = {-1, -1, -1, -1};
+    rc code;
 
-    if (wall_ms == 0)
-        wall_ms = (int64_t)rq.cpu_s_max * WALL_FACTOR * 1000;
-    r->deadline_ns = clock_mono_ns() + wall_ms * NS_PER_MS;
-    if (in->fd < 0)
-        code = memory_file(in->bytes, &r->input, e);
-    if (code == RC_OK)
-        code = memory_file(STR_NONE, &r->output, e);
-    if (code == RC_OK && pipe2(status, O_CLOEXEC) != 0)
-        code = err_errno(e, RC_IO, errno, "cannot make a pipe");
-    r->status = status[0];
-    if (code == RC_OK) {
-        fds[0] = in->fd < 0 ? r->input : in->fd;
-        fds[1] = r->output;
-        fds[2] = status[1];
-        code = extract_ask(r->x, &rq, fds, 3, e);
-    }
-    if (status[1] >= 0)
-        (void)close(status[1]);
+    if (pipe2(status, O_CLOEXEC) != 0)
+        return err_errno(e, RC_IO, errno, "cannot make a pipe");
+    k->status = status[0];
+    k->id = rq->run = atomic_fetch_add(&k->x->next_run, 1);
+    all[FD_INPUT] = fds[0];
+    all[FD_OUTPUT] = fds[1];
+    all[FD_STATUS] = status[1];
+    if (fds_n > 2)
+        all[FD_MESSAGES] = fds[2];
+    (void)atomic_fetch_add(&k->x->running, 1);
+    code = extract_ask(k->x, rq, all, fds_n + 1, e);
+    (void)close(status[1]);
     return code;
 }
 
-static void run_end(struct run *r)
+void asked_end(struct asked *k)
 {
-    if (r->input >= 0)
-        (void)close(r->input);
-    if (r->output >= 0)
-        (void)close(r->output);
-    if (r->status >= 0)
-        (void)close(r->status);
+    if (k->status < 0)
+        return;
+    (void)close(k->status);
+    k->status = -1;
+    (void)atomic_fetch_sub(&k->x->running, 1);
 }
 
 /* ---- listening ---- */
 
-static void run_kill(struct run *r, int64_t now_ns)
+static void asked_kill(struct asked *k, int64_t now_ns)
 {
-    struct request rq = {.kind = REQUEST_KILL, .run = r->id};
+    struct request rq = {.kind = REQUEST_KILL, .run = k->id};
 
-    r->killed = true;
-    r->deadline_ns = now_ns + KILL_MS_MAX * NS_PER_MS;
-    if (extract_ask(r->x, &rq, NULL, 0, NULL) != RC_OK)
-        r->deadline_ns = now_ns; /* nobody is there to kill it */
+    k->killed = true;
+    k->deadline_ns = now_ns + KILL_MS_MAX * NS_PER_MS;
+    if (extract_ask(k->x, &rq, NULL, 0, NULL) != RC_OK)
+        k->deadline_ns = now_ns; /* nobody is there to kill it */
 }
 
-/* Waits until the child has ended; false: it has not, though killed. */
-static bool run_wait(struct run *r)
+/* False: it has not ended, though killed. */
+static bool asked_listen(struct asked *k)
 {
     for (;;) {
-        struct pollfd p = {r->status, POLLIN, 0};
+        struct pollfd p = {k->status, POLLIN, 0};
         int64_t now = clock_mono_ns();
-        int64_t left_ms = (r->deadline_ns - now + NS_PER_MS - 1) / NS_PER_MS;
+        int64_t left_ms = (k->deadline_ns - now + NS_PER_MS - 1) / NS_PER_MS;
 
-        if (left_ms <= 0 && r->killed)
+        if (left_ms <= 0 && k->killed)
             return false;
         if (left_ms <= 0)
-            run_kill(r, now);
+            asked_kill(k, now);
         /* In slices: tests run the clock. */
         else if (poll(&p, 1, left_ms > 200 ? 200 : (int)left_ms) > 0)
             return true;
     }
 }
 
-static rc status_read(struct run *r, struct status *s, struct err *e)
+rc asked_wait(struct asked *k, struct status *s, struct err *e)
 {
     ssize_t n = 0;
 
-    if (run_wait(r))
-        n = read(r->status, s, sizeof *s);
-    if (n != (ssize_t)sizeof *s)
+    if (asked_listen(k))
+        n = read(k->status, s, sizeof *s);
+    if (n != (ssize_t)sizeof *s || s->n > JOB_STAGES_MAX)
         return err_set(e, RC_BUSY,
                        "the extraction process has ended; restart the server");
-    if (s->sys != 0)
-        return err_errno(e, RC_BUSY, s->sys, "cannot start an extraction");
     return RC_OK;
 }
 
-/* What the child wrote. It is copied, not mapped: should the child have left
- * someone behind who cuts the file, a mapping would kill the server. */
-static rc stream_read(const struct run *r, struct buf *to, struct err *e)
+rc extract_copy(int fd, size_t bytes_max, struct buf *to, struct err *e)
 {
     struct stat st;
     char *p;
     ssize_t n;
 
-    if (fstat(r->output, &st) != 0)
+    if (fstat(fd, &st) != 0)
         return err_errno(e, RC_IO, errno, "cannot read an extraction");
-    if (st.st_size < 0 || (uint64_t)st.st_size > STREAM_BYTES_MAX)
+    if (st.st_size < 0 || (uint64_t)st.st_size > bytes_max)
         return RC_OK; /* nothing is no document either */
     p = buf_reserve(to, (size_t)st.st_size);
     while (p != NULL && to->n < (size_t)st.st_size) {
-        n = pread(r->output, p + to->n, (size_t)st.st_size - to->n,
-                  (off_t)to->n);
+        n = pread(fd, p + to->n, (size_t)st.st_size - to->n, (off_t)to->n);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
@@ -277,15 +262,17 @@ static rc stream_read(const struct run *r, struct buf *to, struct err *e)
     return buf_end(to, e);
 }
 
+/* ---- a run ---- */
+
 /* What became of a child that sent no document. */
-static void doc_of_failure(const struct run *r, int wait, struct doc *d)
+static void doc_of_failure(bool killed, int wait, struct doc *d)
 {
     int sig = WIFSIGNALED(wait) ? WTERMSIG(wait) : 0;
 
     *d = (struct doc){.outcome = EXTRACT_CRASHED,
                       .note = STR("The file made its reader fail"),
                       .extractor_version = EXTRACTOR_VERSION};
-    if (r->killed || sig == SIGXCPU) {
+    if (killed || sig == SIGXCPU) {
         d->outcome = EXTRACT_LIMIT;
         d->note = STR("Reading the file took too long");
     } else if (sig == SIGXFSZ) {
@@ -297,32 +284,56 @@ static void doc_of_failure(const struct run *r, int wait, struct doc *d)
     }
 }
 
-static rc run_finish(struct run *r, struct arena *out, struct doc *d,
-                     struct err *e)
+static rc run_finish(struct asked *k, int output, struct arena *out,
+                     struct doc *d, struct err *e)
 {
     struct status s = {0};
     struct buf stream = {0};
+    int wait;
     bool good = false;
-    rc code = status_read(r, &s, e);
+    rc code = asked_wait(k, &s, e);
 
-    if (code == RC_OK && WIFEXITED(s.wait) && WEXITSTATUS(s.wait) == 0)
-        code = stream_read(r, &stream, e);
+    if (code == RC_OK && s.sys != 0)
+        code = err_errno(e, RC_BUSY, s.sys, "cannot start an extraction");
+    wait = s.ends[0].wait;
+    if (code == RC_OK && WIFEXITED(wait) && WEXITSTATUS(wait) == 0)
+        code = extract_copy(output, STREAM_BYTES_MAX, &stream, e);
     if (code == RC_OK)
         good = doc_decode(buf_str(&stream), out, d, NULL) == RC_OK;
     if (code == RC_OK && !good) {
-        doc_of_failure(r, s.wait, d);
+        doc_of_failure(k->killed, wait, d);
         if (d->outcome == EXTRACT_CRASHED)
-            (void)atomic_fetch_add(&r->x->crashes, 1);
+            (void)atomic_fetch_add(&k->x->crashes, 1);
     }
     buf_close(&stream);
+    return code;
+}
+
+static rc run_whole(struct extractor *x, const struct extract_in *in,
+                    const int fds[2], struct arena *out, struct doc *d,
+                    struct err *e)
+{
+    struct asked k = {.x = x, .status = -1};
+    struct request rq = {.kind = REQUEST_RUN, .cpu_s_max = in->cpu_s_max};
+    rc code;
+
+    if (rq.cpu_s_max == 0)
+        rq.cpu_s_max = CPU_S_DEFAULT;
+    rq.filename_n = extract_name(in, rq.filename);
+    k.deadline_ns =
+        clock_mono_ns() + extract_wall_ns(rq.cpu_s_max, in->wall_ms_max);
+    code = asked_begin(&k, &rq, fds, 2, e);
+    if (code == RC_OK)
+        code = run_finish(&k, fds[1], out, d, e);
+    asked_end(&k);
     return code;
 }
 
 rc extract_run(struct extractor *x, const struct extract_in *in,
                struct arena *out, struct doc *d, struct err *e)
 {
-    struct run r = {.x = x, .input = -1, .output = -1, .status = -1};
-    rc code;
+    int input = -1, output = -1;
+    rc code = RC_OK;
 
     *d = (struct doc){.extractor_version = EXTRACTOR_VERSION};
     if (in->fd < 0 && in->bytes.n > INPUT_BYTES_MAX) {
@@ -330,12 +341,16 @@ rc extract_run(struct extractor *x, const struct extract_in *in,
         d->note = extract_too_long();
         return RC_OK;
     }
-    r.id = atomic_fetch_add(&x->next_run, 1);
-    (void)atomic_fetch_add(&x->running, 1);
-    code = run_begin(&r, in, e);
+    if (in->fd < 0)
+        code = extract_memory_file(in->bytes, &input, e);
     if (code == RC_OK)
-        code = run_finish(&r, out, d, e);
-    (void)atomic_fetch_sub(&x->running, 1);
-    run_end(&r);
+        code = extract_memory_file(STR_NONE, &output, e);
+    if (code == RC_OK)
+        code = run_whole(x, in, (int[]){in->fd < 0 ? input : in->fd, output},
+                         out, d, e);
+    if (input >= 0)
+        (void)close(input);
+    if (output >= 0)
+        (void)close(output);
     return code;
 }

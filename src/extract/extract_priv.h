@@ -44,9 +44,32 @@ str extract_too_long(void);
 struct extractor {
     pid_t pid;
     int fd;
+    struct zygote_work work;
     _Atomic uint64_t next_run;
     _Atomic uint64_t running, crashes;
 };
+
+/* How far a run has come: what was asked, and the pipe its end comes through.*/
+struct asked {
+    struct extractor *x;
+    uint64_t id;
+    int status; /* our end of the pipe; -1: none */
+    int64_t deadline_ns;
+    bool killed; /* at the deadline */
+};
+/* Sends the request with input and output (and messages, if it is a job). */
+rc asked_begin(struct asked *k, struct request *rq, const int *fds,
+               size_t fds_n, struct err *e) MUST_CHECK;
+/* Until it has ended, killed at the deadline. */
+rc asked_wait(struct asked *k, struct status *s, struct err *e) MUST_CHECK;
+void asked_end(struct asked *k);
+rc extract_memory_file(str bytes, int *fd, struct err *e) MUST_CHECK;
+/* All of a file a child wrote; more than `bytes_max`: nothing. It is copied,
+ * not mapped: should somebody cut the file, a mapping would kill the server. */
+rc extract_copy(int fd, size_t bytes_max, struct buf *to,
+                struct err *e) MUST_CHECK;
+/* Wall time for a run of so many CPU seconds: machines are busy. */
+int64_t extract_wall_ns(unsigned cpu_s, unsigned wall_ms);
 
 /* Sends the zygote a packet with descriptors. */
 rc extract_ask(struct extractor *x, const struct request *rq, const int *fds,
@@ -57,6 +80,9 @@ uint32_t extract_name(const struct extract_in *in,
 
 /* extract_start with other work for the children: tests. */
 rc extract_start_with(extract_work *work, struct extractor **x,
+                      struct err *e) MUST_CHECK;
+/* The same with all of it; *work is copied, its table is not. */
+rc extract_start_work(const struct zygote_work *work, struct extractor **x,
                       struct err *e) MUST_CHECK;
 
 /* Whether a text holds Markdown's marks, by its first 64 KiB. */

@@ -10,202 +10,26 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/mem.h"
-#include "extract/extract_priv.h"
-
-#if defined(__SANITIZE_ADDRESS__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#ifndef SANITIZED
-#define SANITIZED 0
-#endif
-
-enum { FD_INPUT, FD_OUTPUT, FD_STATUS, FD_COUNT };
-
-/* Where a child finds its two. */
-#define CHILD_INPUT_FD 3
-#define CHILD_OUTPUT_FD 4
+#include "extract/child_priv.h"
 
 struct run {
     uint64_t id;
-    pid_t pid;
+    pid_t pids[JOB_STAGES_MAX];
+    size_t left; /* of them, not reaped */
     int status_fd;
+    struct status status;
 };
 
 struct zygote {
-    extract_work *work;
+    const struct zygote_work *work;
     int fd, signal_fd;
     struct run runs[RUNS_MAX];
     size_t runs_n;
+    struct program programs[JOB_ROWS_MAX][JOB_PROGRAMS_MAX];
 };
-
-/* ---- the child ---- */
-
-static void limit(int what, rlim_t soft, rlim_t hard)
-{
-    if (setrlimit((__rlimit_resource_t)what, &(struct rlimit){soft, hard}) != 0)
-        _exit(1);
-}
-
-static void limits_set(uint32_t cpu_s_max)
-{
-    /* At the soft limit the signal tells why; the hard one can't be missed. */
-    limit(RLIMIT_CPU, cpu_s_max, cpu_s_max + 1);
-    limit(RLIMIT_CORE, 0, 0);
-    limit(RLIMIT_FSIZE, STREAM_BYTES_MAX, STREAM_BYTES_MAX);
-    if (!SANITIZED) {
-        limit(RLIMIT_DATA, CHILD_DATA_BYTES_MAX, CHILD_DATA_BYTES_MAX);
-        limit(RLIMIT_AS, CHILD_SPACE_BYTES_MAX, CHILD_SPACE_BYTES_MAX);
-    }
-    limit(RLIMIT_NOFILE, CHILD_OUTPUT_FD + 1, CHILD_OUTPUT_FD + 1);
-}
-
-/* The whole input; false: there is more than INPUT_BYTES_MAX. */
-static bool read_input(char **bytes, size_t *n)
-{
-    struct stat st;
-    ssize_t got;
-
-    *n = 0;
-    if (fstat(CHILD_INPUT_FD, &st) != 0)
-        _exit(1);
-    if (st.st_size < 0 || (uint64_t)st.st_size > INPUT_BYTES_MAX)
-        return false;
-    *bytes = mem_alloc((size_t)st.st_size + 1);
-    while (*n < (size_t)st.st_size) {
-        got = pread(CHILD_INPUT_FD, *bytes + *n, (size_t)st.st_size - *n,
-                    (off_t)*n);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            _exit(1);
-        if (got == 0)
-            break;
-        *n += (size_t)got;
-    }
-    return true;
-}
-
-static void write_all(str s)
-{
-    while (s.n > 0) {
-        ssize_t n = write(CHILD_OUTPUT_FD, s.p, s.n);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            _exit(1);
-        s = str_sub(s, (size_t)n, s.n);
-    }
-}
-
-/* The rest is parsing: no file is opened, no process started from here on. */
-static _Noreturn void child_work(extract_work *work, str filename)
-{
-    struct doc too_long = {.outcome = EXTRACT_LIMIT,
-                           .note = extract_too_long(),
-                           .extractor_version = EXTRACTOR_VERSION};
-    struct arena *a = arena_open();
-    struct buf to;
-    char *bytes = NULL;
-    size_t n;
-    rc code;
-
-    buf_open(&to, STREAM_BYTES_MAX);
-    if (read_input(&bytes, &n))
-        code = work((str){bytes, n}, filename, a, &to, NULL);
-    else
-        code = doc_encode(&too_long, &to, NULL);
-    if (code != RC_OK)
-        _exit(code == RC_NOMEM ? CHILD_EXIT_NOMEM : 1);
-    write_all(buf_str(&to));
-    _exit(0);
-}
-
-/* False: the other end is closed. */
-static bool session_take(void *to, size_t n)
-{
-    char *at = to;
-
-    while (n > 0) {
-        ssize_t got = read(CHILD_INPUT_FD, at, n);
-
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            _exit(1);
-        if (got == 0)
-            return false;
-        at += got;
-        n -= (size_t)got;
-    }
-    return true;
-}
-
-/* One document after the other. Whatever goes wrong ends the session: the
- * server tries the document again in a child of its own. */
-static _Noreturn void child_session(extract_work *work)
-{
-    struct arena *a = arena_open();
-    struct arena_mark empty = arena_mark(a);
-    char *bytes = mem_alloc(SESSION_BYTES_MAX);
-    struct session_request rq;
-    struct buf to;
-
-    buf_open(&to, STREAM_BYTES_MAX);
-    while (session_take(&rq, sizeof rq)) {
-        struct session_answer answer;
-
-        if (rq.bytes_n > SESSION_BYTES_MAX ||
-            rq.filename_n > FILENAME_BYTES_MAX ||
-            !session_take(bytes, rq.bytes_n))
-            _exit(1);
-        to.n = 0;
-        if (work((str){bytes, rq.bytes_n}, (str){rq.filename, rq.filename_n}, a,
-                 &to, NULL) != RC_OK ||
-            buf_end(&to, NULL) != RC_OK)
-            _exit(1);
-        answer.stream_n = to.n;
-        write_all((str){(const char *)&answer, sizeof answer});
-        write_all(buf_str(&to));
-        arena_rewind(a, empty);
-    }
-    _exit(0);
-}
-
-static _Noreturn void child_main(struct zygote *z, const struct request *rq,
-                                 int fds[FD_COUNT], pid_t zygote)
-{
-    sigset_t none;
-    int input, output;
-
-    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != zygote)
-        _exit(1);
-    /* Out of the way of 3 and 4 first. */
-    input = fcntl(fds[FD_INPUT], F_DUPFD, CHILD_OUTPUT_FD + 1);
-    output = fcntl(fds[FD_OUTPUT], F_DUPFD, CHILD_OUTPUT_FD + 1);
-    if (input < 0 || output < 0 || dup2(input, CHILD_INPUT_FD) < 0 ||
-        dup2(output, CHILD_OUTPUT_FD) < 0 ||
-        close_range(CHILD_OUTPUT_FD + 1, ~0u, 0) != 0)
-        _exit(1);
-    (void)sigemptyset(&none);
-    (void)pthread_sigmask(SIG_SETMASK, &none, NULL);
-    limits_set(rq->cpu_s_max);
-    if (rq->kind == REQUEST_SESSION)
-        child_session(z->work);
-    child_work(z->work, (str){rq->filename, rq->filename_n});
-}
-
-/* ---- the zygote ---- */
 
 static void close_all(int *fds, size_t n)
 {
@@ -217,43 +41,134 @@ static void close_all(int *fds, size_t n)
 }
 
 /* Too small for the pipe to be full; a server that has gone is no matter. */
-static void send_status(int fd, struct status s)
+static void send_status(int fd, const struct status *s)
 {
-    ssize_t n = write(fd, &s, sizeof s);
+    ssize_t n = write(fd, s, sizeof *s);
 
     (void)n;
     (void)close(fd);
 }
 
-static void start_run(struct zygote *z, const struct request *rq,
+/* ---- starting ---- */
+
+static size_t stages_of(const struct zygote *z, const struct request *rq)
+{
+    const struct job_row *row;
+
+    if (rq->kind != REQUEST_JOB)
+        return 1;
+    row = &z->work->jobs[rq->job];
+    return job_programs(row) + (row->work != NULL);
+}
+
+/* 0, or why it can't be started. */
+static int stage_start(const struct zygote *z, const struct request *rq,
+                       const int fds[FD_COUNT], const int links[2],
+                       size_t stage, pid_t *pid)
+{
+    const struct child c = {.work = z->work,
+                            .rq = rq,
+                            .zygote = getpid(),
+                            .input = links[0] >= 0 ? links[0] : fds[FD_INPUT],
+                            .output = links[1] >= 0 ? links[1] : fds[FD_OUTPUT],
+                            .messages = fds[FD_MESSAGES],
+                            .stage = stage,
+                            .program = stage < JOB_PROGRAMS_MAX
+                                           ? &z->programs[rq->job][stage]
+                                           : NULL};
+
+    if (rq->kind == REQUEST_JOB &&
+        stage < job_programs(&z->work->jobs[rq->job]) &&
+        c.program->path[0] == '\0')
+        return ENOENT;
+    *pid = fork();
+    if (*pid == 0)
+        child_main(&c);
+    return *pid < 0 ? errno : 0;
+}
+
+/* The processes of a chain, each linked to the next by a pipe. */
+static void stages_start(const struct zygote *z, const struct request *rq,
+                         const int fds[FD_COUNT], struct run *r)
+{
+    size_t n = stages_of(z, rq);
+    int from = -1, sys = 0;
+
+    for (size_t i = 0; i < n && sys == 0; i++) {
+        int next[2] = {-1, -1};
+
+        if (i + 1 < n && pipe2(next, O_CLOEXEC) != 0)
+            sys = errno;
+        if (sys == 0)
+            sys =
+                stage_start(z, rq, fds, (int[]){from, next[1]}, i, &r->pids[i]);
+        if (sys == 0)
+            r->left++;
+        close_all((int[]){from, next[1]}, 2);
+        from = next[0];
+    }
+    close_all(&from, 1);
+    r->status.sys = sys;
+    r->status.n = (uint32_t)r->left;
+}
+
+static void run_kill(const struct run *r)
+{
+    for (size_t i = 0; i < r->status.n; i++) {
+        if (r->pids[i] > 0)
+            (void)kill(r->pids[i], SIGKILL);
+    }
+}
+
+static void run_start(struct zygote *z, const struct request *rq,
                       int fds[FD_COUNT])
 {
-    struct run *r = &z->runs[z->runs_n];
-    pid_t self = getpid(), pid;
+    struct run r = {.id = rq->run, .status_fd = fds[FD_STATUS]};
 
-    if (z->runs_n == RUNS_MAX) {
-        send_status(fds[FD_STATUS], (struct status){.sys = EAGAIN});
-    } else {
-        pid = fork();
-        if (pid == 0)
-            child_main(z, rq, fds, self);
-        if (pid < 0) {
-            send_status(fds[FD_STATUS], (struct status){.sys = errno});
-        } else {
-            *r = (struct run){rq->run, pid, fds[FD_STATUS]};
-            z->runs_n++;
-        }
-    }
     fds[FD_STATUS] = -1;
+    if (z->runs_n == RUNS_MAX)
+        r.status.sys = EAGAIN;
+    else
+        stages_start(z, rq, fds, &r);
     close_all(fds, FD_COUNT);
+    if (r.status.sys != 0)
+        run_kill(&r);
+    if (r.left == 0)
+        send_status(r.status_fd, &r.status);
+    else
+        z->runs[z->runs_n++] = r;
 }
 
 static void kill_run(const struct zygote *z, uint64_t id)
 {
     for (size_t i = 0; i < z->runs_n; i++) {
         if (z->runs[i].id == id)
-            (void)kill(z->runs[i].pid, SIGKILL);
+            run_kill(&z->runs[i]);
     }
+}
+
+/* ---- reaping ---- */
+
+static uint32_t cpu_ms(const struct rusage *u)
+{
+    return (uint32_t)((u->ru_utime.tv_sec + u->ru_stime.tv_sec) * 1000 +
+                      (u->ru_utime.tv_usec + u->ru_stime.tv_usec) / 1000);
+}
+
+/* True: it was one of this run's. */
+static bool run_reaped(struct run *r, pid_t pid, int wait,
+                       const struct rusage *u)
+{
+    for (size_t i = 0; i < r->status.n; i++) {
+        if (r->pids[i] != pid)
+            continue;
+        r->pids[i] = 0; /* may be another's from now on */
+        r->status.ends[i] =
+            (struct process_end){wait, cpu_ms(u), (uint64_t)u->ru_maxrss * KIB};
+        r->left--;
+        return true;
+    }
+    return false;
 }
 
 /* Only here are children reaped, so a pid in the table is never another's. */
@@ -261,20 +176,27 @@ static void reap(struct zygote *z)
 {
     struct signalfd_siginfo info;
     ssize_t n = read(z->signal_fd, &info, sizeof info);
+    struct rusage u;
     int wait;
     pid_t pid;
 
     (void)n;
-    while ((pid = waitpid(-1, &wait, WNOHANG)) > 0) {
+    while ((pid = wait4(-1, &wait, WNOHANG, &u)) > 0) {
         for (size_t i = 0; i < z->runs_n; i++) {
-            if (z->runs[i].pid != pid)
+            struct run *r = &z->runs[i];
+
+            if (!run_reaped(r, pid, wait, &u))
                 continue;
-            send_status(z->runs[i].status_fd, (struct status){.wait = wait});
-            z->runs[i] = z->runs[--z->runs_n];
+            if (r->left == 0) {
+                send_status(r->status_fd, &r->status);
+                *r = z->runs[--z->runs_n];
+            }
             break;
         }
     }
 }
+
+/* ---- the server's requests ---- */
 
 /* The descriptors a packet came with; true: exactly `want` of them. */
 static bool take_fds(struct msghdr *m, int *fds, size_t want)
@@ -291,6 +213,19 @@ static bool take_fds(struct msghdr *m, int *fds, size_t want)
     return n == want && (m->msg_flags & (MSG_CTRUNC | MSG_TRUNC)) == 0;
 }
 
+static size_t fds_of(const struct request *rq)
+{
+    if (rq->kind == REQUEST_KILL)
+        return 0;
+    return rq->kind == REQUEST_JOB ? FD_COUNT : FD_MESSAGES;
+}
+
+static bool request_good(const struct zygote *z, const struct request *rq)
+{
+    return rq->filename_n < sizeof rq->filename &&
+           rq->job < (rq->kind == REQUEST_JOB ? z->work->jobs_n : 1);
+}
+
 /* Takes one request; false: the server has gone. */
 static bool serve_request(struct zygote *z)
 {
@@ -304,7 +239,7 @@ static bool serve_request(struct zygote *z)
                        .msg_iovlen = 1,
                        .msg_control = control.bytes,
                        .msg_controllen = sizeof control.bytes};
-    int fds[FD_COUNT] = {-1, -1, -1};
+    int fds[FD_COUNT] = {-1, -1, -1, -1};
     ssize_t n = recvmsg(z->fd, &m, MSG_CMSG_CLOEXEC);
     bool whole;
 
@@ -312,10 +247,10 @@ static bool serve_request(struct zygote *z)
         return false;
     if (n < 0)
         return true;
-    whole = take_fds(&m, fds, rq.kind == REQUEST_KILL ? 0 : FD_COUNT) &&
-            n == (ssize_t)sizeof rq && rq.filename_n < sizeof rq.filename;
+    whole = take_fds(&m, fds, fds_of(&rq)) && n == (ssize_t)sizeof rq &&
+            request_good(z, &rq);
     if (whole && rq.kind != REQUEST_KILL)
-        start_run(z, &rq, fds);
+        run_start(z, &rq, fds);
     else if (whole)
         kill_run(z, rq.run);
     close_all(fds, FD_COUNT);
@@ -352,7 +287,18 @@ static void signals_set(sigset_t *chld)
         _exit(1);
 }
 
-static _Noreturn void zygote_main(extract_work *work, int fd, pid_t server)
+static void programs_find(struct zygote *z)
+{
+    for (size_t i = 0; i < z->work->jobs_n; i++) {
+        const struct job_row *row = &z->work->jobs[i];
+
+        for (size_t k = 0; k < job_programs(row); k++)
+            program_find(row->argv[k][0], &z->programs[i][k]);
+    }
+}
+
+static _Noreturn void zygote_main(const struct zygote_work *work, int fd,
+                                  pid_t server)
 {
     static struct zygote z;
     sigset_t chld;
@@ -363,6 +309,7 @@ static _Noreturn void zygote_main(extract_work *work, int fd, pid_t server)
         _exit(1);
     signals_set(&chld);
     z.work = work;
+    programs_find(&z);
     z.fd = descriptors_keep(fd);
     z.signal_fd = signalfd(-1, &chld, SFD_CLOEXEC | SFD_NONBLOCK);
     if (z.signal_fd < 0)
@@ -378,13 +325,14 @@ static _Noreturn void zygote_main(extract_work *work, int fd, pid_t server)
             break;
     }
     for (size_t i = 0; i < z.runs_n; i++)
-        (void)kill(z.runs[i].pid, SIGKILL);
+        run_kill(&z.runs[i]);
     while (waitpid(-1, NULL, 0) > 0)
         ;
     _exit(0);
 }
 
-rc zygote_fork(extract_work *work, pid_t *pid, int *fd, struct err *e)
+rc zygote_fork(const struct zygote_work *work, pid_t *pid, int *fd,
+               struct err *e)
 {
     pid_t self = getpid();
     int pair[2];

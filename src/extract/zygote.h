@@ -4,10 +4,10 @@
  * It is forked from the server before there are threads, closes all that it
  * inherits but its end of a SOCK_SEQPACKET pair, and reads requests from it. A
  * run's child gets two descriptors, input and output, both files; a session's
- * gets one socket as both, and serves small documents until it is closed. How
- * a child ended goes to a third, the status pipe, once it is reaped. The zygote
- * ends when the server's end is closed and is killed when the server is; its
- * children end with it.
+ * gets one socket as both, and serves small documents until it is closed; a
+ * job (job_priv.h) is a chain of children. How they ended goes to one more, the
+ * status pipe, once all are reaped. The zygote ends when the server's end is
+ * closed and is killed when the server is; its children end with it.
  */
 #ifndef EXTRACT_ZYGOTE_H
 #define EXTRACT_ZYGOTE_H
@@ -15,11 +15,21 @@
 #include <sys/types.h>
 
 #include "doc/doc.h"
+#include "extract/job_priv.h"
 
 /* What a child does: reads `input`, ends with an extraction stream in `to`. It
  * is single-threaded, opens no file and starts no process. */
 typedef rc extract_work(str input, str filename, struct arena *arena,
                         struct buf *to, struct err *e);
+
+struct zygote_work {
+    extract_work *run;
+    /* RC_UNSUPPORTED: this one is for a child of its own. */
+    extract_work *session;
+    const struct job_row *jobs;
+    size_t jobs_n; /* at most JOB_ROWS_MAX */
+};
+#define JOB_ROWS_MAX 32
 
 /* Input of more is not read: UTF-16 takes twice what its UTF-8 does. */
 #define INPUT_BYTES_MAX (2 * TEXT_BYTES_MAX + 4)
@@ -28,24 +38,33 @@ typedef rc extract_work(str input, str filename, struct arena *arena,
 /* Heap and anonymous mappings of a child; all of its address space. */
 #define CHILD_DATA_BYTES_MAX (384 * MIB)
 #define CHILD_SPACE_BYTES_MAX (1024 * MIB)
-#define RUNS_MAX 128 /* children at a time */
+#define RUNS_MAX 128 /* at a time */
 
-enum request_kind { REQUEST_RUN, REQUEST_SESSION, REQUEST_KILL };
+enum request_kind { REQUEST_RUN, REQUEST_SESSION, REQUEST_JOB, REQUEST_KILL };
 
 /* One packet. A run and a session come with three descriptors: input, output,
- * status. */
+ * status; a job with a fourth, the pipe for what its programs say. */
 struct request {
     uint32_t kind;
     uint32_t cpu_s_max;
     uint64_t run; /* a number of the server's */
+    uint32_t job; /* index of the row */
+    struct job_params params;
     uint32_t filename_n;
     char filename[FILENAME_BYTES_MAX + 1];
 };
+enum { FD_INPUT, FD_OUTPUT, FD_STATUS, FD_MESSAGES, FD_COUNT };
 
 /* What comes through the status pipe, once. */
-struct status {
+struct process_end {
     int32_t wait; /* of waitpid */
-    int32_t sys;  /* not 0: there was no child, errno of the fork */
+    uint32_t cpu_ms;
+    uint64_t memory_bytes; /* the most that was resident */
+};
+struct status {
+    int32_t sys; /* not 0: one could not be started, errno of it */
+    uint32_t n;
+    struct process_end ends[JOB_STAGES_MAX]; /* in the order of the chain */
 };
 
 /* What a session is asked, and its answer; both are followed by their bytes. */
@@ -55,16 +74,24 @@ struct session_request {
     char filename[FILENAME_BYTES_MAX + 1];
 };
 struct session_answer {
-    uint64_t stream_n;
+    uint64_t stream_n; /* SESSION_NOT_HERE: for a child of its own */
 };
+#define SESSION_NOT_HERE UINT64_MAX
 
 /* Of one document of a session. Larger ones get children of their own. */
 #define SESSION_BYTES_MAX (64 * KIB)
 
-#define CHILD_EXIT_NOMEM 2 /* of a child that ran out of memory */
+/* How a child ends when all is not well: it exits with one of these. */
+enum child_exit {
+    CHILD_EXIT_TROUBLE = 1,
+    CHILD_EXIT_NOMEM = 2,
+    CHILD_EXIT_LIMIT = 3,    /* more input or output than it may have */
+    CHILD_EXIT_READ = 32,    /* plus the rc of a job's reader */
+    CHILD_EXIT_ABSENT = 127, /* the program could not be started */
+};
 
-/* Forks the zygote; *fd is the server's end. */
-rc zygote_fork(extract_work *work, pid_t *pid, int *fd,
+/* Forks the zygote; *fd is the server's end. `work` lives as long as it. */
+rc zygote_fork(const struct zygote_work *work, pid_t *pid, int *fd,
                struct err *e) MUST_CHECK;
 
 #endif

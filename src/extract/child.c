@@ -1,0 +1,369 @@
+#include "extract/child_priv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "extract/extract_priv.h"
+
+#if defined(__SANITIZE_ADDRESS__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#ifndef SANITIZED
+#define SANITIZED 0
+#endif
+
+/* Of a program: shared libraries, fonts and its three. */
+#define PROGRAM_FDS_MAX 64
+#define PROGRAM_STACK_BYTES_MAX (64 * MIB)
+#define ARG_BYTES_MAX (JOB_LANGUAGE_BYTES_MAX + 1)
+
+/* ---- what every child does first ---- */
+
+static void limit(int what, rlim_t soft, rlim_t hard)
+{
+    if (setrlimit((__rlimit_resource_t)what, &(struct rlimit){soft, hard}) != 0)
+        _exit(CHILD_EXIT_TROUBLE);
+}
+
+static void limits_set(uint32_t cpu_s_max, size_t written_bytes_max)
+{
+    /* At the soft limit the signal tells why; the hard one can't be missed. */
+    limit(RLIMIT_CPU, cpu_s_max, cpu_s_max + 1);
+    limit(RLIMIT_CORE, 0, 0);
+    limit(RLIMIT_FSIZE, written_bytes_max, written_bytes_max);
+}
+
+static void limits_set_reader(void)
+{
+    if (!SANITIZED) {
+        limit(RLIMIT_DATA, CHILD_DATA_BYTES_MAX, CHILD_DATA_BYTES_MAX);
+        limit(RLIMIT_AS, CHILD_SPACE_BYTES_MAX, CHILD_SPACE_BYTES_MAX);
+    }
+    limit(RLIMIT_NOFILE, CHILD_OUTPUT_FD + 1, CHILD_OUTPUT_FD + 1);
+}
+
+static void limits_set_program(const struct job_row *row)
+{
+    limit(RLIMIT_AS, row->memory_bytes_max, row->memory_bytes_max);
+    limit(RLIMIT_STACK, PROGRAM_STACK_BYTES_MAX, PROGRAM_STACK_BYTES_MAX);
+    limit(RLIMIT_NOFILE, PROGRAM_FDS_MAX, PROGRAM_FDS_MAX);
+}
+
+/* Puts from[i] at base + i and closes all behind them. */
+static void descriptors_place(const int *from, int n, int base)
+{
+    int away[3];
+
+    /* Out of the way of those places first. */
+    for (int i = 0; i < n; i++) {
+        away[i] = fcntl(from[i], F_DUPFD, base + n);
+        if (away[i] < 0)
+            _exit(CHILD_EXIT_TROUBLE);
+    }
+    for (int i = 0; i < n; i++) {
+        if (dup2(away[i], base + i) < 0)
+            _exit(CHILD_EXIT_TROUBLE);
+    }
+    if (close_range((unsigned)(base + n), ~0u, 0) != 0)
+        _exit(CHILD_EXIT_TROUBLE);
+}
+
+static void signals_free(void)
+{
+    sigset_t none;
+
+    (void)signal(SIGPIPE, SIG_DFL);
+    (void)sigemptyset(&none);
+    (void)pthread_sigmask(SIG_SETMASK, &none, NULL);
+}
+
+/* ---- readers ---- */
+
+/* The whole input; false: there is more than INPUT_BYTES_MAX. */
+static bool read_input(char **bytes, size_t *n)
+{
+    struct stat st;
+    ssize_t got;
+
+    *n = 0;
+    if (fstat(CHILD_INPUT_FD, &st) != 0)
+        _exit(CHILD_EXIT_TROUBLE);
+    if (st.st_size < 0 || (uint64_t)st.st_size > INPUT_BYTES_MAX)
+        return false;
+    *bytes = mem_alloc((size_t)st.st_size + 1);
+    while (*n < (size_t)st.st_size) {
+        got = pread(CHILD_INPUT_FD, *bytes + *n, (size_t)st.st_size - *n,
+                    (off_t)*n);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            _exit(CHILD_EXIT_TROUBLE);
+        if (got == 0)
+            break;
+        *n += (size_t)got;
+    }
+    return true;
+}
+
+static void write_all(str s)
+{
+    while (s.n > 0) {
+        ssize_t n = write(CHILD_OUTPUT_FD, s.p, s.n);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            _exit(CHILD_EXIT_TROUBLE);
+        s = str_sub(s, (size_t)n, s.n);
+    }
+}
+
+/* The rest is parsing: no file is opened, no process started from here on. */
+static _Noreturn void child_work(extract_work *work, str filename)
+{
+    struct doc too_long = {.outcome = EXTRACT_LIMIT,
+                           .note = extract_too_long(),
+                           .extractor_version = EXTRACTOR_VERSION};
+    struct arena *a = arena_open();
+    struct buf to;
+    char *bytes = NULL;
+    size_t n;
+    rc code;
+
+    buf_open(&to, STREAM_BYTES_MAX);
+    if (read_input(&bytes, &n))
+        code = work((str){bytes, n}, filename, a, &to, NULL);
+    else
+        code = doc_encode(&too_long, &to, NULL);
+    if (code != RC_OK)
+        _exit(code == RC_NOMEM ? CHILD_EXIT_NOMEM : CHILD_EXIT_TROUBLE);
+    write_all(buf_str(&to));
+    _exit(0);
+}
+
+/* False: the other end is closed. */
+static bool session_take(void *to, size_t n)
+{
+    char *at = to;
+
+    while (n > 0) {
+        ssize_t got = read(CHILD_INPUT_FD, at, n);
+
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            _exit(CHILD_EXIT_TROUBLE);
+        if (got == 0)
+            return false;
+        at += got;
+        n -= (size_t)got;
+    }
+    return true;
+}
+
+/* One document after the other. Whatever goes wrong ends the session: the
+ * server tries the document again in a child of its own. */
+static _Noreturn void child_session(extract_work *work)
+{
+    struct arena *a = arena_open();
+    struct arena_mark empty = arena_mark(a);
+    char *bytes = mem_alloc(SESSION_BYTES_MAX);
+    struct session_request rq;
+    struct buf to;
+
+    buf_open(&to, STREAM_BYTES_MAX);
+    while (session_take(&rq, sizeof rq)) {
+        struct session_answer answer;
+        rc code;
+
+        if (rq.bytes_n > SESSION_BYTES_MAX ||
+            rq.filename_n > FILENAME_BYTES_MAX ||
+            !session_take(bytes, rq.bytes_n))
+            _exit(CHILD_EXIT_TROUBLE);
+        to.n = 0;
+        code = work((str){bytes, rq.bytes_n}, (str){rq.filename, rq.filename_n},
+                    a, &to, NULL);
+        if (code == RC_UNSUPPORTED)
+            to.n = 0;
+        else if (code != RC_OK || buf_end(&to, NULL) != RC_OK)
+            _exit(CHILD_EXIT_TROUBLE);
+        answer.stream_n = code == RC_OK ? to.n : SESSION_NOT_HERE;
+        write_all((str){(const char *)&answer, sizeof answer});
+        write_all(buf_str(&to));
+        arena_rewind(a, empty);
+    }
+    _exit(0);
+}
+
+/* ---- jobs ---- */
+
+struct job_in job_in_of(str bytes)
+{
+    return (struct job_in){.fd = -1, .bytes = bytes, .n_max = SIZE_MAX};
+}
+
+size_t job_read(struct job_in *in, void *to, size_t n)
+{
+    size_t done = 0;
+
+    if (in->fd < 0) {
+        str s = str_sub(in->bytes, in->n, n);
+
+        if (s.n > 0)
+            memcpy(to, s.p, s.n);
+        in->n += s.n;
+        return s.n;
+    }
+    while (done < n) {
+        ssize_t got = read(in->fd, (char *)to + done, n - done);
+
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            _exit(CHILD_EXIT_TROUBLE);
+        if (got == 0)
+            break;
+        done += (size_t)got;
+        in->n += (size_t)got;
+        if (in->n > in->n_max)
+            _exit(CHILD_EXIT_LIMIT);
+    }
+    return done;
+}
+
+rc job_read_all(struct job_in *in, struct arena *out, str *bytes, struct err *e)
+{
+    struct buf all = {0};
+    size_t got;
+    rc code;
+
+    do {
+        char *to = buf_reserve(&all, 64 * KIB);
+
+        got = to == NULL ? 0 : job_read(in, to, 64 * KIB);
+        all.n += got;
+    } while (got == 64 * KIB);
+    code = buf_end(&all, e);
+    if (code == RC_OK)
+        *bytes = arena_str(out, buf_str(&all));
+    buf_close(&all);
+    return code;
+}
+
+static _Noreturn void child_reader(const struct job_row *row,
+                                   const struct job_params *p)
+{
+    struct job_in in = {.fd = CHILD_INPUT_FD, .n_max = row->pipe_bytes_max};
+    struct arena *a = arena_open();
+    struct buf to;
+    rc code;
+
+    buf_open(&to, row->result_bytes_max);
+    code = row->work(&in, p, a, &to, NULL);
+    if (code == RC_OK)
+        code = buf_end(&to, NULL);
+    if (code == RC_NOMEM)
+        _exit(CHILD_EXIT_NOMEM);
+    if (code == RC_LIMIT)
+        _exit(CHILD_EXIT_LIMIT);
+    if (code != RC_OK)
+        _exit(CHILD_EXIT_READ + (int)code);
+    write_all(buf_str(&to));
+    _exit(0);
+}
+
+void program_find(const char *name, struct program *to)
+{
+    static const char *const FOLDERS[] = {"/usr/local/bin", "/usr/bin", "/bin"};
+
+    *to = (struct program){0};
+    for (size_t i = 0; i < NELEMS(FOLDERS); i++) {
+        int n = strchr(name, '/') != NULL
+                    ? snprintf(to->path, sizeof to->path, "%s", name)
+                    : snprintf(to->path, sizeof to->path, "%s/%s", FOLDERS[i],
+                               name);
+
+        if (n > 0 && (size_t)n < sizeof to->path && access(to->path, X_OK) == 0)
+            return;
+    }
+    to->path[0] = '\0';
+}
+
+/* What a word of the template stands for. */
+static char *argument(const char *word, const struct job_params *p,
+                      char space[ARG_BYTES_MAX])
+{
+    const struct {
+        const char *word;
+        uint32_t value;
+    } NUMBERS[] = {{"@first", p->first}, {"@last", p->last}, {"@dpi", p->dpi}};
+
+    for (size_t i = 0; i < NELEMS(NUMBERS); i++) {
+        if (strcmp(word, NUMBERS[i].word) == 0) {
+            (void)snprintf(space, ARG_BYTES_MAX, "%u", NUMBERS[i].value);
+            return space;
+        }
+    }
+    if (strcmp(word, "@language") == 0) {
+        (void)snprintf(space, ARG_BYTES_MAX, "%s",
+                       p->language[0] == '\0' ? "eng" : p->language);
+        return space;
+    }
+    return mem_unconst(word);
+}
+
+static _Noreturn void child_program(const struct child *c,
+                                    const struct job_row *row)
+{
+    static char locale[] = "LC_ALL=C.UTF-8", home[] = "HOME=/nonexistent";
+    /* three times faster than with threads */
+    static char threads[] = "OMP_THREAD_LIMIT=1";
+    char *env[] = {locale, home, threads, NULL};
+    static char space[JOB_ARGS_MAX][ARG_BYTES_MAX];
+    char *argv[JOB_ARGS_MAX + 1] = {NULL};
+
+    for (size_t i = 0; i < JOB_ARGS_MAX && row->argv[c->stage][i] != NULL; i++)
+        argv[i] = argument(row->argv[c->stage][i], &c->rq->params, space[i]);
+    (void)execve(c->program->path, argv, env);
+    _exit(CHILD_EXIT_ABSENT);
+}
+
+_Noreturn void child_main(const struct child *c)
+{
+    const struct request *rq = c->rq;
+    const struct job_row *row =
+        rq->kind == REQUEST_JOB ? &c->work->jobs[rq->job] : NULL;
+    bool reader = row == NULL || c->stage == job_programs(row);
+
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != c->zygote)
+        _exit(CHILD_EXIT_TROUBLE);
+    signals_free();
+    if (!reader) {
+        descriptors_place((int[]){c->input, c->output, c->messages}, 3, 0);
+        limits_set(row->cpu_s_max, row->result_bytes_max);
+        limits_set_program(row);
+        child_program(c, row);
+    }
+    descriptors_place((int[]){c->input, c->output}, 2, CHILD_INPUT_FD);
+    limits_set(row == NULL ? rq->cpu_s_max : row->cpu_s_max, STREAM_BYTES_MAX);
+    limits_set_reader();
+    if (row != NULL)
+        child_reader(row, &rq->params);
+    if (rq->kind == REQUEST_SESSION)
+        child_session(c->work->session);
+    child_work(c->work->run, (str){rq->filename, rq->filename_n});
+}

@@ -1,0 +1,60 @@
+/* The table of jobs: one row each. */
+#include "extract/job_priv.h"
+
+#define TEXT_XML_BYTES_MAX (512 * MIB) /* of 200 dense pages: 60 MiB */
+#define PICTURE_BYTES_MAX (64 * MIB)   /* A3 at 300 dpi, grey: 17 MiB */
+
+/* Memory is address space: poppler takes 60 MiB of it for a letter. */
+const struct job_row JOBS[JOB_KIND_COUNT] = {
+    [JOB_PDF_INFO] = {.name = "pdf-info",
+                      .argv = {{"pdfinfo", "-isodates", "-"}},
+                      .cpu_s_max = 10,
+                      .memory_bytes_max = 512 * MIB,
+                      .result_bytes_max = 1 * MIB},
+    [JOB_PDF_TEXT] = {.name = "pdf-text",
+                      .argv = {{"pdftotext", "-bbox-layout", "-f", "@first",
+                                "-l", "@last", "-", "-"}},
+                      .cpu_s_max = 60,
+                      .memory_bytes_max = 1024 * MIB,
+                      .pipe_bytes_max = TEXT_XML_BYTES_MAX,
+                      .result_bytes_max = TEXT_XML_BYTES_MAX},
+    [JOB_PDF_OUTLINE] = {.name = "pdf-outline",
+                         .argv = {{"pdftohtml", "-xml", "-i", "-stdout", "-f",
+                                   "@first", "-l", "@last", "-", "none"}},
+                         .cpu_s_max = 20,
+                         .memory_bytes_max = 1024 * MIB,
+                         .pipe_bytes_max = 64 * MIB,
+                         .result_bytes_max = 64 * MIB},
+    [JOB_PAGE_PICTURE] = {.name = "page-picture",
+                          .argv = {{"pdftoppm", "-gray", "-r", "@dpi", "-f",
+                                    "@first", "-l", "@last", "-"}},
+                          .cpu_s_max = 30,
+                          .memory_bytes_max = 1024 * MIB,
+                          .pipe_bytes_max = PICTURE_BYTES_MAX,
+                          .result_bytes_max = PICTURE_BYTES_MAX},
+    [JOB_PAGE_OCR] = {.name = "page-ocr",
+                      .argv = {{"pdftoppm", "-gray", "-r", "@dpi", "-f",
+                                "@first", "-l", "@first", "-"},
+                               {"tesseract", "stdin", "stdout", "--dpi", "@dpi",
+                                "-l", "@language", "tsv"}},
+                      .cpu_s_max = 60,
+                      .memory_bytes_max = 1024 * MIB,
+                      .pipe_bytes_max = 32 * MIB,
+                      .result_bytes_max = 32 * MIB},
+    [JOB_PICTURE_OCR] = {.name = "picture-ocr",
+                         .argv = {{"tesseract", "stdin", "stdout", "--dpi",
+                                   "@dpi", "-l", "@language", "tsv"}},
+                         .cpu_s_max = 60,
+                         .memory_bytes_max = 1024 * MIB,
+                         .pipe_bytes_max = 32 * MIB,
+                         .result_bytes_max = 32 * MIB},
+};
+
+size_t job_programs(const struct job_row *row)
+{
+    size_t n = 0;
+
+    while (n < JOB_PROGRAMS_MAX && row->argv[n][0] != NULL)
+        n++;
+    return n;
+}
