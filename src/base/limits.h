@@ -40,8 +40,8 @@
 #define TITLE_CHARS_MAX 500
 #define EXTERNAL_ID_BYTES_MAX 512
 #define METADATA_BYTES_MAX (64 * KIB)
-#define BLOCKS_MAX ((size_t)4 << 20) /* of one document */
-#define LINES_MAX ((size_t)4 << 20)  /* of one document's pages */
+#define BLOCKS_MAX ((size_t)256 << 10) /* of one document */
+#define LINES_MAX ((size_t)1 << 20)    /* of one document's pages */
 #define HEADING_DEPTH_MAX 6
 #define CHUNKS_MAX ((size_t)1 << 20) /* of one document */
 

@@ -55,7 +55,8 @@ rc doc_decode_blocks(str bytes, str text, struct arena *out, struct doc *d,
     n = cur_varint(&c);
     if (text_bytes != text.n)
         return err_set(e, RC_FORMAT, "stored blocks are of another text");
-    if (c.bad || n > BLOCKS_MAX || n > (size_t)(c.end - c.p) / BLOCK_BYTES_MIN)
+    if (c.bad || n > BLOCKS_MAX || n > text.n ||
+        n > (size_t)(c.end - c.p) / BLOCK_BYTES_MIN)
         return err_set(e, RC_FORMAT, "stored blocks are cut or too large");
     d->blocks = ARENA_ARRAY(out, struct block, (size_t)n);
     while (d->blocks_n < n && !c.bad) {

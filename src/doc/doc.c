@@ -201,6 +201,63 @@ void doc_flag_add(struct doc *d, struct doc_flag flag, struct arena *out)
     d->flags_n++;
 }
 
+/* ---- dates ---- */
+
+/* The number of n digits at s.p[*at] is one of [low, high]. */
+static bool digits(str s, size_t *at, size_t n, unsigned low, unsigned high)
+{
+    unsigned v = 0;
+
+    if (s.n - *at < n)
+        return false;
+    for (size_t end = *at + n; *at < end; ++*at) {
+        if (s.p[*at] < '0' || s.p[*at] > '9')
+            return false;
+        v = v * 10 + (unsigned)(s.p[*at] - '0');
+    }
+    return v >= low && v <= high;
+}
+
+static bool sign(str s, size_t *at, char c)
+{
+    if (*at == s.n || s.p[*at] != c)
+        return false;
+    ++*at;
+    return true;
+}
+
+static bool time_zone(str s, size_t *at)
+{
+    return sign(s, at, 'Z') ||
+           ((sign(s, at, '+') || sign(s, at, '-')) && digits(s, at, 2, 0, 23) &&
+            sign(s, at, ':') && digits(s, at, 2, 0, 59));
+}
+
+bool doc_date_valid(str s)
+{
+    size_t at = 0;
+
+    if (!digits(s, &at, 4, 1, 9999) || !sign(s, &at, '-') ||
+        !digits(s, &at, 2, 1, 12) || !sign(s, &at, '-') ||
+        !digits(s, &at, 2, 1, 31))
+        return false;
+    if (at == s.n)
+        return true;
+    if (!sign(s, &at, 'T') || !digits(s, &at, 2, 0, 23) || !sign(s, &at, ':') ||
+        !digits(s, &at, 2, 0, 59) || !sign(s, &at, ':') ||
+        !digits(s, &at, 2, 0, 60))
+        return false;
+    if (sign(s, &at, '.')) {
+        size_t from = at;
+
+        while (at < s.n && s.p[at] >= '0' && s.p[at] <= '9')
+            at++;
+        if (at == from)
+            return false;
+    }
+    return time_zone(s, &at) && at == s.n;
+}
+
 /* ---- checking ---- */
 
 /* Reads code points on from a place both of whose offsets are known. Says
@@ -289,6 +346,11 @@ static const char *check_heading(const struct doc *d, uint32_t i)
     return NULL;
 }
 
+static bool page_there(const struct doc *d, uint32_t page)
+{
+    return d->pages == 0 || page <= d->pages;
+}
+
 static const char *check_blocks(const struct doc *d)
 {
     struct walk w = {.p = (const uint8_t *)d->text.p, .n = d->text.n};
@@ -301,6 +363,8 @@ static const char *check_blocks(const struct doc *d)
             return "a block's kind is unknown";
         if (b->start < w.at || b->start >= b->end || b->end > d->text.n)
             return "a block's bytes are out of order or outside";
+        if (!page_there(d, b->page))
+            return "a block's page is not there";
         if (!walk_to(&w, b->start, i > 0))
             return "between two blocks stands more than white space";
         if (w.cp != b->start_cp)
@@ -320,13 +384,22 @@ static const char *check_blocks(const struct doc *d)
 
 static const char *check_flags(const struct doc *d)
 {
+    bool seen[DOC_FLAG_COUNT][2] = {{false}};
+
     if (d->flags_n > DOC_FLAGS_MAX)
         return "there are too many flags";
     for (size_t i = 0; i < d->flags_n; i++) {
-        if ((unsigned)d->flags[i].kind >= DOC_FLAG_COUNT)
+        const struct doc_flag *f = &d->flags[i];
+
+        if ((unsigned)f->kind >= DOC_FLAG_COUNT)
             return "a flag's kind is unknown";
-        if (!clean(d->flags[i].sample))
+        if (seen[f->kind][f->dropped])
+            return "a flag stands there twice";
+        seen[f->kind][f->dropped] = true;
+        if (!clean(f->sample) || f->sample.n > DOC_FLAG_SAMPLE_BYTES_MAX)
             return "a flag's sample is not clean text";
+        if (!page_there(d, f->page))
+            return "a flag's page is not there";
     }
     return NULL;
 }
@@ -342,7 +415,7 @@ static const char *check_lines(const struct doc *d)
 
         if (l->start < at || l->start >= l->end || l->end > d->text.n)
             return "a line's bytes are out of order or outside";
-        if (l->page == 0)
+        if (l->page == 0 || !page_there(d, l->page))
             return "a line stands on no page";
         at = l->end;
     }
@@ -358,8 +431,13 @@ bool doc_check(const struct doc *d, const char **why)
         *why = "there are too many blocks";
     else if ((unsigned)d->outcome >= EXTRACT_OUTCOME_COUNT)
         *why = "the outcome is unknown";
+    else if (d->ocr_confidence > 100)
+        *why = "the confidence is over 100";
+    else if ((d->created.n > 0 && !doc_date_valid(d->created)) ||
+             (d->modified.n > 0 && !doc_date_valid(d->modified)))
+        *why = "a date is none";
     else if (!clean(d->title) || !clean(d->note) || !clean(d->mime) ||
-             !clean(d->language) || !clean(d->created) || !clean(d->modified))
+             !clean(d->language))
         *why = "a name is not clean text";
     else if ((*why = check_flags(d)) == NULL && (*why = check_lines(d)) == NULL)
         *why = check_blocks(d);
@@ -495,13 +573,21 @@ static uint64_t take_bounded(struct cur *c, uint64_t max)
     return c->bad ? 0 : v;
 }
 
+/* What a document says of itself may be no date: that is no fault of it. */
+static str date_take(struct cur *c, struct arena *out)
+{
+    str s = doc_text_take(c, DOC_NAME_BYTES_MAX, out);
+
+    return doc_date_valid(s) ? s : STR_NONE;
+}
+
 void extras_take(struct cur *c, struct arena *out, struct doc *d)
 {
     struct doc_line before = {0};
     uint64_t n;
 
-    d->created = doc_text_take(c, DOC_NAME_BYTES_MAX, out);
-    d->modified = doc_text_take(c, DOC_NAME_BYTES_MAX, out);
+    d->created = date_take(c, out);
+    d->modified = date_take(c, out);
     d->pages = (uint32_t)take_bounded(c, UINT32_MAX);
     d->ocr_confidence = (unsigned)take_bounded(c, 100);
     n = take_bounded(c, DOC_FLAGS_MAX);
@@ -517,7 +603,9 @@ void extras_take(struct cur *c, struct arena *out, struct doc *d)
         f->sample = doc_text_take(c, DOC_FLAG_SAMPLE_BYTES_MAX, out);
     }
     n = cur_varint(c);
-    if (n > LINES_MAX || n > (size_t)(c->end - c->p) / LINE_BYTES_MIN)
+    /* Lines hold some text each: a claim of more takes no memory. */
+    if (n > LINES_MAX || n > (size_t)(c->end - c->p) / LINE_BYTES_MIN ||
+        n > d->text.n)
         c->bad = true;
     if (c->bad)
         return;
@@ -616,7 +704,8 @@ rc doc_decode(str bytes, struct arena *out, struct doc *d, struct err *e)
     d->text = doc_text_take(&c, TEXT_BYTES_MAX, out);
     d->text_cp = cur_varint(&c);
     n = cur_varint(&c);
-    if (c.bad || n > BLOCKS_MAX || n > (size_t)(c.end - c.p) / BLOCK_BYTES_MIN)
+    if (c.bad || n > BLOCKS_MAX || n > d->text.n ||
+        n > (size_t)(c.end - c.p) / BLOCK_BYTES_MIN)
         return err_set(e, RC_FORMAT, "extraction stream is cut or too large");
     d->blocks = ARENA_ARRAY(out, struct block, (size_t)n);
     while (d->blocks_n < n && !c.bad) {

@@ -128,6 +128,8 @@ str doc_heading_text(const struct doc *d, uint32_t heading, struct arena *out);
  * at most HEADING_DEPTH_MAX, in `out`. */
 size_t doc_heading_path(const struct doc *d, uint32_t block, struct arena *out,
                         str **path);
+/* Whether s is a date or a date and a time of RFC 3339 (year 1 to 9999). */
+bool doc_date_valid(str s);
 /* Adds to the flag of this kind, making it at the first. Flags live in `out`. */
 void doc_flag_add(struct doc *d, struct doc_flag flag, struct arena *out);
 
@@ -138,7 +140,9 @@ bool doc_check(const struct doc *d, const char **why);
 /* The form a document takes between the extraction child and the server
  * (docs/formats.md, "extraction stream"): little endian, crc32c at the end. */
 rc doc_encode(const struct doc *d, struct buf *to, struct err *e) MUST_CHECK;
-/* Believes nothing: RC_FORMAT unless every bound holds. Texts are copied. */
+/* Believes nothing: RC_FORMAT unless every bound holds. Texts are copied; with
+ * the arrays they take no more than the stream's bytes, BLOCKS_MAX blocks and
+ * LINES_MAX lines. */
 rc doc_decode(str bytes, struct arena *out, struct doc *d,
               struct err *e) MUST_CHECK;
 

@@ -10,7 +10,7 @@
 
 /* Blocks kept of one document: the last one takes in all that follows. Bounds
  * what hostile text makes of memory (a block is 72 bytes). */
-#define BLOCKS_KEPT_MAX ((size_t)256 << 10)
+#define BLOCKS_KEPT_MAX BLOCKS_MAX
 
 /* The blocks of d->text, added in order. */
 struct block_list {

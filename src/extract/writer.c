@@ -50,6 +50,10 @@ static void line_end(struct writer *w)
         return;
     l.page = w->page;
     memcpy(l.box, w->box, sizeof l.box);
+    if (w->d->lines_n == LINES_MAX) {
+        w->full = true;
+        return;
+    }
     ARENA_PUSH(w->out, w->d->lines, w->d->lines_n, w->lines_cap, l);
 }
 

@@ -10,8 +10,9 @@
  *
  * Owns:    its buffer, until writer_end or writer_close; the doc's arrays and
  *          text live in `out`.
- * Errors:  past TEXT_BYTES_MAX or BLOCKS_KEPT_MAX it writes no more and says
- *          so by writer_full; writer_end makes the outcome `partial` then.
+ * Errors:  past TEXT_BYTES_MAX, BLOCKS_KEPT_MAX or LINES_MAX it writes no
+ *          more and says so by writer_full; writer_end makes the outcome
+ *          `partial` then.
  * Threads: one at a time.
  */
 #ifndef EXTRACT_WRITER_H

@@ -26,6 +26,30 @@ static struct doc sample(void)
                         .extractor_version = 3};
 }
 
+static struct doc_line LINES[] = {
+    {0, 3, 1, {72, 72.5f, 200.25f, 84}},
+    {5, 10, 2, {72, 90, 300, 102}},
+    {12, 24, 3, {-4, 0, 595, 842}},
+};
+static struct doc_flag FLAGS[] = {
+    {FLAG_RUNNING_HEAD, true, 3, 1, STR_INIT("Page 1")},
+    {FLAG_OCR, false, 1, 2, {NULL, 0}},
+};
+
+static struct doc paged(void)
+{
+    struct doc d = sample();
+
+    d.pages = 3;
+    d.created = STR("2019-03-01");
+    d.ocr_confidence = 93;
+    d.lines = LINES;
+    d.lines_n = NELEMS(LINES);
+    d.flags = FLAGS;
+    d.flags_n = NELEMS(FLAGS);
+    return d;
+}
+
 static void encoded(const struct doc *d, struct buf *b)
 {
     buf_open(b, 0);
@@ -48,6 +72,70 @@ static void the_same_blocks_come_back(void **state)
     assert_int_equal(back.extractor_version, 3);
     assert_int_equal(back.blocks_n, d.blocks_n);
     assert_memory_equal(back.blocks, BLOCKS, sizeof BLOCKS);
+    buf_close(&b);
+    arena_close(out);
+}
+
+static void lines_and_flags_come_back(void **state)
+{
+    struct arena *out = arena_open();
+    struct doc d = paged(), back;
+    struct buf b;
+
+    (void)state;
+    encoded(&d, &b);
+    assert_int_equal(doc_decode_blocks(buf_str(&b), d.text, out, &back, NULL),
+                     RC_OK);
+    assert_int_equal(back.pages, 3);
+    assert_int_equal(back.ocr_confidence, 93);
+    assert_true(str_eq(back.created, d.created));
+    assert_int_equal(back.modified.n, 0);
+    assert_int_equal(back.lines_n, NELEMS(LINES));
+    for (size_t i = 0; i < NELEMS(LINES); i++) {
+        assert_int_equal(back.lines[i].start, LINES[i].start);
+        assert_int_equal(back.lines[i].end, LINES[i].end);
+        assert_int_equal(back.lines[i].page, LINES[i].page);
+        assert_memory_equal(back.lines[i].box, LINES[i].box,
+                            sizeof LINES[i].box);
+    }
+    assert_int_equal(back.flags_n, NELEMS(FLAGS));
+    assert_int_equal(back.flags[0].kind, FLAG_RUNNING_HEAD);
+    assert_true(back.flags[0].dropped && !back.flags[1].dropped);
+    assert_true(str_eq(back.flags[0].sample, STR("Page 1")));
+    buf_close(&b);
+    arena_close(out);
+}
+
+/* As the first version wrote sample(): it is still in stores. */
+static void the_first_form_is_still_read(void **state)
+{
+    static const char OLD[] =
+        "KDB1\x03\x0dtext/markdown\x02"
+        "en\x19\x18\x04"
+        "\x00\x01\x00\x03\x00\x03\x00\x00"
+        "\x81\x00\x02\x05\x02\x04\x01\x02"
+        "\x00\x00\xc0\x3f\x00\x00\x00\x40\x00\x00\x40\x40\x00\x00\x80\x40"
+        "\x00\x02\x02\x04\x02\x04\x01\x03"
+        "\x02\x01\x02\x06\x02\x06\x03\x03";
+    struct arena *out = arena_open();
+    struct doc d = sample(), back;
+    struct buf b = {0};
+
+    (void)state;
+    buf_put(&b, (str){OLD, sizeof OLD - 1});
+    buf_put_u32(&b, crc32c(b.p, b.n));
+    assert_int_equal(doc_decode_blocks(buf_str(&b), d.text, out, &back, NULL),
+                     RC_OK);
+    assert_int_equal(back.blocks_n, d.blocks_n);
+    assert_memory_equal(back.blocks, BLOCKS, sizeof BLOCKS);
+    assert_int_equal(back.extractor_version, 3);
+    assert_int_equal(back.lines_n + back.flags_n + back.pages, 0);
+    /* nothing may stand behind its blocks */
+    b.n -= 4;
+    buf_put(&b, STR("\0\0\0\0\0\0"));
+    buf_put_u32(&b, crc32c(b.p, b.n));
+    assert_int_equal(doc_decode_blocks(buf_str(&b), d.text, out, &back, NULL),
+                     RC_FORMAT);
     buf_close(&b);
     arena_close(out);
 }
@@ -85,7 +173,7 @@ static void blocks_of_another_text_are_refused(void **state)
 static void every_cut_and_every_flipped_bit_is_noticed(void **state)
 {
     struct arena *out = arena_open();
-    struct doc d = sample(), back;
+    struct doc d = paged(), back;
     struct buf b;
 
     (void)state;
@@ -110,7 +198,7 @@ static void nonsense_is_never_believed(void **state)
 {
     struct arena *out = arena_open();
     struct rng r = rng_seeded(7);
-    struct doc d = sample(), back;
+    struct doc d = paged(), back;
     struct buf b;
     const char *why;
 
@@ -138,6 +226,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_same_blocks_come_back),
+        cmocka_unit_test(lines_and_flags_come_back),
+        cmocka_unit_test(the_first_form_is_still_read),
         cmocka_unit_test(a_document_without_blocks_is_fine),
         cmocka_unit_test(blocks_of_another_text_are_refused),
         cmocka_unit_test(every_cut_and_every_flipped_bit_is_noticed),

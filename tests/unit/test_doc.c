@@ -51,8 +51,60 @@ static struct doc sample(struct block blocks[4])
     return d;
 }
 
+/* The same with all that formats with pages have. */
+static struct doc paged(struct block blocks[4], struct doc_line lines[3],
+                        struct doc_flag flags[2])
+{
+    struct doc d = sample(blocks);
+
+    blocks[1].page = 1;
+    d.pages = 2;
+    d.created = STR("2019-03-01T10:20:30Z");
+    d.modified = STR("2024-12-31");
+    d.ocr_confidence = 87;
+    d.lines = lines;
+    d.lines_n = 3;
+    lines[0] = (struct doc_line){0, 3, 1, {72, 72.5f, 200.25f, 84}};
+    lines[1] = (struct doc_line){5, 10, 1, {72, 90, 300, 101.96875f}};
+    lines[2] = (struct doc_line){14, 24, 2, {-4, 0, 595, 842}};
+    d.flags = flags;
+    d.flags_n = 2;
+    flags[0] =
+        (struct doc_flag){FLAG_HIDDEN, true, 3, 2, STR("buy n\xc3\xb6w")};
+    flags[1] = (struct doc_flag){FLAG_HIDDEN, false, 1, 0, STR_NONE};
+    return d;
+}
+
+static void assert_same_extras(const struct doc *a, const struct doc *b)
+{
+    assert_true(str_eq(a->created, b->created));
+    assert_true(str_eq(a->modified, b->modified));
+    assert_int_equal(a->pages, b->pages);
+    assert_int_equal(a->ocr_confidence, b->ocr_confidence);
+    assert_int_equal(a->flags_n, b->flags_n);
+    for (size_t i = 0; i < a->flags_n; i++) {
+        const struct doc_flag *p = &a->flags[i], *q = &b->flags[i];
+
+        assert_int_equal(p->kind, q->kind);
+        assert_int_equal(p->dropped, q->dropped);
+        assert_int_equal(p->count, q->count);
+        assert_int_equal(p->page, q->page);
+        assert_true(str_eq(p->sample, q->sample));
+    }
+    assert_int_equal(a->lines_n, b->lines_n);
+    for (size_t i = 0; i < a->lines_n; i++) {
+        const struct doc_line *p = &a->lines[i], *q = &b->lines[i];
+
+        assert_int_equal(p->start, q->start);
+        assert_int_equal(p->end, q->end);
+        assert_int_equal(p->page, q->page);
+        assert_memory_equal(p->box, q->box, sizeof p->box);
+    }
+}
+
 static void assert_same(const struct doc *a, const struct doc *b)
 {
+    assert_same_extras(a, b);
     assert_true(str_eq(a->title, b->title));
     assert_true(str_eq(a->text, b->text));
     assert_true(str_eq(a->note, b->note));
@@ -92,6 +144,209 @@ static void a_stream_gives_the_same_document(void **state)
     assert_int_equal(doc_decode(buf_str(&b), a, &got, &e), RC_OK);
     assert_same(&d, &got);
     buf_close(&b);
+    arena_close(a);
+}
+
+static void lines_flags_and_dates_come_back(void **state)
+{
+    struct arena *a = arena_open();
+    struct doc_line lines[3];
+    struct doc_flag flags[2];
+    struct block blocks[4];
+    struct doc d = paged(blocks, lines, flags), got;
+    struct buf b = {0};
+    struct err e;
+    const char *why;
+
+    (void)state;
+    if (!doc_check(&d, &why))
+        fail_msg("%s", why);
+    assert_int_equal(doc_encode(&d, &b, &e), RC_OK);
+    assert_int_equal(doc_decode(buf_str(&b), a, &got, &e), RC_OK);
+    assert_same(&d, &got);
+    /* A box between two steps of 1/32 point moves by no more than half. */
+    lines[1].box[3] = 101.98f;
+    buf_clear(&b);
+    assert_int_equal(doc_encode(&d, &b, &e), RC_OK);
+    assert_int_equal(doc_decode(buf_str(&b), a, &got, &e), RC_OK);
+    assert_true(got.lines[1].box[3] > 101.98f - 1.0f / 64 &&
+                got.lines[1].box[3] < 101.98f + 1.0f / 64);
+    buf_close(&b);
+    arena_close(a);
+}
+
+static void flags_of_a_kind_add_up_and_keep_their_first_sample(void **state)
+{
+    struct arena *a = arena_open();
+    struct doc d = {0};
+    struct buf b = {0};
+    const char *why;
+
+    (void)state;
+    while (b.n < DOC_FLAG_SAMPLE_BYTES_MAX - 1)
+        buf_put(&b, STR("x"));
+    buf_put(&b, STR("\xe2\x82\xac and more")); /* is cut whole */
+    doc_flag_add(&d, (struct doc_flag){FLAG_TINY, true, 2, 7, buf_str(&b)}, a);
+    doc_flag_add(&d, (struct doc_flag){FLAG_TINY, true, 3, 9, STR("y")}, a);
+    doc_flag_add(&d, (struct doc_flag){FLAG_TINY, false, 1, 0, STR("z")}, a);
+    doc_flag_add(
+        &d, (struct doc_flag){FLAG_TINY, false, UINT32_MAX, 0, STR_NONE}, a);
+    assert_int_equal(d.flags_n, 2);
+    assert_int_equal(d.flags[0].count, 5);
+    assert_int_equal(d.flags[0].page, 7);
+    assert_int_equal(d.flags[0].sample.n, DOC_FLAG_SAMPLE_BYTES_MAX - 1);
+    assert_int_equal(d.flags[1].count, UINT32_MAX);
+    assert_true(str_eq(d.flags[1].sample, STR("z")));
+    for (unsigned k = 0; k < DOC_FLAG_COUNT; k++) {
+        assert_non_null(DOC_FLAG_NAMES[k]);
+        doc_flag_add(&d, (struct doc_flag){k, true, 1, 0, STR_NONE}, a);
+        doc_flag_add(&d, (struct doc_flag){k, false, 1, 0, STR_NONE}, a);
+    }
+    assert_int_equal(d.flags_n, DOC_FLAGS_MAX);
+    assert_true(doc_check(&d, &why));
+    buf_close(&b);
+    arena_close(a);
+}
+
+static void only_dates_are_dates(void **state)
+{
+    static const char *const YES[] = {
+        "2024-02-29", "0001-01-01", "2024-01-05T00:00:00Z",
+        "2024-01-05T23:59:60+14:00", "2024-01-05T10:00:00.125-03:30"};
+    static const char *const NO[] = {"",
+                                     "2024",
+                                     "2024-1-5",
+                                     "2024-13-01",
+                                     "2024-00-01",
+                                     "2024-01-32",
+                                     "0000-01-01",
+                                     "D:20240105",
+                                     "2024-01-05 10:00:00Z",
+                                     "2024-01-05T10:00Z",
+                                     "2024-01-05T24:00:00Z",
+                                     "2024-01-05T10:00:00",
+                                     "2024-01-05T10:00:00.Z",
+                                     "2024-01-05T10:00:00+25:00",
+                                     "2024-01-05T10:00:00ZZ",
+                                     "2024-01-05x"};
+    struct arena *a = arena_open();
+    struct buf b = {0};
+    struct doc got;
+
+    (void)state;
+    for (size_t i = 0; i < NELEMS(YES); i++)
+        if (!doc_date_valid(str_of(YES[i])))
+            fail_msg("%s is a date", YES[i]);
+    for (size_t i = 0; i < NELEMS(NO); i++) {
+        struct doc d = {.created = str_of(NO[i]), .modified = str_of(YES[0])};
+
+        if (doc_date_valid(str_of(NO[i])))
+            fail_msg("%s is no date", NO[i]);
+        /* and a document that says it has no date, which is no fault */
+        buf_clear(&b);
+        assert_int_equal(doc_encode(&d, &b, NULL), RC_OK);
+        assert_int_equal(doc_decode(buf_str(&b), a, &got, NULL), RC_OK);
+        assert_int_equal(got.created.n, 0);
+        assert_true(str_eq(got.modified, str_of(YES[0])));
+    }
+    buf_close(&b);
+    arena_close(a);
+}
+
+/* What a child says of lines and flags that can't be so. */
+static void lies_about_lines_and_flags_are_refused(void **state)
+{
+    struct arena *a = arena_open();
+    struct buf b = {0};
+
+    (void)state;
+    for (unsigned lie = 0;; lie++) {
+        struct doc_line lines[3];
+        struct doc_flag flags[2];
+        struct block blocks[4];
+        struct doc d = paged(blocks, lines, flags), got;
+
+        switch (lie) {
+        case 0:
+            lines[1].end = 25; /* into the next */
+            break;
+        case 1:
+            lines[2].end = d.text.n + 1;
+            break;
+        case 2:
+            lines[0].end = 0;
+            break;
+        case 3:
+            lines[0].page = 0;
+            break;
+        case 4:
+            lines[2].page = 3; /* of 2 */
+            break;
+        case 5:
+            lines[2].box[0] = 1.5e6f; /* off any page */
+            break;
+        case 6:
+            flags[0].kind = DOC_FLAG_COUNT;
+            break;
+        case 7:
+            flags[1].dropped = true; /* the first once more */
+            break;
+        case 8:
+            flags[0].sample = STR("\xff");
+            break;
+        case 9:
+            flags[0].page = 3;
+            break;
+        case 10:
+            d.ocr_confidence = 101;
+            break;
+        case 11:
+            blocks[1].page = 3;
+            break;
+        default:
+            buf_close(&b);
+            arena_close(a);
+            return;
+        }
+        buf_clear(&b);
+        assert_int_equal(doc_encode(&d, &b, NULL), RC_OK);
+        if (doc_decode(buf_str(&b), a, &got, NULL) != RC_FORMAT)
+            fail_msg("lie %u was believed", lie);
+    }
+}
+
+/* Counts that don't fit what follows are refused before memory is taken. */
+static void claims_of_many_take_no_memory(void **state)
+{
+    struct arena *a = arena_open();
+    struct doc_line lines[3];
+    struct doc_flag flags[2];
+    struct block blocks[4];
+    struct doc d = paged(blocks, lines, flags), got;
+    struct buf b = {0}, lie = {0};
+    size_t tail, before;
+
+    (void)state;
+    /* The stream with the number of lines, and the lines, cut off … */
+    assert_int_equal(doc_encode(&d, &b, NULL), RC_OK);
+    d.lines_n = 0;
+    assert_int_equal(doc_encode(&d, &lie, NULL), RC_OK);
+    tail = lie.n - 5; /* one byte of count, four of checksum */
+    assert_memory_equal(b.p, lie.p, tail);
+    for (unsigned shift = 5; shift < 64; shift += 3) {
+        buf_clear(&lie);
+        buf_put(&lie, (str){b.p, tail});
+        buf_put_varint(&lie, (uint64_t)1 << shift);
+        /* … and bytes enough for none of them, or for many */
+        for (unsigned i = 0; i < 7u * 64; i++)
+            buf_put_char(&lie, 1);
+        buf_put_u32(&lie, crc32c(lie.p, lie.n));
+        before = arena_bytes(a);
+        assert_int_equal(doc_decode(buf_str(&lie), a, &got, NULL), RC_FORMAT);
+        assert_true(arena_bytes(a) - before < 64 * KIB);
+    }
+    buf_close(&b);
+    buf_close(&lie);
     arena_close(a);
 }
 
@@ -206,8 +461,11 @@ static void what_is_not_so_is_found(void **state)
 static void no_damaged_byte_passes(void **state)
 {
     struct arena *a = arena_open();
+    struct arena_mark mark = arena_mark(a);
+    struct doc_line lines[3];
+    struct doc_flag flags[2];
     struct block blocks[4];
-    struct doc d = sample(blocks), got;
+    struct doc d = paged(blocks, lines, flags), got;
     struct buf b = {0};
     const char *why;
 
@@ -232,6 +490,7 @@ static void no_damaged_byte_passes(void **state)
             if (doc_decode(buf_str(&b), a, &got, NULL) == RC_OK)
                 assert_true(doc_check(&got, &why));
             b.p[i] = was;
+            arena_rewind(a, mark);
         }
     }
     buf_close(&b);
@@ -242,6 +501,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_stream_gives_the_same_document),
+        cmocka_unit_test(lines_flags_and_dates_come_back),
+        cmocka_unit_test(flags_of_a_kind_add_up_and_keep_their_first_sample),
+        cmocka_unit_test(only_dates_are_dates),
+        cmocka_unit_test(lies_about_lines_and_flags_are_refused),
+        cmocka_unit_test(claims_of_many_take_no_memory),
         cmocka_unit_test(an_empty_document_passes),
         cmocka_unit_test(heading_paths_run_from_the_top),
         cmocka_unit_test(heading_marks_are_left_out),
