@@ -45,8 +45,10 @@ static rc rooms_open(struct app *a, const struct app_opts *o, struct arena *out,
     if (workers == 0)
         workers = cores < 1 ? 1 : (unsigned)cores;
     /* The zygote is forked before anything below starts a thread. */
-    if ((code = extract_start(&a->extractor, e)) != RC_OK ||
-        (code = store_open(&so, &a->store, e)) != RC_OK)
+    code = o->child_work == NULL
+               ? extract_start(&a->extractor, e)
+               : extract_start_with(o->child_work, &a->extractor, e);
+    if (code != RC_OK || (code = store_open(&so, &a->store, e)) != RC_OK)
         return code;
     eo.store = a->store;
     if ((code = engine_open(&eo, &a->engine, e)) != RC_OK ||

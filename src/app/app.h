@@ -26,6 +26,7 @@
 #include "base/uuid.h"
 
 struct app;
+struct buf;
 struct db;
 
 struct app_opts {
@@ -35,6 +36,9 @@ struct app_opts {
     str admin_key;           /* KNOWD_ADMIN_KEY; empty: made if none is there */
     str public_url;          /* "http://127.0.0.1:7766"; signed links */
     size_t upload_bytes_max; /* 0: UPLOAD_BYTES_MAX */
+    /* Tests: what extraction children do instead; NULL: extract. */
+    rc (*child_work)(str input, str filename, struct arena *arena,
+                     struct buf *to, struct err *e);
 };
 
 /* Starts store, index, extraction children and workers. The extraction zygote

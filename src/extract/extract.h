@@ -32,6 +32,11 @@ struct extractor;
 
 /* Call before any thread is started. */
 rc extract_start(struct extractor **x, struct err *e) MUST_CHECK;
+/* The same with other work for the children, which reads `input` and ends with
+ * an extraction stream in `to`: tests. */
+rc extract_start_with(rc (*work)(str input, str filename, struct arena *arena,
+                                 struct buf *to, struct err *e),
+                      struct extractor **x, struct err *e) MUST_CHECK;
 /* Ends the zygote; no run may be under way. NULL is fine. */
 void extract_stop(struct extractor *x);
 /* Ends every run under way with RC_BUSY, and refuses more. Any thread. */

@@ -78,10 +78,7 @@ rc extract_ask(struct extractor *x, const struct request *rq, const int *fds,
 uint32_t extract_name(const struct extract_in *in,
                       char to[FILENAME_BYTES_MAX + 1]);
 
-/* extract_start with other work for the children: tests. */
-rc extract_start_with(extract_work *work, struct extractor **x,
-                      struct err *e) MUST_CHECK;
-/* The same with all of it; *work is copied, its table is not. */
+/* extract_start with other work for all; *work is copied, its table is not. */
 rc extract_start_work(const struct zygote_work *work, struct extractor **x,
                       struct err *e) MUST_CHECK;
 

@@ -30,7 +30,11 @@ static inline void fx_ok(rc code, const struct err *e)
         fail_msg("%s: %s", rc_name(code), e->text);
 }
 
-static inline void fx_start(struct fx *f)
+/* What a child does in the place of extracting. */
+typedef rc fx_child(str input, str filename, struct arena *arena,
+                    struct buf *to, struct err *e);
+
+static inline void fx_start_with(struct fx *f, fx_child *work)
 {
     struct err e = {0};
     struct db *db;
@@ -39,7 +43,8 @@ static inline void fx_start(struct fx *f)
     fx_ok(app_open(&(struct app_opts){.dir = f->dir,
                                       .workers = 2,
                                       .admin_key = STR(FX_KEY),
-                                      .public_url = STR("http://h:1/")},
+                                      .public_url = STR("http://h:1/"),
+                                      .child_work = work},
                    f->out, &f->app, &made, &e),
           &e);
     assert_int_equal(made.n, 0);
@@ -47,6 +52,11 @@ static inline void fx_start(struct fx *f)
     f->who = (struct caller){0};
     fx_ok(app_authenticate(f->app, db, STR(FX_KEY), &f->who, &e), &e);
     app_read_end(db);
+}
+
+static inline void fx_start(struct fx *f)
+{
+    fx_start_with(f, NULL);
 }
 
 static inline void fx_stop(struct fx *f)

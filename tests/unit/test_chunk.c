@@ -432,6 +432,163 @@ static void page_and_box_are_those_of_the_first_page(void **state)
     assert_true(cs.v[0].box[3] > 30.9f && cs.v[0].box[3] < 31.1f);
 }
 
+/* A line of the page for each line of text, `per_page` of them a page; line n
+ * of a page is the box {10 + n, 20 n, 100 + 2 n, 20 n + 12}. */
+static void place_lines(struct arena *a, struct doc *d, size_t per_page)
+{
+    size_t cap = 0, number = 0;
+
+    for (size_t at = 0; at < d->text.n; number++) {
+        size_t n = str_find_char(str_sub(d->text, at, d->text.n), '\n');
+        float k = (float)(number % per_page);
+        struct doc_line l = {.start = at,
+                             .end = at + n,
+                             .page = (uint32_t)(number / per_page) + 1,
+                             .box = {10 + k, 20 * k, 100 + 2 * k, 20 * k + 12}};
+
+        if (n > 0)
+            ARENA_PUSH(a, d->lines, d->lines_n, cap, l);
+        at += n + 1;
+    }
+}
+
+/* The slow way: all lines that the chunk touches, on the page of the first. */
+static void assert_placed(const struct doc *d, const struct chunk *c)
+{
+    struct chunk want = {0};
+    bool none = true;
+
+    for (size_t i = 0; i < d->lines_n; i++) {
+        const struct doc_line *l = &d->lines[i];
+
+        if (l->end <= c->start || l->start >= c->end)
+            continue;
+        if (want.page == 0)
+            want.page = l->page;
+        if (l->page != want.page)
+            continue;
+        for (size_t k = 0; k < 4; k++)
+            if (none ||
+                (k < 2 ? l->box[k] < want.box[k] : l->box[k] > want.box[k]))
+                want.box[k] = l->box[k];
+        none = false;
+    }
+    assert_int_equal(c->page, want.page);
+    assert_memory_equal(c->box, want.box, sizeof want.box);
+}
+
+static void a_chunk_has_the_whole_of_the_lines_it_touches(void **state)
+{
+    struct arena *a = *state;
+    struct buf b = {0};
+    struct chunks cs;
+    struct doc d;
+    bool inside = false, low = false; /* on a page */
+
+    /* Sentences of nine words, lines of five. */
+    put_sentences(&b, 60);
+    for (size_t i = 0, words = 0; i < b.n; i++)
+        if (b.p[i] == ' ' && ++words % 5 == 0)
+            b.p[i] = '\n';
+    d = make_doc(a, buf_str(&b));
+    place_lines(a, &d, 13);
+    cs = split(a, &d, (struct chunk_opts){.tokens_max = 128});
+    assert_true(cs.n > 2);
+    for (size_t i = 0; i < cs.n; i++) {
+        const struct chunk *c = &cs.v[i];
+
+        assert_placed(&d, c);
+        assert_true(c->page > 0 && c->box[2] > c->box[0]);
+        inside = inside || (c->start > 0 && d.text.p[c->start - 1] != '\n');
+        low = low || c->box[1] > 0;
+    }
+    assert_true(inside && low);
+    buf_close(&b);
+}
+
+static void a_chunk_over_two_pages_stands_on_its_first(void **state)
+{
+    struct arena *a = *state;
+    struct doc d = make_doc(a, STR("One.\ntwo.\nthree.\nfour.\n"));
+    struct chunks cs;
+
+    place_lines(a, &d, 2);
+    cs = split(a, &d, (struct chunk_opts){.tokens_max = 256});
+    assert_int_equal(cs.n, 1);
+    assert_int_equal(cs.v[0].page, 1);
+    assert_true(cs.v[0].box[3] > 31.9f && cs.v[0].box[3] < 32.1f);
+    assert_placed(&d, &cs.v[0]);
+}
+
+/* The heading is context, not part of the passage: its page is not its. */
+static void a_heading_above_on_another_page_moves_nothing(void **state)
+{
+    struct arena *a = *state;
+    struct buf b = {0};
+    struct chunks cs;
+    struct doc d;
+
+    buf_put(&b, STR("# Heading\n\n"));
+    put_sentences(&b, 40);
+    d = make_doc(a, buf_str(&b));
+    place_lines(a, &d, 1); /* every line a page of its own */
+    cs = split(a, &d, (struct chunk_opts){.tokens_max = 128});
+    assert_true(cs.n > 1);
+    assert_int_equal(cs.v[0].page, 1);
+    for (size_t i = 1; i < cs.n; i++) {
+        assert_int_equal(cs.v[i].heading, 0);
+        assert_true(cs.v[i].page > 1);
+        assert_placed(&d, &cs.v[i]);
+    }
+    buf_close(&b);
+}
+
+static void an_overlap_begins_where_its_first_line_stands(void **state)
+{
+    struct arena *a = *state;
+    struct buf b = {0};
+    struct chunks cs;
+    struct doc d;
+    bool shared = false;
+
+    put_sentences(&b, 60);
+    for (size_t i = 0; i < b.n; i++) /* a sentence a line */
+        if (b.p[i] == ' ' && b.p[i - 1] == '.')
+            b.p[i] = '\n';
+    d = make_doc(a, buf_str(&b));
+    place_lines(a, &d, 3);
+    cs = split(a, &d,
+               (struct chunk_opts){.tokens_max = 128, .overlap_tokens = 32});
+    assert_true(cs.n > 2);
+    for (size_t i = 0; i < cs.n; i++) {
+        assert_placed(&d, &cs.v[i]);
+        shared = shared || (i > 0 && cs.v[i].start < cs.v[i - 1].end);
+    }
+    assert_true(shared);
+    buf_close(&b);
+}
+
+/* Marks of Markdown and what was put in stand nowhere on the page. */
+static void text_that_stands_nowhere_has_no_place(void **state)
+{
+    struct arena *a = *state;
+    struct doc d = make_doc(a, STR("One.\n\nTwo.\n"));
+    struct chunks cs;
+
+    place_lines(a, &d, 1);
+    d.lines++; /* the first line is unknown */
+    d.lines_n--;
+    cs = split(a, &d, (struct chunk_opts){.tokens_max = 256});
+    assert_int_equal(cs.n, 1);
+    assert_int_equal(cs.v[0].page, 3);
+    assert_placed(&d, &cs.v[0]);
+    d.lines_n = 1; /* lines, but none of this document's text */
+    d.lines[0].start = d.lines[0].end = d.text.n;
+    cs = split(a, &d, (struct chunk_opts){.tokens_max = 256});
+    assert_int_equal(cs.v[0].page, 0);
+    assert_true(cs.v[0].box[2] == 0);
+}
+
 static uint64_t next_random(uint64_t *x)
 {
     *x = *x * 6364136223846793005u + 1442695040888963407u;
@@ -479,16 +636,21 @@ static void promises_hold_for_random_documents(void **state)
         struct arena_mark mark = arena_mark(a);
         struct buf b = {0};
         size_t n = next_random(&x) % 1500, kinds = 1 + next_random(&x) % 30;
+        struct chunks cs;
         struct doc d;
 
         for (size_t i = 0; i < n; i++)
             buf_put(&b, str_of(BITS[next_random(&x) % kinds]));
         d = make_doc(a, buf_str(&b));
-        (void)split(
-            a, &d,
-            (struct chunk_opts){.tokens_max = SIZES[round % 3],
-                                .overlap_tokens = round % 4 == 0 ? 32 : 0,
-                                .title = STR("A title")});
+        if (round % 2 == 0)
+            place_lines(a, &d, 1 + next_random(&x) % 20);
+        cs =
+            split(a, &d,
+                  (struct chunk_opts){.tokens_max = SIZES[round % 3],
+                                      .overlap_tokens = round % 4 == 0 ? 32 : 0,
+                                      .title = STR("A title")});
+        for (size_t i = 0; i < cs.n && d.lines_n > 0; i++)
+            assert_placed(&d, &cs.v[i]);
         buf_close(&b);
         arena_rewind(a, mark);
     }
@@ -512,6 +674,11 @@ int main(void)
         cmocka_unit_test(neighbours_share_the_overlap),
         cmocka_unit_test(context_is_cut_from_the_middle),
         cmocka_unit_test(page_and_box_are_those_of_the_first_page),
+        cmocka_unit_test(a_chunk_has_the_whole_of_the_lines_it_touches),
+        cmocka_unit_test(a_chunk_over_two_pages_stands_on_its_first),
+        cmocka_unit_test(a_heading_above_on_another_page_moves_nothing),
+        cmocka_unit_test(an_overlap_begins_where_its_first_line_stands),
+        cmocka_unit_test(text_that_stands_nowhere_has_no_place),
         cmocka_unit_test(promises_hold_for_random_documents),
     };
 
