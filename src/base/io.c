@@ -34,9 +34,9 @@ static const char *const KIND_NAMES[IO_KIND_COUNT] = {
 #define KINDS_READ (KIND_BIT(IO_OPEN) | KIND_BIT(IO_PREAD) | KIND_BIT(IO_MMAP))
 
 struct plan {
-    uint64_t at; /* 0: never */
-    int sys;     /* 0: exit */
-    bool sticky;
+    uint64_t at;    /* 0: never */
+    int sys;        /* 0: exit */
+    uint64_t times; /* how many calls from `at` on */
     unsigned kinds;
     char path[256]; /* part of a path; empty: any */
     char count_path[1024];
@@ -100,7 +100,12 @@ static void read_part(str part)
         return;
     }
     if (str_eq(part, STR("sticky"))) {
-        plan.sticky = true;
+        plan.times = UINT64_MAX;
+        return;
+    }
+    if (str_starts(part, STR("times="))) {
+        if (!str_to_u64(str_sub(part, 6, part.n), UINT64_MAX, &plan.times))
+            refuse(part);
         return;
     }
     plan.kinds = 0;
@@ -168,8 +173,8 @@ void io_plan_set(const char *text)
 
     if (planned && plan.record_fd >= 0)
         (void)close(plan.record_fd);
-    plan =
-        (struct plan){.kinds = KINDS_ALL, .record_fd = -1, .owner = getpid()};
+    plan = (struct plan){
+        .kinds = KINDS_ALL, .times = 1, .record_fd = -1, .owner = getpid()};
     atomic_store(&counted, 0);
     planned = text != NULL;
     while (rest.n > 0) {
@@ -205,7 +210,7 @@ static int plan_asks(enum io_kind kind, const char *path)
         (path == NULL || strstr(path, plan.path) == NULL))
         return 0;
     k = atomic_fetch_add(&counted, 1) + 1;
-    if (plan.at == 0 || k < plan.at || (k > plan.at && !plan.sticky))
+    if (plan.at == 0 || k < plan.at || k - plan.at >= plan.times)
         return 0;
     if (plan.sys == 0)
         _exit(EXIT_STATUS_KILLED);

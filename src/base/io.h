@@ -10,6 +10,7 @@
  *   fail@K:EIO        the K-th counted call fails with that errno, once;
  *                     SHORT in its place: a pread or pwrite does half of it
  *   fail@K:EIO:sticky it and every later one fails
+ *   …:times=N         it and the next N-1 fail
  *   …:fsync,pwrite    only calls of these kinds are counted; `write` and
  *                     `read` name the kinds that do and do not change a disk
  *   …:path=knowd.db   only calls on paths that contain this text are counted
@@ -17,7 +18,7 @@
  *   record=FILE       appends each write-class call (kind, path, offset, bytes)
  *
  * Several are joined by `;`; K 0 never comes, so that `exit@0:write;count=F`
- * only counts. A plan that can't be read ends the process with status 2.
+ * only counts; of two faults the last holds. A plan that can't be read ends the process with status 2.
  *
  * Owns:    nothing; file descriptors belong to the caller.
  * Errors:  each function returns like the system call it stands for (-1 and

@@ -242,6 +242,9 @@ static rc flush_frame(struct blob_writer *w, struct err *e)
 {
     rc code = RC_OK;
 
+    /* What the reserve gave up is for deletes. */
+    if (atomic_load(&w->store->full))
+        return store_no_space(w->store, w->ref.bytes, e);
     if (!w->has_file) {
         code = tmp_file(w->store, &w->fd, w->path, e);
         if (code != RC_OK)

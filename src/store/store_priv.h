@@ -110,12 +110,12 @@ struct store {
 
     atomic_uint_least64_t commits, writes, fsync_failures, checkpoints;
     atomic_bool stopped;
+    atomic_bool full; /* the reserve is spent; set by the writer thread */
 
     /* The writer thread's alone: */
     struct db *writer;
     uint64_t wal_frames, wal_tried; /* in the WAL; when last tried to empty */
     bool wal_clean;                 /* all frames are in knowd.db */
-    bool full;                      /* the reserve is spent */
     int64_t probed_ns;              /* when it was last tried to remake it */
 };
 

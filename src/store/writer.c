@@ -12,8 +12,10 @@
  * The full disk. A file DATA/reserve holds RESERVE_BYTES. When a group finds
  * the disk full, the reserve is removed, so that the WAL can be emptied into
  * the database, and from then on only writes with `frees` run; the others are
- * told RC_NOSPACE. As soon as there is room again (or the database itself has
- * free pages) the reserve is remade and all goes on.
+ * told RC_NOSPACE, and so are uploads, which would take the room away again.
+ * What others hold for a moment (a merge, a log) is waited for. As soon as
+ * there is room again (or the database itself has free pages) the reserve is
+ * remade and all goes on.
  */
 #include "store/store_priv.h"
 
@@ -42,6 +44,8 @@
 #define ROOM_BYTES (RESERVE_BYTES + 1 * MIB)
 #define FREE_PAGE_BYTES_MIN (256 * KIB)
 #define PROBE_MS 250
+#define FREEING_WAITS_MAX 10 /* of a group that only frees */
+#define FREEING_WAIT_MS 50
 #define IDLE_MS 500 /* then the WAL is emptied */
 #define FOREVER_MS 3600000
 #define QUEUE_WAIT_MS 30000
@@ -82,10 +86,9 @@ static void reserve_spend(struct store *s)
     char path[STORE_PATH_MAX];
 
     store_path(s, path, "reserve");
-    if (!s->full)
+    if (!atomic_exchange(&s->full, true))
         log_warn("store", "disk full: only reads and deletes until there is "
                           "room again");
-    s->full = true;
     (void)io_unlink(path);
 }
 
@@ -117,18 +120,21 @@ static void probe_space(struct store *s)
 {
     int64_t now = clock_mono_ns();
     uint64_t room, pages;
+    bool full = true;
 
-    if (!s->full || now - s->probed_ns < (int64_t)PROBE_MS * 1000000)
+    if (!atomic_load(&s->full) ||
+        now - s->probed_ns < (int64_t)PROBE_MS * 1000000)
         return;
     s->probed_ns = now;
     room = free_bytes(s);
     pages = free_page_bytes(s);
     if (pages >= FREE_PAGE_BYTES_MIN)
-        s->full = false;
+        full = false;
     if (room >= RESERVE_BYTES && room + pages >= ROOM_BYTES &&
         reserve_make(s, NULL) == RC_OK)
-        s->full = false;
-    if (!s->full)
+        full = false;
+    atomic_store(&s->full, full);
+    if (!full)
         log_info("store", "there is room again");
 }
 
@@ -137,7 +143,10 @@ rc store_no_space(struct store *s, uint64_t needed, struct err *e)
     uint64_t room = 0;
 
     (void)!file_space_free(s->dir, &room, NULL);
-    return err_set(e, RC_NOSPACE, "disk full: %llu bytes free, %llu needed",
+    return err_set(e, RC_NOSPACE,
+                   "disk full: %llu bytes free, %llu needed; reading, "
+                   "searching and deleting still work: delete something or "
+                   "make room on the disk, then send this again",
                    (unsigned long long)room, (unsigned long long)needed);
 }
 
@@ -175,7 +184,7 @@ static void checkpoint(struct store *s, int mode)
     int all = 0, done = 0;
     int code = sqlite3_wal_checkpoint_v2(conn, NULL, mode, &all, &done);
 
-    if (code == SQLITE_FULL && !s->full) {
+    if (code == SQLITE_FULL && !atomic_load(&s->full)) {
         reserve_spend(s);
         code = sqlite3_wal_checkpoint_v2(conn, NULL, mode, &all, &done);
     }
@@ -293,6 +302,7 @@ static void committed(struct store *s, size_t n)
 struct batch {
     struct write **v;
     size_t n;
+    unsigned waits; /* how often room was waited for */
 };
 
 static void fail_all(struct batch *b, const struct err *e)
@@ -326,13 +336,23 @@ static void make_room(struct store *s, struct batch *b)
     checkpoint(s, SQLITE_CHECKPOINT_PASSIVE);
 }
 
+/* True: it is worth another try. What the room was taken by may be a file that
+ * lives for a moment only. */
+static bool make_room_again(struct store *s, struct batch *b)
+{
+    if (b->waits > FREEING_WAITS_MAX)
+        return false;
+    if (b->waits++ > 0)
+        clock_sleep_ms(FREEING_WAIT_MS);
+    make_room(s, b);
+    return true;
+}
+
 /* Commits the batch, in one transaction or few, or says why not. What is left
  * in it afterwards failed together, and each deserves a try of its own. */
 static void settle(struct store *s, struct batch *b, struct err *e)
 {
-    bool made_room = false;
-
-    if (s->full)
+    if (atomic_load(&s->full))
         keep_freeing(s, b);
     while (b->n > 0) {
         size_t n = b->n;
@@ -351,10 +371,7 @@ static void settle(struct store *s, struct batch *b, struct err *e)
         } else if (s->writer->sync_failed) {
             store_stop(s, e->text);
             fail_all(b, e);
-        } else if (code == RC_NOSPACE && !made_room) {
-            make_room(s, b);
-            made_room = true;
-        } else {
+        } else if (code != RC_NOSPACE || !make_room_again(s, b)) {
             return;
         }
     }
@@ -364,7 +381,7 @@ static void settle(struct store *s, struct batch *b, struct err *e)
 static void run_group(struct store *s, struct write *const *v, size_t n)
 {
     struct write *order[GROUP_MAX];
-    struct batch b = {order, n};
+    struct batch b = {.v = order, .n = n};
     struct err e = {0};
 
     ASSERT(n <= GROUP_MAX);
@@ -373,9 +390,10 @@ static void run_group(struct store *s, struct write *const *v, size_t n)
     if (b.n == 1)
         fail_all(&b, &e);
     for (size_t i = 0; i < b.n; i++) {
-        struct batch one = {&b.v[i], 1};
+        struct batch one = {.v = &b.v[i], .n = 1, .waits = b.waits};
 
         settle(s, &one, &e);
+        b.waits = one.waits;
         fail_all(&one, &e);
     }
 }
@@ -384,7 +402,7 @@ static void run_group(struct store *s, struct write *const *v, size_t n)
 
 static bool is_idle(const struct store *s)
 {
-    return (s->wal_clean && !s->full) || atomic_load(&s->stopped);
+    return (s->wal_clean && !atomic_load(&s->full)) || atomic_load(&s->stopped);
 }
 
 static void run_items(struct store *s, void **items, size_t n)

@@ -40,6 +40,10 @@ static void sticky_failures_stay(void **state)
     io_plan_set("fail@3:ENOSPC:sticky");
     for (int k = 1; k <= 5; k++)
         assert_int_equal(io_gate(IO_PWRITE, NULL), k >= 3 ? ENOSPC : 0);
+    io_plan_set("fail@3:ENOSPC:times=2");
+    for (int k = 1; k <= 5; k++)
+        assert_int_equal(io_gate(IO_PWRITE, NULL),
+                         k == 3 || k == 4 ? ENOSPC : 0);
 }
 
 static void only_the_named_kinds_count(void **state)

@@ -74,6 +74,7 @@ struct group {
     pthread_mutex_t lock; /* guards: left */
     pthread_cond_t came;
     size_t left;
+    rc upload; /* of delete_beside_an_upload */
 };
 static struct group g;
 
@@ -426,6 +427,60 @@ static void a_full_disk_refuses_ingest_and_lets_deletes_through(void **state)
     clock_test_advance(300); /* there is room: the next probe finds it */
     intake(&f, &later, STR("later"));
     assert_true(document_is_there(&f, later.document));
+    no_damage(&f);
+}
+
+/* Deletes; then an upload, which is told at once instead of taking the room
+ * that the reserve gave up. */
+static rc delete_beside_an_upload(struct db *db, void *arg, struct err *e)
+{
+    static const char BYTES[4096] = "upload";
+    struct blob_writer *upload;
+    rc code = delete_doc(db, arg, e), put = RC_OK;
+
+    must(blob_writer_open(f.s, &upload, &f.e), &f.e);
+    for (unsigned i = 0; put == RC_OK && i < 512; i++)
+        put = blob_put(upload, BYTES, sizeof BYTES, &f.e);
+    blob_writer_close(upload);
+    g.upload = put;
+    return code;
+}
+
+/* Somebody else's file takes what the reserve gives up, and is gone a moment
+ * later. */
+static void deletes_wait_for_room_that_is_taken_for_a_moment(void **state)
+{
+    static const char WAL[] = "pwrite:path=knowd.db-wal";
+    uint64_t ready;
+    struct intake_doc old;
+    struct doing drop = {.w = {.frees = true}};
+    char plan[80];
+
+    (void)state;
+    fix_open_empty(&f);
+    (void)snprintf(plan, sizeof plan, "exit@0:%s", WAL);
+    io_plan_set(plan);
+    open_store(&f);
+    must(do_write(f.s, put_base, &f, &f.e), &f.e);
+    intake(&f, &old, STR("old"));
+    ready = io_plan_count();
+    fix_close(&f);
+
+    fix_open_empty(&f);
+    (void)snprintf(plan, sizeof plan, "fail@%llu:ENOSPC:times=4:%s",
+                   (unsigned long long)ready + 1, WAL);
+    io_plan_set(plan);
+    open_store(&f);
+    must(do_write(f.s, put_base, &f, &f.e), &f.e);
+    intake(&f, &old, STR("old"));
+    group_begin();
+    submit(&drop, delete_beside_an_upload, &old);
+    drop.w.frees = true;
+    group_end();
+    assert_int_equal(drop.w.code, RC_OK);
+    assert_int_equal(g.upload, RC_NOSPACE);
+    assert_true(io_plan_count() > ready + 4);
+    assert_false(document_is_there(&f, old.document));
     no_damage(&f);
 }
 
@@ -821,6 +876,8 @@ int main(void)
                                         set_up, tear_down),
         cmocka_unit_test_teardown(
             a_full_disk_refuses_ingest_and_lets_deletes_through, tear_down),
+        cmocka_unit_test_teardown(
+            deletes_wait_for_room_that_is_taken_for_a_moment, tear_down),
         cmocka_unit_test(a_kill_at_any_write_loses_nothing),
         cmocka_unit_test(a_failing_call_is_never_acknowledged),
     };
