@@ -1,6 +1,6 @@
 /*
  * limits: every bound that stands between the outside and memory, by name.
- * Those a user can set are options (docs/operations.md lists them with these
+ * Those a user can set are options (docs/api/http.md lists them with these
  * defaults); the rest are fixed.
  */
 #ifndef BASE_LIMITS_H

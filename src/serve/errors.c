@@ -1,6 +1,5 @@
 #include "serve/errors.h"
 
-#include "base/log.h"
 #include "serve/pydantic.h"
 
 #define RETRY_SECONDS_DEFAULT 1
@@ -85,9 +84,6 @@ void reply_error(struct reply *r, struct arena *a, rc code, const struct err *e,
         return;
     }
     r->status = status_of(kind, e);
-    if (r->status >= 500)
-        log_error("serve", "status=%u rc=%s text=\"%s\"", r->status,
-                  rc_name(code), e->text);
     retry_s =
         e->retry_ms > 0 ? (e->retry_ms + 999) / 1000 : RETRY_SECONDS_DEFAULT;
     o = out_to(&r->body);

@@ -52,6 +52,8 @@ void exchange_close(struct exchange *x)
 
 void exchange_fail(struct exchange *x, rc code, const struct err *e)
 {
+    x->failed = *e;
+    x->failed.code = code;
     reply_error(&x->r, x->q.arena, code, e, &x->faults);
     x->answered = true;
     drop_parts(x);

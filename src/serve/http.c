@@ -121,15 +121,42 @@ static bool closes(const struct serve *s, const struct exchange *x)
            atomic_load(&s->connections) > CONNECTIONS_KEPT_MAX;
 }
 
-static void count_answer(struct serve *s, const struct exchange *x)
+/* What failed here, and what was refused to a known caller who wanted to change
+ * something: what strangers send doesn't fill the log. */
+static bool is_worth_a_line(const struct exchange *x)
+{
+    const struct route *r = x->q.route;
+
+    return x->r.status >= 500 ||
+           (x->r.status >= 400 && !uuid_is_nil(x->q.who.tenant) &&
+            (r->writes || r->body_kind == BODY_MULTIPART));
+}
+
+/* Nothing in it comes from the request as it was written, so that no secret
+ * can: the row of the route stands for its path. */
+static void log_answer(const struct exchange *x)
+{
+    static const struct route NONE = {.method = "-", .pattern = "-"};
+    const struct route *r = x->q.route != NULL ? x->q.route : &NONE;
+    char id[UUID_TEXT], tenant[UUID_TEXT];
+
+    uuid_text(x->q.ids[0], id);
+    uuid_text(x->q.who.tenant, tenant);
+    log_line(x->r.status == 500  ? LOG_ERROR
+             : x->r.status > 500 ? LOG_WARN
+                                 : LOG_INFO,
+             "serve",
+             "answered status=%u request=" STR_FMT
+             " route=\"%s %s\" id=%s tenant=%s rc=%s faults=%zu text=%s",
+             x->r.status, STR_ARG(x->q.who.request_id), r->method, r->pattern,
+             id, tenant, rc_name(x->failed.code), x->faults.n, x->failed.text);
+}
+
+static void note_answer(struct serve *s, const struct exchange *x)
 {
     atomic_fetch_add(&s->answers[x->r.status / 100 % 6], 1);
-    if (x->r.status >= 500)
-        log_warn("serve",
-                 "status=%u request=" STR_FMT " method=" STR_FMT
-                 " path=" STR_FMT,
-                 x->r.status, STR_ARG(x->q.who.request_id),
-                 STR_ARG(x->head.method), STR_ARG(x->head.path));
+    if (is_worth_a_line(x))
+        log_answer(x);
 }
 
 static void add_header(struct MHD_Response *m, struct exchange *x,
@@ -159,7 +186,8 @@ static enum MHD_Result send_reply(struct serve *s, struct MHD_Connection *c,
         (void)MHD_add_response_header(m, "Connection", "close");
     for (size_t i = 0; i < x->r.headers_n; i++)
         add_header(m, x, x->r.headers[i].name, x->r.headers[i].value);
-    count_answer(s, x);
+    if (!x->drains) /* then it was noted when it was refused */
+        note_answer(s, x);
     watch_answering(x->watched);
     sent = MHD_queue_response(c, x->r.status, m);
     MHD_destroy_response(m);
@@ -322,11 +350,10 @@ static enum MHD_Result refuse_body(struct serve *s, struct MHD_Connection *c,
     }
     x->drains = true;
     x->refused_bytes = x->body_bytes;
+    note_answer(s, x);
     watch_refused(s->watch, x->watched, raw_answer(x));
-    if (x->head.chunked || rest > DRAIN_BYTES_MAX) {
-        count_answer(s, x);
+    if (x->head.chunked || rest > DRAIN_BYTES_MAX)
         watch_write_now(s->watch, x->watched);
-    }
     return MHD_YES;
 }
 
