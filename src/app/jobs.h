@@ -36,15 +36,13 @@ rc app_job_list(struct app *a, const struct caller *who, struct db *db,
                 uuid base, str status, const struct app_page *page,
                 struct arena *out, struct job **v, size_t *n,
                 struct app_page_end *end, struct err *e) MUST_CHECK;
-rc app_job_items(struct app *a, const struct caller *who, struct db *db,
-                 uuid id, const struct app_page *page, struct arena *out,
-                 struct job_item **v, size_t *n, struct app_page_end *end,
-                 struct err *e) MUST_CHECK;
+typedef rc app_job_items_fn(struct app *a, const struct caller *who,
+                            struct db *db, uuid id, const struct app_page *page,
+                            struct arena *out, struct job_item **v, size_t *n,
+                            struct app_page_end *end, struct err *e);
+app_job_items_fn app_job_items MUST_CHECK;
 /* The same, each with its stages' logs, oldest first. */
-rc app_job_logs(struct app *a, const struct caller *who, struct db *db, uuid id,
-                const struct app_page *page, struct arena *out,
-                struct job_item **v, size_t *n, struct app_page_end *end,
-                struct err *e) MUST_CHECK;
+app_job_items_fn app_job_logs MUST_CHECK;
 /* Failed items only. RC_INVALID "job_not_retryable" unless the job's status is
  * failed or partial_failure. */
 rc app_job_retry(struct app *a, const struct caller *who, struct db *db,

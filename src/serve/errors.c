@@ -57,19 +57,6 @@ static void clear(struct reply *r)
     r->type = NULL;
 }
 
-/* Which part of the input names what isn't there. */
-static void put_place(struct out *o, const struct fault *f)
-{
-    out_begin_list(o, "loc");
-    for (size_t i = 0; i < f->path_len; i++) {
-        if (f->path[i].name.p != NULL)
-            out_str(o, NULL, f->path[i].name);
-        else
-            out_uint(o, NULL, f->path[i].index);
-    }
-    out_end_list(o);
-}
-
 void reply_error(struct reply *r, struct arena *a, rc code, const struct err *e,
                  const struct faults *fs)
 {
@@ -99,8 +86,8 @@ void reply_error(struct reply *r, struct arena *a, rc code, const struct err *e,
         out_uint(&o, "retry_after", retry_s);
     else
         out_null(&o, "retry_after");
-    if (fs != NULL && fs->n > 0)
-        put_place(&o, &fs->v[0]);
+    if (fs != NULL && fs->n > 0) /* what names that which isn't there */
+        pydantic_put_loc(&o, &fs->v[0]);
     out_end(&o);
     if (kind->retryable)
         reply_header(r, "Retry-After", arena_fmt(a, "%u", retry_s));

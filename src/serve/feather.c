@@ -2,15 +2,7 @@
 
 #include "base/json.h"
 
-static const struct field PAGE_FIELDS[] = {
-    {.name = "limit",
-     .type = FIELD_INT,
-     .min = BOUND(1),
-     .max = BOUND(PAGE_ITEMS_MAX),
-     .preset = "50"},
-    {.name = "cursor", .type = FIELD_STRING, .nullable = true},
-    {0},
-};
+static const struct field PAGE_FIELDS[] = {FEATHER_PAGE_FIELDS, {0}};
 const struct model FEATHER_PAGE_QUERY = {.name = "Page", .fields = PAGE_FIELDS};
 
 struct out feather_out(struct reply *r)

@@ -124,12 +124,7 @@ static const struct field LIST_QUERY_FIELDS[] = {
      .nullable = true,
      .doc = "queued, processing, completed, failed, partial_failure, or "
             "active (queued and processing)"},
-    {.name = "limit",
-     .type = FIELD_INT,
-     .min = BOUND(1),
-     .max = BOUND(PAGE_ITEMS_MAX),
-     .preset = "50"},
-    {.name = "cursor", .type = FIELD_STRING, .nullable = true},
+    FEATHER_PAGE_FIELDS,
     {0},
 };
 static const struct model LIST_QUERY = {.name = "JobPage",
@@ -228,24 +223,6 @@ static void put_item(struct out *o, const struct job_item *it)
     out_end(o);
 }
 
-static rc job_documents(struct request *q, struct reply *r, struct err *e)
-{
-    struct app_page page = feather_page(q);
-    struct app_page_end end;
-    struct out o = feather_out(r);
-    struct job_item *v;
-    size_t n;
-    rc code = app_job_items(q->app, &q->who, q->db, q->ids[0], &page, q->arena,
-                            &v, &n, &end, e);
-
-    if (code != RC_OK)
-        return code;
-    feather_items(&o);
-    for (size_t i = 0; i < n; i++)
-        put_item(&o, &v[i]);
-    return feather_items_end(r, &o, &end, e);
-}
-
 static void put_summary_json(struct out *o, const char *name, str json)
 {
     if (json.n == 0)
@@ -270,31 +247,49 @@ static void put_log(struct out *o, const struct job_log *l)
     out_end(o);
 }
 
-static rc job_logs(struct request *q, struct reply *r, struct err *e)
+static void put_group(struct out *o, const struct job_item *it)
+{
+    out_begin(o, NULL);
+    out_uuid_or_null(o, "document_id", it->document);
+    out_str_or_null(o, "title", it->title);
+    out_cstr(o, "status", it->status);
+    out_begin_list(o, "logs");
+    for (size_t i = 0; i < it->logs_n; i++)
+        put_log(o, &it->logs[i]);
+    out_end_list(o);
+    out_end(o);
+}
+
+/* A page of a job's items, read and written in one of two ways. */
+static rc answer_items(struct request *q, struct reply *r,
+                       app_job_items_fn *read,
+                       void (*put)(struct out *o, const struct job_item *it),
+                       struct err *e)
 {
     struct app_page page = feather_page(q);
     struct app_page_end end;
     struct out o = feather_out(r);
     struct job_item *v;
     size_t n;
-    rc code = app_job_logs(q->app, &q->who, q->db, q->ids[0], &page, q->arena,
-                           &v, &n, &end, e);
+    rc code = read(q->app, &q->who, q->db, q->ids[0], &page, q->arena, &v, &n,
+                   &end, e);
 
     if (code != RC_OK)
         return code;
     feather_items(&o);
-    for (size_t i = 0; i < n; i++) {
-        out_begin(&o, NULL);
-        out_uuid_or_null(&o, "document_id", v[i].document);
-        out_str_or_null(&o, "title", v[i].title);
-        out_cstr(&o, "status", v[i].status);
-        out_begin_list(&o, "logs");
-        for (size_t k = 0; k < v[i].logs_n; k++)
-            put_log(&o, &v[i].logs[k]);
-        out_end_list(&o);
-        out_end(&o);
-    }
+    for (size_t i = 0; i < n; i++)
+        put(&o, &v[i]);
     return feather_items_end(r, &o, &end, e);
+}
+
+static rc job_documents(struct request *q, struct reply *r, struct err *e)
+{
+    return answer_items(q, r, app_job_items, put_item, e);
+}
+
+static rc job_logs(struct request *q, struct reply *r, struct err *e)
+{
+    return answer_items(q, r, app_job_logs, put_group, e);
 }
 
 static rc job_retry(struct request *q, struct reply *r, struct err *e)

@@ -75,7 +75,17 @@
         OUT_BOOL("has_more"), OUT_END};                          \
     static const struct model NAME = {.name = (label), .fields = NAME##_FIELDS}
 
-extern const struct model FEATHER_PAGE_QUERY; /* limit, cursor */
+/* The two query fields of every list. */
+#define FEATHER_PAGE_FIELDS                                      \
+    {.name = "limit",                                            \
+     .type = FIELD_INT,                                          \
+     .min = BOUND(1),                                            \
+     .max = BOUND(PAGE_ITEMS_MAX),                               \
+     .preset = "50"},                                            \
+    {                                                            \
+        .name = "cursor", .type = FIELD_STRING, .nullable = true \
+    }
+extern const struct model FEATHER_PAGE_QUERY; /* these alone */
 
 /* The answer is built from nothing, also when a write runs again. */
 struct out feather_out(struct reply *r);

@@ -1,7 +1,5 @@
 #include "serve/pydantic.h"
 
-#include "serve/out.h"
-
 struct row {
     const char *type, *msg;
 };
@@ -42,6 +40,21 @@ static const struct row ROWS[REASON_COUNT] = {
     [REASON_LITERAL] = {"literal_error", ""},
     [REASON_JSON] = {"json_invalid", "JSON decode error"},
     [REASON_VALUE] = {"value_error", ""},
+};
+
+/* The member of ctx that says more; NULL: no ctx. */
+static const char *const CTX_NAMES[REASON_COUNT] = {
+    [REASON_UUID_PARSING] = "error",
+    [REASON_DATETIME] = "error",
+    [REASON_TOO_SMALL] = "ge",
+    [REASON_TOO_LARGE] = "le",
+    [REASON_LIST_TOO_SHORT] = "min_length",
+    [REASON_LIST_TOO_LONG] = "max_length",
+    [REASON_STRING_TOO_SHORT] = "min_length",
+    [REASON_STRING_TOO_LONG] = "max_length",
+    [REASON_LITERAL] = "expected",
+    [REASON_JSON] = "error",
+    [REASON_VALUE] = "error",
 };
 
 /* Two of our reasons are each two of Pydantic's. */
@@ -124,77 +137,45 @@ static void put_bound(struct out *o, const char *name, const struct fault *f)
         out_int(o, name, (int64_t)f->bound);
 }
 
+static bool is_of_list(const struct fault *f)
+{
+    return f->reason == REASON_LIST_TOO_SHORT ||
+           f->reason == REASON_LIST_TOO_LONG;
+}
+
+static bool is_of_bound(const struct fault *f)
+{
+    return f->reason == REASON_TOO_SMALL || f->reason == REASON_TOO_LARGE ||
+           f->reason == REASON_STRING_TOO_SHORT ||
+           f->reason == REASON_STRING_TOO_LONG;
+}
+
 static void put_ctx(struct out *o, const struct fault *f)
 {
-    if (f->note.n == 0 &&
-        (f->reason == REASON_DATETIME || f->reason == REASON_JSON))
+    const char *name = CTX_NAMES[f->reason];
+    bool is_noted = f->reason == REASON_DATETIME || f->reason == REASON_JSON;
+
+    if (name == NULL || (is_noted && f->note.n == 0))
         return;
-    switch (f->reason) {
-    case REASON_UUID_PARSING:
-    case REASON_DATETIME:
-    case REASON_JSON:
-        out_begin(o, "ctx");
-        out_str(o, "error", f->note);
-        break;
-    case REASON_TOO_SMALL:
-        out_begin(o, "ctx");
-        put_bound(o, "ge", f);
-        break;
-    case REASON_TOO_LARGE:
-        out_begin(o, "ctx");
-        put_bound(o, "le", f);
-        break;
-    case REASON_LIST_TOO_SHORT:
-    case REASON_LIST_TOO_LONG:
-        out_begin(o, "ctx");
+    out_begin(o, "ctx");
+    if (is_of_list(f)) {
         out_str(o, "field_type", field_type(f));
-        put_bound(
-            o, f->reason == REASON_LIST_TOO_SHORT ? "min_length" : "max_length",
-            f);
+        put_bound(o, name, f);
         out_uint(o, "actual_length", f->actual);
-        break;
-    case REASON_STRING_TOO_SHORT:
-        out_begin(o, "ctx");
-        put_bound(o, "min_length", f);
-        break;
-    case REASON_STRING_TOO_LONG:
-        out_begin(o, "ctx");
-        put_bound(o, "max_length", f);
-        break;
-    case REASON_LITERAL:
-        out_begin(o, "ctx");
-        out_str(o, "expected", f->note);
-        break;
-    case REASON_VALUE: /* FastAPI serialises the exception, which has nothing */
-        out_begin(o, "ctx");
-        out_begin(o, "error");
+    } else if (is_of_bound(f)) {
+        put_bound(o, name, f);
+    } else if (f->reason == REASON_VALUE) {
+        /* FastAPI serialises the exception, which has nothing. */
+        out_begin(o, name);
         out_end(o);
-        break;
-    case REASON_MISSING:
-    case REASON_STRING_TYPE:
-    case REASON_INT_TYPE:
-    case REASON_INT_PARSING:
-    case REASON_INT_FROM_FLOAT:
-    case REASON_FLOAT_TYPE:
-    case REASON_FLOAT_PARSING:
-    case REASON_BOOL_TYPE:
-    case REASON_BOOL_PARSING:
-    case REASON_LIST_TYPE:
-    case REASON_DICT_TYPE:
-    case REASON_UUID_TYPE:
-    case REASON_EXTRA:
-    case REASON_COUNT:
-        return;
+    } else {
+        out_str(o, name, f->note);
     }
     out_end(o);
 }
 
-static void put_fault(struct out *o, struct arena *a, const struct fault *f)
+void pydantic_put_loc(struct out *o, const struct fault *f)
 {
-    struct row row = row_of(f);
-
-    out_begin(o, NULL);
-    out_cstr(o, "type", row.type);
     out_begin_list(o, "loc");
     for (size_t i = 0; i < f->path_len; i++) {
         if (f->path[i].name.p != NULL)
@@ -203,6 +184,15 @@ static void put_fault(struct out *o, struct arena *a, const struct fault *f)
             out_uint(o, NULL, f->path[i].index);
     }
     out_end_list(o);
+}
+
+static void put_fault(struct out *o, struct arena *a, const struct fault *f)
+{
+    struct row row = row_of(f);
+
+    out_begin(o, NULL);
+    out_cstr(o, "type", row.type);
+    pydantic_put_loc(o, f);
     out_str(o, "msg", msg_of(a, f, row.msg));
     if (f->input_json.n > 0)
         out_json(o, "input", f->input_json);

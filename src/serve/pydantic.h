@@ -10,7 +10,10 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "serve/out.h"
 
 void pydantic_put(struct buf *b, const struct faults *fs);
+/* The member "loc": which part of the input a fault is about. */
+void pydantic_put_loc(struct out *o, const struct fault *f);
 
 #endif

@@ -250,9 +250,22 @@ rc db_base_delete(struct db *db, uuid tenant, uuid id, struct err *e)
                      e);
 }
 
-/* One step of a purge: removes up to `rows` rows, *done says how many. */
-typedef rc purge_step(struct db *db, uuid base, size_t rows, uint64_t *done,
-                      struct err *e);
+/* What a purge removes first: up to ?2 rows of the base ?1 a step. A job's
+ * object goes before the job by which it is found. */
+static const char *const PURGE_ROWS[] = {
+    "DELETE FROM item WHERE (base, job, idx) IN"
+    " (SELECT base, job, idx FROM item WHERE base = ?1 LIMIT ?2)",
+    "DELETE FROM log WHERE (base, job, id) IN"
+    " (SELECT base, job, id FROM log WHERE base = ?1 LIMIT ?2)",
+    "DELETE FROM segment WHERE (base, id) IN"
+    " (SELECT base, id FROM segment WHERE base = ?1 LIMIT ?2)",
+};
+static const char *const PURGE_JOBS[] = {
+    "DELETE FROM object WHERE id IN"
+    " (SELECT id FROM job WHERE base = ?1 ORDER BY id LIMIT ?2)",
+    "DELETE FROM job WHERE base = ?1 AND id IN"
+    " (SELECT id FROM job WHERE base = ?1 ORDER BY id LIMIT ?2)",
+};
 
 static rc purge_by(struct db *db, const char *sql, uuid base, size_t rows,
                    uint64_t *done, struct err *e)
@@ -264,52 +277,27 @@ static rc purge_by(struct db *db, const char *sql, uuid base, size_t rows,
     return q_run(&q, done, e);
 }
 
-static rc purge_items(struct db *db, uuid base, size_t rows, uint64_t *done,
-                      struct err *e)
-{
-    return purge_by(db,
-                    "DELETE FROM item WHERE (base, job, idx) IN"
-                    " (SELECT base, job, idx FROM item WHERE base = ?1"
-                    "  LIMIT ?2)",
-                    base, rows, done, e);
-}
-
-static rc purge_logs(struct db *db, uuid base, size_t rows, uint64_t *done,
+/* The first kind of row of which there are some. */
+static rc purge_rows(struct db *db, uuid base, size_t rows, uint64_t *done,
                      struct err *e)
 {
-    return purge_by(db,
-                    "DELETE FROM log WHERE (base, job, id) IN"
-                    " (SELECT base, job, id FROM log WHERE base = ?1"
-                    "  LIMIT ?2)",
-                    base, rows, done, e);
-}
+    rc code = RC_OK;
 
-static rc purge_segments(struct db *db, uuid base, size_t rows, uint64_t *done,
-                         struct err *e)
-{
-    return purge_by(db,
-                    "DELETE FROM segment WHERE (base, id) IN"
-                    " (SELECT base, id FROM segment WHERE base = ?1"
-                    "  LIMIT ?2)",
-                    base, rows, done, e);
+    *done = 0;
+    for (size_t i = 0; code == RC_OK && *done == 0 && i < NELEMS(PURGE_ROWS);
+         i++)
+        code = purge_by(db, PURGE_ROWS[i], base, rows, done, e);
+    return code;
 }
 
 static rc purge_jobs(struct db *db, uuid base, size_t rows, uint64_t *done,
                      struct err *e)
 {
-    rc code = purge_by(db,
-                       "DELETE FROM object WHERE id IN"
-                       " (SELECT id FROM job WHERE base = ?1"
-                       "  ORDER BY id LIMIT ?2)",
-                       base, rows, done, e);
+    rc code = RC_OK;
 
-    if (code != RC_OK)
-        return code;
-    return purge_by(db,
-                    "DELETE FROM job WHERE base = ?1 AND id IN"
-                    " (SELECT id FROM job WHERE base = ?1"
-                    "  ORDER BY id LIMIT ?2)",
-                    base, rows, done, e);
+    for (size_t i = 0; code == RC_OK && i < NELEMS(PURGE_JOBS); i++)
+        code = purge_by(db, PURGE_JOBS[i], base, rows, done, e);
+    return code;
 }
 
 /* Versions go with their documents, which release the bodies. */
@@ -360,8 +348,10 @@ static rc purge_base(struct db *db, uuid base, size_t rows, uint64_t *done,
     return object_drop(db, base, e);
 }
 
-static purge_step *const PURGE_STEPS[] = {purge_items,     purge_logs,
-                                          purge_segments,  purge_jobs,
+/* Each removes up to `rows` rows, *done says how many. */
+typedef rc purge_step(struct db *db, uuid base, size_t rows, uint64_t *done,
+                      struct err *e);
+static purge_step *const PURGE_STEPS[] = {purge_rows, purge_jobs,
                                           purge_documents, purge_base};
 
 rc db_purge_slice(struct db *db, size_t rows, bool *more, struct err *e)
