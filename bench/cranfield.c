@@ -169,7 +169,7 @@ static double trial_run(const struct trial *t, const struct items *docs,
                         const struct items *queries, const struct qrels *qrels)
 {
     struct arena *a = arena_open();
-    struct rows r = {.b = lex_builder_open(), .a = a};
+    struct rows r = {.b = lex_builder_open(NULL), .a = a};
     struct analyser *an = analyser_open();
     struct seg *s;
     struct lex *x;

@@ -81,7 +81,7 @@ static double seconds_since(int64_t from)
 
 static void ours_make(struct ours *o, const struct corpus *c, const char *path)
 {
-    struct lex_builder *b = lex_builder_open();
+    struct lex_builder *b = lex_builder_open(NULL);
     struct seg_writer *w;
     struct err e;
     int64_t start = clock_mono_ns();

@@ -9,6 +9,7 @@
  * and a large document few calls; what is larger gets a block of its own. */
 #define BLOCK_BYTES_MIN ((size_t)4096)
 #define BLOCK_BYTES_MAX ((size_t)1 << 20)
+#define SPARE_BYTES_MAX ((size_t)64 << 10)
 #define ALIGN _Alignof(max_align_t)
 
 struct block {
@@ -19,6 +20,7 @@ struct block {
 
 struct arena {
     struct block *top;
+    struct block *spare; /* the last one given back: the next may be it */
     size_t next_size, total;
 };
 
@@ -30,13 +32,27 @@ struct arena *arena_open(void)
     return a;
 }
 
+static void free_block(struct arena *a, struct block *b)
+{
+    if (b == NULL)
+        return;
+    a->total -= b->size + sizeof *b;
+    mem_free(b);
+}
+
+/* An arena that is rewound again and again asks the system for nothing. */
 static void pop_block(struct arena *a)
 {
     struct block *b = a->top;
 
     a->top = b->below;
-    a->total -= b->size + sizeof *b;
-    mem_free(b);
+    if (b->size <= SPARE_BYTES_MAX &&
+        (a->spare == NULL || a->spare->size <= b->size)) {
+        free_block(a, a->spare);
+        a->spare = b;
+    } else {
+        free_block(a, b);
+    }
 }
 
 void arena_close(struct arena *a)
@@ -45,24 +61,31 @@ void arena_close(struct arena *a)
         return;
     while (a->top != NULL)
         pop_block(a);
+    free_block(a, a->spare);
     mem_free(a);
 }
 
 static void push_block(struct arena *a, size_t need)
 {
     size_t size = need > a->next_size ? need : a->next_size;
-    struct block *b = mem_resize(NULL, sizeof *b + size);
+    struct block *b = a->spare;
 
+    if (b != NULL && b->size >= need) {
+        a->spare = NULL;
+    } else {
+        b = mem_resize(NULL, sizeof *b + size);
+        b->size = size;
+        a->total += size + sizeof *b;
+    }
     b->below = a->top;
-    b->size = size;
     b->used = 0;
     a->top = b;
-    a->total += size + sizeof *b;
     if (a->next_size < BLOCK_BYTES_MAX)
         a->next_size *= 2;
 }
 
-void *arena_alloc(struct arena *a, size_t n)
+/* n bytes as they are. */
+static NEVER_NULL void *take(struct arena *a, size_t n)
 {
     size_t need;
     void *p;
@@ -73,7 +96,12 @@ void *arena_alloc(struct arena *a, size_t n)
         push_block(a, need);
     p = a->top->bytes + a->top->used;
     a->top->used += need;
-    return memset(p, 0, need);
+    return p;
+}
+
+void *arena_alloc(struct arena *a, size_t n)
+{
+    return memset(take(a, n), 0, n);
 }
 
 void *arena_alloc_array(struct arena *a, size_t count, size_t size)
@@ -91,10 +119,11 @@ str arena_str(struct arena *a, str s)
 
 char *arena_cstr(struct arena *a, str s)
 {
-    char *p = arena_alloc(a, s.n + 1);
+    char *p = take(a, s.n + 1);
 
     if (s.n > 0)
         memcpy(p, s.p, s.n);
+    p[s.n] = '\0';
     return p;
 }
 
@@ -109,7 +138,7 @@ str arena_fmt(struct arena *a, const char *fmt, ...)
     n = vsnprintf(NULL, 0, fmt, ap);
     va_end(ap);
     ASSERT(n >= 0);
-    p = arena_alloc(a, (size_t)n + 1);
+    p = take(a, (size_t)n + 1);
     (void)vsnprintf(p, (size_t)n + 1, fmt, again);
     va_end(again);
     return (str){p, (size_t)n};

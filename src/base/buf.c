@@ -22,7 +22,7 @@ void buf_clear(struct buf *b)
     b->code = RC_OK;
 }
 
-char *buf_reserve(struct buf *b, size_t n)
+char *buf_grow(struct buf *b, size_t n)
 {
     size_t need, cap;
     char *p;
@@ -38,6 +38,9 @@ char *buf_reserve(struct buf *b, size_t n)
         cap = b->cap < 64 ? 64 : b->cap;
         while (cap < need)
             cap = cap > SIZE_MAX / 2 ? need : cap * 2;
+        /* No room past the limit, so that room is all there is to ask for. */
+        if (b->bytes_max != 0 && cap > b->bytes_max)
+            cap = b->bytes_max;
         p = mem_try_resize(b->p, cap);
         if (p == NULL) {
             b->code = RC_NOMEM;
@@ -47,21 +50,6 @@ char *buf_reserve(struct buf *b, size_t n)
         b->cap = cap;
     }
     return b->p + b->n;
-}
-
-void buf_put(struct buf *b, str s)
-{
-    char *to = buf_reserve(b, s.n);
-
-    if (to == NULL || s.n == 0)
-        return;
-    memcpy(to, s.p, s.n);
-    b->n += s.n;
-}
-
-void buf_put_char(struct buf *b, char c)
-{
-    buf_put(b, (str){&c, 1});
 }
 
 void buf_fmt(struct buf *b, const char *fmt, ...)

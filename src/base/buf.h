@@ -19,19 +19,45 @@ struct buf {
     rc code;          /* sticks at the first failure */
 };
 
+char *buf_grow(struct buf *b, size_t n); /* buf_reserve when there is no room */
+
+/* Room for n more bytes, to be filled by the caller who then adds to b->n;
+ * NULL: the buffer failed. */
+static inline char *buf_reserve(struct buf *b, size_t n)
+{
+    return b->code == RC_OK && b->p != NULL && n <= b->cap - b->n
+               ? b->p + b->n
+               : buf_grow(b, n);
+}
+
+static inline void buf_put(struct buf *b, str s)
+{
+    char *to = buf_reserve(b, s.n);
+
+    if (to == NULL || s.n == 0)
+        return;
+    memcpy(to, s.p, s.n);
+    b->n += s.n;
+}
+
+static inline void buf_put_char(struct buf *b, char c)
+{
+    char *to = buf_reserve(b, 1);
+
+    if (to == NULL)
+        return;
+    *to = c;
+    b->n++;
+}
+
 void buf_open(struct buf *b, size_t bytes_max); /* or zero it: {0} */
 void buf_close(struct buf *b);                  /* a zeroed buf is fine */
 void buf_clear(struct buf *b);                  /* keeps the memory */
-void buf_put(struct buf *b, str s);
-void buf_put_char(struct buf *b, char c);
 void buf_fmt(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void buf_put_u16(struct buf *b, uint16_t v); /* little endian, as the next */
 void buf_put_u32(struct buf *b, uint32_t v);
 void buf_put_u64(struct buf *b, uint64_t v);
 void buf_put_varint(struct buf *b, uint64_t v); /* LEB128, at most 10 bytes */
-/* Room for n more bytes, to be filled by the caller who then adds to b->n;
- * NULL: the buffer failed. */
-char *buf_reserve(struct buf *b, size_t n);
 str buf_str(const struct buf *b); /* borrowed: until the next put */
 /* The sticking error, told. */
 rc buf_end(struct buf *b, struct err *e) MUST_CHECK;

@@ -2,16 +2,6 @@
 
 #include <strings.h>
 
-str str_of(const char *cstr)
-{
-    return (str){cstr, cstr == NULL ? 0 : strlen(cstr)};
-}
-
-bool str_eq(str a, str b)
-{
-    return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
-}
-
 bool str_eq_nocase(str a, str b)
 {
     return a.n == b.n && (a.n == 0 || strncasecmp(a.p, b.p, a.n) == 0);
@@ -27,24 +17,10 @@ int str_cmp(str a, str b)
     return (a.n > b.n) - (a.n < b.n);
 }
 
-bool str_starts(str s, str prefix)
-{
-    return s.n >= prefix.n && str_eq((str){s.p, prefix.n}, prefix);
-}
-
 bool str_ends(str s, str suffix)
 {
     return s.n >= suffix.n &&
            str_eq((str){s.p + (s.n - suffix.n), suffix.n}, suffix);
-}
-
-str str_sub(str s, size_t from, size_t n)
-{
-    if (from > s.n)
-        from = s.n;
-    if (n > s.n - from)
-        n = s.n - from;
-    return (str){s.p == NULL ? NULL : s.p + from, n};
 }
 
 static bool is_white(char c)

@@ -33,15 +33,41 @@ typedef struct str {
 #define STR_FMT "%.*s"
 #define STR_ARG(s) (int)((s).n > 1u << 20 ? 1u << 20 : (s).n), (s).p
 
+/* The short ones stand here so that they cost nothing: text is walked byte by
+ * byte with them. */
+
 /* A view of a C string; NULL gives the empty str. */
-str str_of(const char *cstr);
-bool str_eq(str a, str b);
+static inline str str_of(const char *cstr)
+{
+    return (str){cstr, cstr == NULL ? 0 : strlen(cstr)};
+}
+
+static inline bool str_eq(str a, str b)
+{
+    return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
+}
+
+static inline bool str_starts(str s, str prefix)
+{
+    return s.n >= prefix.n && str_eq((str){s.p, prefix.n}, prefix);
+}
+
+/* n bytes from `from` on, clamped to s. */
+static inline str str_sub(str s, size_t from, size_t n)
+{
+    if (from > s.n)
+        from = s.n;
+    if (n > s.n - from)
+        n = s.n - from;
+    if (from > 0) /* s.p may be NULL, which nothing is added to */
+        s.p += from;
+    return (str){s.p, n};
+}
+
 bool str_eq_nocase(str a, str b); /* ASCII only */
 int str_cmp(str a, str b);        /* bytes, then length */
-bool str_starts(str s, str prefix);
 bool str_ends(str s, str suffix);
-str str_sub(str s, size_t from, size_t n); /* clamped to s */
-str str_trim(str s);                       /* ASCII white space, both ends */
+str str_trim(str s); /* ASCII white space, both ends */
 /* First place of c in s, or s.n. */
 size_t str_find_char(str s, char c);
 /* First place of needle in s, or s.n. */

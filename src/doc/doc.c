@@ -118,6 +118,22 @@ static size_t inline_mark(str s, size_t at, const size_t *stars, bool in_link)
     }
 }
 
+/* Whether s is what it says: words parted by single spaces, no mark that
+ * inline_mark could know. */
+static bool is_plain(str s)
+{
+    static const bool NOT_PLAIN[256] = {
+        ['`'] = true, ['*'] = true,  ['_'] = true,  ['!'] = true, ['['] = true,
+        [']'] = true, ['\\'] = true, ['\n'] = true, ['\t'] = true};
+
+    for (size_t i = 0; i < s.n; i++) {
+        if (NOT_PLAIN[(uint8_t)s.p[i]] ||
+            (s.p[i] == ' ' && i > 0 && s.p[i - 1] == ' '))
+            return false;
+    }
+    return true;
+}
+
 str doc_heading_text(const struct doc *d, uint32_t heading, struct arena *out)
 {
     const struct block *b = &d->blocks[heading];
@@ -132,6 +148,8 @@ str doc_heading_text(const struct doc *d, uint32_t heading, struct arena *out)
         while (s.n > 0 && ((uint8_t)s.p[s.n] & 0xc0) == 0x80)
             s.n--;
     }
+    if (is_plain(s))
+        return str_trim(s);
     for (size_t i = 0; i < s.n; i++) {
         stars[0] += s.p[i] == '*';
         stars[1] += s.p[i] == '_';

@@ -121,7 +121,7 @@ struct doc {
 };
 
 /* The text of a heading without its Markdown marks, on one line, of its first
- * HEADING_BYTES_MAX bytes. */
+ * HEADING_BYTES_MAX bytes: in d->text where it stands there so, else in `out`.*/
 #define HEADING_BYTES_MAX 1000
 str doc_heading_text(const struct doc *d, uint32_t heading, struct arena *out);
 /* The path of headings above (and not including) block i, outermost first;

@@ -6,6 +6,7 @@
 struct engine_batch {
     struct engine *g;
     struct base *base;
+    struct analyser *analyser; /* lent by the engine */
     struct lex_builder *lex;
     struct buf versions, chunks, headings;
     uint32_t versions_n;
@@ -26,7 +27,8 @@ rc engine_batch_open(struct engine *g, uuid base, struct engine_batch **out,
         return code;
     }
     b->g = g;
-    b->lex = lex_builder_open();
+    b->analyser = analyser_take(g);
+    b->lex = lex_builder_open(b->analyser);
     b->tmp = arena_open();
     *out = b;
     return RC_OK;
@@ -71,26 +73,29 @@ static void chunk_put(struct engine_batch *b, const struct chunk *c,
 
 static void chunks_put(struct engine_batch *b, const struct engine_doc *d)
 {
+    struct arena_mark mark = arena_mark(b->tmp);
     uint32_t heading = HEADING_NONE, headings = HEADINGS_NONE;
+    str context = STR_NONE;
 
     for (size_t i = 0; i < d->chunks->n; i++) {
         const struct chunk *c = &d->chunks->v[i];
-        struct arena_mark mark = arena_mark(b->tmp);
 
         ASSERT(c->start <= c->end && c->end <= d->doc->text.n);
-        /* Chunks under one heading share its path. */
-        if (c->heading != heading) {
+        /* Chunks under one heading share its path and context. */
+        if (i == 0 || c->heading != heading) {
+            arena_rewind(b->tmp, mark);
             heading = c->heading;
             headings = heading == HEADING_NONE
                            ? HEADINGS_NONE
                            : headings_put(b, d->doc, heading);
+            context = chunk_context(d->doc, c, d->title, b->tmp);
         }
         chunk_put(b, c, headings);
-        lex_builder_add(b->lex, chunk_context(d->doc, c, d->title, b->tmp),
+        lex_builder_add(b->lex, context,
                         str_sub(d->doc->text, (size_t)c->start,
                                 (size_t)(c->end - c->start)));
-        arena_rewind(b->tmp, mark);
     }
+    arena_rewind(b->tmp, mark);
 }
 
 rc engine_batch_add(struct engine_batch *b, const struct engine_doc *d,
@@ -210,6 +215,7 @@ void engine_batch_close(struct engine_batch *b)
     segment_unref(b->publish.add);
     base_release(b->g, b->base);
     lex_builder_close(b->lex);
+    analyser_give(b->g, b->analyser);
     buf_close(&b->versions);
     buf_close(&b->chunks);
     buf_close(&b->headings);

@@ -109,6 +109,28 @@ rc engine_open(const struct engine_opts *o, struct engine **out, struct err *e)
     return RC_OK;
 }
 
+struct analyser *analyser_take(struct engine *g)
+{
+    struct analyser *a = NULL;
+
+    (void)pthread_mutex_lock(&g->lock);
+    if (g->analysers_n > 0)
+        a = g->analysers[--g->analysers_n];
+    (void)pthread_mutex_unlock(&g->lock);
+    return a == NULL ? analyser_open() : a;
+}
+
+void analyser_give(struct engine *g, struct analyser *a)
+{
+    (void)pthread_mutex_lock(&g->lock);
+    if (g->analysers_n < ANALYSERS_IDLE_MAX) {
+        g->analysers[g->analysers_n++] = a;
+        a = NULL;
+    }
+    (void)pthread_mutex_unlock(&g->lock);
+    analyser_close(a);
+}
+
 void engine_close(struct engine *g)
 {
     uint64_t value;
@@ -125,6 +147,8 @@ void engine_close(struct engine *g)
         ASSERT(b->users == 0);
         base_free(b);
     }
+    while (g->analysers_n > 0)
+        analyser_close(g->analysers[--g->analysers_n]);
     map_close(g->bases);
     map_close(g->seen);
     map_close(g->later);

@@ -200,6 +200,8 @@ struct base {
     int64_t rest_until_ns; /* no merging before: one has failed */
 };
 
+#define ANALYSERS_IDLE_MAX 4 /* of a megabyte each */
+
 struct engine {
     struct store *store;
     const char *dir; /* the store's */
@@ -213,8 +215,11 @@ struct engine {
     struct map *seen;     /* id to last generation observed */
     struct map *later;    /* closed bases that hold something deleted */
     struct map *gone;     /* deleted bases whose folder is to go */
-    bool asked;           /* the keeper has something to do */
-    size_t settling;      /* how many wait in settle */
+    /* between two batches; their stems stay known */
+    struct analyser *analysers[ANALYSERS_IDLE_MAX];
+    size_t analysers_n;
+    bool asked;      /* the keeper has something to do */
+    size_t settling; /* how many wait in settle */
     uint64_t pass, settled_pass;
 
     atomic_bool ending; /* set under the lock; also stops a merge */
@@ -222,6 +227,10 @@ struct engine {
     bool keeper_runs;
     atomic_uint_fast64_t merges_n, rebuilt_n;
 };
+
+/* Lends an analyser; each belongs to one batch at a time. */
+struct analyser *analyser_take(struct engine *g);
+void analyser_give(struct engine *g, struct analyser *a);
 
 static inline str uuid_key(const uuid *u)
 {

@@ -38,7 +38,46 @@ struct piece {
 
 /* ---- cmark's tree to leaves ---- */
 
-static cmark_node *parse(const struct piece *p)
+/* cmark's memory: an arena a piece, given back as a whole; a block's size
+ * stands before it. cmark hands its functions nothing to find the arena by. */
+static _Thread_local struct arena *cmark_arena;
+#define CMARK_HEAD 16
+
+static void *cmark_take(size_t n)
+{
+    char *p = arena_alloc(cmark_arena, CMARK_HEAD + n);
+
+    memcpy(p, &n, sizeof n);
+    return p + CMARK_HEAD;
+}
+
+static void *cmark_take_array(size_t n, size_t size)
+{
+    ASSERT(size == 0 || n <= SIZE_MAX / 2 / size);
+    return cmark_take(n * size);
+}
+
+static void *cmark_grow(void *old, size_t n)
+{
+    void *p = cmark_take(n);
+    size_t before = 0;
+
+    if (old != NULL)
+        memcpy(&before, (char *)old - CMARK_HEAD, sizeof before);
+    if (before > 0)
+        memcpy(p, old, before < n ? before : n);
+    return p;
+}
+
+static void cmark_leave(void *p)
+{
+    (void)p;
+}
+
+static cmark_mem cmark_memory = {cmark_take_array, cmark_grow, cmark_leave};
+
+/* The tree lives in tmp. */
+static cmark_node *parse(const struct piece *p, struct arena *tmp)
 {
     cmark_parser *parser;
     cmark_node *root;
@@ -52,7 +91,8 @@ static cmark_node *parse(const struct piece *p)
     }
     ASSERT(masked.code == RC_OK);
     cmark_gfm_core_extensions_ensure_registered();
-    parser = cmark_parser_new(CMARK_OPT_DEFAULT);
+    cmark_arena = tmp;
+    parser = cmark_parser_new_with_mem(CMARK_OPT_DEFAULT, &cmark_memory);
     (void)cmark_parser_attach_syntax_extension(
         parser, cmark_find_syntax_extension("table"));
     cmark_parser_feed(parser, masked.p, masked.n);
@@ -214,7 +254,7 @@ static struct piece piece_read(str text, size_t at, size_t bytes,
         if (!blank || !blank_before)
             ARENA_PUSH(tmp, p.lines, p.lines_n, p.lines_cap, start);
     }
-    root = parse(&p);
+    root = parse(&p, tmp);
     collect_leaves(&p, root, tmp);
     last = cmark_node_last_child(root);
     if (last != NULL) {
@@ -224,7 +264,6 @@ static struct piece piece_read(str text, size_t at, size_t bytes,
         p.last_is_fence = is_fence(last);
         p.last_is_table = named(last, "table");
     }
-    cmark_node_free(root);
     return p;
 }
 

@@ -145,15 +145,19 @@ static void put_masked(str s, size_t kept, bool pipes, struct buf *to)
 }
 
 /* How much of the content matters: all where a table row or the end of an
- * HTML block may be in it, else a start that says what it is. */
+ * HTML block may be in it, else a start that says what it is; a letter says
+ * at once that it is text. */
 static size_t content_length(str s)
 {
+    bool letter = (uint8_t)((s.p[0] | 0x20) - 'a') < 26;
+    size_t most = letter ? 4 : 80;
+
     if (s.n > MD_LINE_BYTES_MAX)
         s.n = MD_LINE_BYTES_MAX;
-    if (s.n <= 80 || memchr(s.p, '|', s.n) != NULL ||
+    if (s.n <= most || memchr(s.p, '|', s.n) != NULL ||
         memchr(s.p, '>', s.n) != NULL)
         return s.n;
-    return 80;
+    return most;
 }
 
 void md_mask_line(struct md_mask *m, str line, struct buf *to)

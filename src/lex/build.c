@@ -47,8 +47,8 @@ struct row_token {
 };
 
 struct lex_builder {
-    rc code; /* sticks */
-    struct analyser *analyser;
+    rc code;                         /* sticks */
+    struct analyser *analyser, *own; /* own: to be closed */
     uint64_t key[2];
     uint8_t **pages;
     size_t pages_n, pages_cap;
@@ -66,12 +66,14 @@ struct lex_builder {
     uint32_t row_terms_n, row_terms_cap;
 };
 
-struct lex_builder *lex_builder_open(void)
+struct lex_builder *lex_builder_open(struct analyser *shared)
 {
     struct lex_builder *b = mem_alloc(sizeof *b);
 
     rng_bytes(b->key, sizeof b->key);
-    b->analyser = analyser_open();
+    b->own = shared == NULL ? analyser_open() : NULL;
+    b->analyser = shared == NULL ? b->own : shared;
+    analyser_forget(b->analyser);
     return b;
 }
 
@@ -87,7 +89,7 @@ void lex_builder_close(struct lex_builder *b)
     mem_free(b->norms);
     mem_free(b->tokens);
     mem_free(b->row_terms);
-    analyser_close(b->analyser);
+    analyser_close(b->own);
     mem_free(b);
 }
 
@@ -299,15 +301,32 @@ static struct term *term_of(struct lex_builder *b, str text)
 
 /* ---- rows ---- */
 
-static bool token_add(struct lex_builder *b, str text, uint32_t position)
+/* The term of a token. What the analyser has cached of the word knows its
+ * number; only the first of a word is looked up. */
+static struct term *term_of_token(struct lex_builder *b, const struct token *t)
 {
-    struct term *t = term_of(b, text);
+    struct term *term;
+
+    if (t->memo != NULL && *t->memo != 0)
+        return &b->terms[*t->memo - 1];
+    term = term_of(b, t->term);
+    if (term != NULL && t->memo != NULL)
+        *t->memo = (uint32_t)(term - b->terms) + 1;
+    return term;
+}
+
+static bool token_add(struct lex_builder *b, const struct token *token,
+                      uint32_t position)
+{
+    struct term *t = term_of_token(b, token);
 
     if (t == NULL ||
-        !grow32(b, &b->tokens, b->tokens_n, &b->tokens_cap,
-                sizeof *b->tokens) ||
-        !grow32(b, &b->row_terms, b->row_terms_n, &b->row_terms_cap,
-                sizeof *b->row_terms))
+        (b->tokens_n == b->tokens_cap &&
+         !grow32(b, &b->tokens, b->tokens_n, &b->tokens_cap,
+                 sizeof *b->tokens)) ||
+        (b->row_terms_n == b->row_terms_cap &&
+         !grow32(b, &b->row_terms, b->row_terms_n, &b->row_terms_cap,
+                 sizeof *b->row_terms)))
         return false;
     b->tokens[b->tokens_n++] = (struct row_token){position, 0};
     if (t->row_stamp != b->rows + 1) {
@@ -328,7 +347,7 @@ static bool text_add(struct lex_builder *b, str text, uint32_t first_position)
     analyser_begin(b->analyser, text);
     while (b->tokens_n < ROW_TOKENS_MAX && analyser_next(b->analyser, &token)) {
         if (token.position < ROW_TOKENS_MAX && token.term.n > 0 &&
-            !token_add(b, token.term, first_position + token.position))
+            !token_add(b, &token, first_position + token.position))
             return false;
     }
     return true;

@@ -33,7 +33,9 @@
 #define LEX_ROWS_MAX ((uint32_t)1 << 24) /* of one segment */
 
 struct lex_builder;
-struct lex_builder *lex_builder_open(void);
+/* NULL: an analyser of its own. Else that one is used until the end, and its
+ * memos are the builder's: one whose cache is warm saves stemming. */
+struct lex_builder *lex_builder_open(struct analyser *shared);
 void lex_builder_close(struct lex_builder *b); /* NULL is fine */
 /* Adds the next row (0, 1, 2 …); texts are valid UTF-8 and not kept. What goes
  * wrong (memory, more than LEX_ROWS_MAX rows) sticks: writing says it. */

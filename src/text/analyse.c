@@ -19,16 +19,20 @@ enum role {
 
 /* The stem cache: direct mapped, a word that lands on another's place takes
  * it. An entry is one cache line; longer words go uncached. */
-#define CACHE_ENTRIES 8192u
-#define CACHE_WORD_BYTES 24
+#define CACHE_ENTRIES 16384u
+#define CACHE_WORDS 3 /* of eight bytes */
+#define CACHE_WORD_BYTES (CACHE_WORDS * sizeof(uint64_t))
 
 struct entry {
-    uint8_t word_n, term_n;
+    uint64_t word[CACHE_WORDS]; /* zeros behind it; all zero: free */
+    char term[CACHE_WORD_BYTES];
+    uint32_t memo, epoch; /* the memo is of this epoch of the analyser's */
+    uint8_t term_n;
     bool stop;
-    char word[CACHE_WORD_BYTES + 6]; /* room for loads of eight bytes */
-    char term[CACHE_WORD_BYTES + 6];
 };
-static_assert(sizeof(struct entry) <= 64, "a cache line");
+static_assert(sizeof(struct entry) == 64, "a cache line");
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+              "words are read eight bytes at a time, the first lowest");
 
 /* Code points folded of one token, from its start: those past it can't fit
  * into a term unless most are marks. */
@@ -48,7 +52,8 @@ struct analyser {
     struct unit unit; /* last unit of a run of ideographs or pairs */
     bool in_run;      /* unit is set */
     bool alone;       /* unit has not been part of a token yet */
-    char term[TERM_BYTES_MAX + 8];
+    char term[TERM_BYTES_MAX + CACHE_WORD_BYTES];
+    uint32_t epoch; /* of the memos */
     struct entry *cache;
 };
 
@@ -216,6 +221,13 @@ void analyser_close(struct analyser *a)
     mem_free(a);
 }
 
+void analyser_forget(struct analyser *a)
+{
+    a->epoch++;
+    if (a->epoch == 0) /* after four thousand million of them */
+        memset(a->cache, 0, CACHE_ENTRIES * sizeof *a->cache);
+}
+
 void analyser_begin(struct analyser *a, str text)
 {
     ASSERT_SLOW(utf8_valid_prefix(text) == text.n);
@@ -265,48 +277,61 @@ static str stem(struct analyser *a, str word)
     return (str){(const char *)s, (size_t)sb_stemmer_length(a->stemmer)};
 }
 
-static uint32_t hash(const char *p, size_t n)
+static size_t hash(const uint64_t word[CACHE_WORDS])
 {
-    uint64_t h = n * 0x9e3779b97f4a7c15u, v;
+    uint64_t h = word[0] * 0x9e3779b97f4a7c15u;
 
-    for (size_t i = 0; i < n; i += 8) {
-        memcpy(&v, p + i, sizeof v);
-        if (n - i < 8)
-            v &= ~(~(uint64_t)0 << (8 * (n - i)));
-        h = (h ^ v) * 0xff51afd7ed558ccdu;
-        h ^= h >> 32;
-    }
-    return (uint32_t)(h >> 8) % CACHE_ENTRIES;
+    h = (h ^ h >> 32 ^ word[1]) * 0xff51afd7ed558ccdu;
+    h = (h ^ h >> 32 ^ word[2]) * 0xc4ceb9fe1a85ec53u;
+    return (size_t)(h >> 40) % CACHE_ENTRIES;
 }
 
-/* a->term holds the folded word of n bytes (and readable bytes behind it). */
+/* The word of at most CACHE_WORD_BYTES gets the entry. False: its stem has no
+ * room there and is in t. */
+static bool entry_fill(struct analyser *a, struct entry *en, str word,
+                       struct token *t)
+{
+    str s = stem(a, word);
+
+    if (s.n > CACHE_WORD_BYTES) {
+        t->term = s;
+        return false;
+    }
+    memset(en, 0, sizeof *en);
+    memcpy(en->word, word.p, word.n);
+    memcpy(en->term, s.p, s.n);
+    en->term_n = (uint8_t)s.n;
+    en->stop = stop_word(word);
+    return true;
+}
+
+/* a->term holds the folded word of n bytes. */
 static void finish(struct analyser *a, size_t n, struct token *t)
 {
-    str word = {a->term, n}, s;
+    uint64_t word[CACHE_WORDS];
     struct entry *en;
 
     t->position = a->position++;
+    t->stop = false;
+    t->memo = NULL;
     if (n > CACHE_WORD_BYTES) {
-        t->term = stem(a, word);
-        t->stop = false;
+        t->term = stem(a, (str){a->term, n});
         return;
     }
-    en = &a->cache[hash(a->term, n)];
-    if (en->word_n != n || memcmp(en->word, a->term, n) != 0) {
-        s = stem(a, word);
-        if (s.n > CACHE_WORD_BYTES) {
-            t->term = s;
-            t->stop = false;
-            return;
-        }
-        en->word_n = (uint8_t)n;
-        en->term_n = (uint8_t)s.n;
-        en->stop = stop_word(word);
-        memcpy(en->word, a->term, n);
-        memcpy(en->term, s.p, s.n);
+    memset(a->term + n, 0, CACHE_WORD_BYTES);
+    memcpy(word, a->term, sizeof word);
+    en = &a->cache[hash(word)];
+    if ((en->word[0] != word[0] || en->word[1] != word[1] ||
+         en->word[2] != word[2]) &&
+        !entry_fill(a, en, (str){a->term, n}, t))
+        return;
+    if (en->epoch != a->epoch) {
+        en->epoch = a->epoch;
+        en->memo = 0;
     }
     t->term = (str){en->term, en->term_n};
     t->stop = en->stop;
+    t->memo = &en->memo;
 }
 
 /* Folds one code point to at most 32: NFKC's decomposition, case folding,
@@ -393,16 +418,60 @@ static size_t word_end(const struct analyser *a, size_t at)
 static size_t possessive(const struct analyser *a, size_t at)
 {
     str rest = str_sub(a->text, at, 8);
-    size_t n = str_starts(rest, STR("'"))              ? 1
-               : str_starts(rest, STR("\xe2\x80\x99")) ? 3
-                                                       : 0;
-    size_t next;
+    size_t n = 0, next;
     enum role c;
 
+    if (rest.n > 0 && rest.p[0] == '\'')
+        n = 1;
+    else if (str_starts(rest, STR("\xe2\x80\x99")))
+        n = 3;
     if (n == 0 || n == rest.n || (rest.p[n] | 0x20) != 's')
         return 0;
     c = role_at(a, at + n + 1, &next);
     return c == ROLE_WORD || c == ROLE_MORE ? 0 : n + 1;
+}
+
+#define EACH_BYTE 0x0101010101010101u
+
+/* Eight bytes in lower case, and how many of them, from the first, are letters
+ * and digits of ASCII: what FOLD says of each, without a step for each. */
+static size_t fold8(uint64_t v, uint64_t *lower)
+{
+    const uint64_t high = 0x80 * EACH_BYTE;
+    uint64_t low7 = v & ~high, small = low7 | 0x20 * EACH_BYTE;
+    /* The high bit of a byte tells that it is not below the first of a range
+     * and not above its last. */
+    uint64_t letters = (small + (0x80 - 'a') * EACH_BYTE) &
+                       ~(small + (0x80 - 'z' - 1) * EACH_BYTE);
+    uint64_t digits = (low7 + (0x80 - '0') * EACH_BYTE) &
+                      ~(low7 + (0x80 - '9' - 1) * EACH_BYTE);
+    uint64_t other = ~((letters | digits) & ~v) & high;
+
+    *lower = v | (letters & high) >> 2;
+    return other == 0 ? 8 : (size_t)__builtin_ctzll(other) / 8;
+}
+
+/* Where the letters and digits of ASCII from `at` on end; they are folded to
+ * a->term, *n bytes of it. */
+static size_t fold_plain(struct analyser *a, size_t at, size_t *n)
+{
+    const uint8_t *p = (const uint8_t *)a->text.p;
+    size_t got = 8;
+
+    *n = 0;
+    while (got == 8 && a->text.n - at >= 8 && *n + 8 <= TERM_BYTES_MAX) {
+        uint64_t v;
+
+        memcpy(&v, p + at, sizeof v);
+        got = fold8(v, &v);
+        memcpy(a->term + *n, &v, sizeof v);
+        *n += got;
+        at += got;
+    }
+    for (; got == 8 && at < a->text.n && p[at] < 0x80 && FOLD[p[at]] != 0; at++)
+        if (*n < TERM_BYTES_MAX)
+            a->term[(*n)++] = FOLD[p[at]];
+    return at;
 }
 
 /* The word whose first code point is at `start`; false: nothing of it is left
@@ -410,13 +479,8 @@ static size_t possessive(const struct analyser *a, size_t at)
 static bool take_word(struct analyser *a, size_t start, struct token *t)
 {
     const uint8_t *p = (const uint8_t *)a->text.p;
-    size_t at = start, n = 0, end;
+    size_t n, at = fold_plain(a, start, &n), end;
 
-    while (at < a->text.n && p[at] < 0x80 && FOLD[p[at]] != 0) {
-        if (n < TERM_BYTES_MAX)
-            a->term[n++] = FOLD[p[at]];
-        at++;
-    }
     end = at;
     if (at < a->text.n && p[at] >= 0x80) {
         end = word_end(a, at);

@@ -217,13 +217,19 @@ static void chunk_place(const struct splitter *sp, struct chunk *c,
     }
 }
 
-/* Cost of the atoms from i up to end. */
-static uint64_t cost_of(const struct splitter *sp, size_t i, size_t end)
+/* Cost of all atoms before i, and of the gap before it. */
+static uint64_t cost_before(const struct splitter *sp, size_t i)
 {
     const struct atom *v = sp->atoms.v;
     uint64_t gap = i == 0 ? 0 : gap_cost(v[i].start - v[i - 1].end);
 
-    return sp->sums[end] - sp->sums[i] - gap;
+    return sp->sums[i] + gap;
+}
+
+/* Cost of the atoms from i up to end. */
+static uint64_t cost_of(const struct splitter *sp, size_t i, size_t end)
+{
+    return sp->sums[end] - cost_before(sp, i);
 }
 
 /* How far a chunk that starts with atom i reaches back for its overlap, not
@@ -293,9 +299,11 @@ static void choose_cuts(struct splitter *sp, size_t first, size_t end)
     for (size_t j = first + 1; j <= end; j++)
         sp->best[j] = -1; /* not reached */
     for (size_t i = first; i < end; i++) {
+        uint64_t before = cost_before(sp, i);
+
         room = budget(sp, i);
         for (size_t j = i + 1; j <= end; j++) {
-            uint64_t cost = cost_of(sp, i, j);
+            uint64_t cost = sp->sums[j] - before;
             double off = ((double)cost - mean) / mean, p;
 
             if (cost > room)

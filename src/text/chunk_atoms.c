@@ -10,14 +10,16 @@ static bool white(char c)
 
 /* ---- sentences ---- */
 
-/* Words with a full stop that ends no sentence. Sorted. */
-static const char *const ABBREVIATIONS[] = {
-    "al",   "approx", "art",  "ca",   "capt", "cf",   "ch",   "co",  "col",
-    "corp", "dept",   "dr",   "ed",   "eds",  "eg",   "eq",   "eqs", "esp",
-    "est",  "fig",    "figs", "gen",  "gov",  "hon",  "ie",   "inc", "jr",
-    "lt",   "ltd",    "maj",  "mr",   "mrs",  "ms",   "mt",   "no",  "nos",
-    "pp",   "prof",   "ref",  "refs", "rep",  "resp", "rev",  "sec", "sen",
-    "sgt",  "sr",     "st",   "univ", "viz",  "vol",  "vols", "vs"};
+/* Words with a full stop that ends no sentence, one behind the other, by their
+ * length. */
+#define ABBREVIATION_BYTES_MAX 6
+static const char *const ABBREVIATIONS[ABBREVIATION_BYTES_MAX + 1] = {
+    [2] = "alcacfchcodredegeqiejrltmrmsmtnoppsrstvs",
+    [3] =
+        "artcoledseqsespestfiggengovhonincltdmajmrsnosrefreprevsecsensgtvizvol",
+    [4] = "captcorpdeptfigsprofrefsrespunivvols",
+    [6] = "approx",
+};
 
 static char lower(char c)
 {
@@ -31,8 +33,15 @@ static bool letter(char c)
 
 static bool abbreviation(str word)
 {
-    for (size_t i = 0; i < NELEMS(ABBREVIATIONS); i++) {
-        if (str_eq_nocase(word, str_of(ABBREVIATIONS[i])))
+    const char *p;
+    char small[ABBREVIATION_BYTES_MAX];
+
+    if (word.n > ABBREVIATION_BYTES_MAX || ABBREVIATIONS[word.n] == NULL)
+        return false;
+    for (size_t i = 0; i < word.n; i++)
+        small[i] = lower(word.p[i]);
+    for (p = ABBREVIATIONS[word.n]; *p != '\0'; p += word.n) {
+        if (memcmp(p, small, word.n) == 0)
             return true;
     }
     return false;
@@ -251,8 +260,6 @@ static void push_parted(struct atoms *to, const struct doc *d, struct atom a)
 static void add_range(struct atoms *to, const struct doc *d, struct atom a)
 {
     str s = str_sub(d->text, 0, a.end);
-    struct run r;
-    size_t at;
 
     while (a.start < a.end && white(s.p[a.start]))
         a.start++;
@@ -261,9 +268,7 @@ static void add_range(struct atoms *to, const struct doc *d, struct atom a)
     if (a.start == a.end)
         return;
     s.n = a.end;
-    a.cost = 0;
-    for (at = a.start; run_next(s, &at, &r) && a.cost <= to->cost_max;)
-        a.cost += r.cost + r.gap;
+    a.cost = runs_cost(s, a.start, to->cost_max);
     if (a.cost > to->cost_max)
         push_parted(to, d, a);
     else

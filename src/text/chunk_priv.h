@@ -21,9 +21,17 @@ struct run {
 };
 /* The next run of s from *at on; false: none is left. */
 bool run_next(str s, size_t *at, struct run *r);
+/* Costs of all runs of s from `at` on with the gaps before them; past cost_max
+ * it stops counting. */
+uint64_t runs_cost(str s, size_t at, uint64_t cost_max);
 /* What n bytes of white space cost: nothing, until they are so many that they
  * would make a chunk of almost no words too long to show. */
-uint64_t gap_cost(size_t n);
+#define GAP_BYTES_FREE 64
+uint64_t gap_cost_long(size_t n); /* of more than that */
+static inline uint64_t gap_cost(size_t n)
+{
+    return n <= GAP_BYTES_FREE ? 0 : gap_cost_long(n);
+}
 
 /* How good a place to cut stands before an atom, best first. */
 enum cut {

@@ -17,7 +17,6 @@ static const uint16_t DIGITS[9] = {0, 100, 100, 120, 120, 240, 300, 380, 430};
 
 /* White space is free until there is more than text has. Marks and wide spaces
  * cost a little, so that no chunk is endless. */
-#define GAP_BYTES_FREE 64
 #define GAP_BYTE_COST 6u
 #define MARK_COST 5u
 
@@ -82,9 +81,9 @@ static bool apart(uint32_t cp)
            (cp >= 0x1000 && cp <= 0x109f) || (cp >= 0x1780 && cp <= 0x17ff);
 }
 
-uint64_t gap_cost(size_t n)
+uint64_t gap_cost_long(size_t n)
 {
-    return n <= GAP_BYTES_FREE ? 0 : (n - GAP_BYTES_FREE) * GAP_BYTE_COST;
+    return (n - GAP_BYTES_FREE) * GAP_BYTE_COST;
 }
 
 /* Code point at `at` and its kind; *next is behind it. KIND_SPACE at the end. */
@@ -163,14 +162,57 @@ bool run_next(str s, size_t *at, struct run *r)
     return true;
 }
 
-uint32_t chunk_tokens(str text)
+/* What run_next says of plain ASCII, which nearly all text is, without a step
+ * for each run: costs and gaps from *at on, up to the first run that touches
+ * another character or passes cost_max; *at is before it. */
+static uint64_t plain_cost(str s, size_t *at, uint64_t cost_max)
 {
+    const uint8_t *p = (const uint8_t *)s.p;
     uint64_t cost = 0;
-    size_t at = 0;
+    size_t i = *at;
+
+    while (cost <= cost_max) {
+        size_t start = skip_space(s, i), n;
+        uint64_t one = COST_TOKEN;
+
+        if (start == s.n)
+            break;
+        i = start + 1;
+        if (ascii_letter(p[start])) {
+            i = skip_plain(s, i, KIND_LETTER);
+            n = i - start;
+            one = n < NELEMS(LETTERS) ? LETTERS[n] : n * LETTER_COST;
+        } else if (ascii_digit(p[start])) {
+            i = skip_plain(s, i, KIND_DIGIT);
+            n = i - start;
+            one = n < NELEMS(DIGITS) ? DIGITS[n] : n * DIGIT_COST;
+        }
+        if (p[start] >= 0x80 || (i < s.n && p[i] >= 0x80))
+            break; /* its end is for run_next to find */
+        cost += gap_cost(start - *at) + one;
+        *at = i;
+    }
+    return cost;
+}
+
+uint64_t runs_cost(str s, size_t at, uint64_t cost_max)
+{
+    uint64_t cost = plain_cost(s, &at, cost_max);
     struct run r;
 
-    while (run_next(text, &at, &r))
-        cost += r.cost + (cost == 0 ? 0 : r.gap);
+    while (cost <= cost_max && run_next(s, &at, &r)) {
+        cost += r.cost + r.gap;
+        if (cost <= cost_max)
+            cost += plain_cost(s, &at, cost_max - cost);
+    }
+    return cost;
+}
+
+uint32_t chunk_tokens(str text)
+{
+    size_t at = skip_space(text, 0); /* a gap before it all costs nothing */
+    uint64_t cost = runs_cost(text, at, UINT64_MAX);
+
     cost = (cost + COST_TOKEN - 1) / COST_TOKEN;
     return cost > UINT32_MAX ? UINT32_MAX : (uint32_t)cost;
 }

@@ -206,6 +206,44 @@ static void the_cache_changes_nothing(void **state)
     }
 }
 
+/* Eight bytes are folded at a time where so many are left, else each alone. */
+static void words_fold_alike_by_eight_and_one_by_one(void **state)
+{
+    for (int c = 1; c < 0x80; c++) {
+        for (size_t at = 0; at < 7; at++) {
+            char alone[8] = "xQ7bZ0y", spaced[32], want[4096];
+
+            alone[at] = (char)c;
+            (void)snprintf(spaced, sizeof spaced, "%s                ", alone);
+            (void)snprintf(want, sizeof want, "%s", terms(*state, alone));
+            assert_string_equal(terms(*state, spaced), want);
+        }
+    }
+}
+
+static void memo_of(struct analyser *a, const char *word, struct token *t)
+{
+    analyser_begin(a, str_of(word));
+    assert_true(analyser_next(a, t));
+}
+
+static void a_memo_stays_with_its_word_until_forgotten(void **state)
+{
+    struct token t;
+
+    memo_of(*state, "kindness", &t);
+    assert_non_null(t.memo);
+    assert_int_equal(*t.memo, 0);
+    *t.memo = 7;
+    memo_of(*state, "KINDNESS", &t);
+    assert_int_equal(*t.memo, 7);
+    analyser_forget(*state);
+    memo_of(*state, "kindness", &t);
+    assert_int_equal(*t.memo, 0);
+    memo_of(*state, "alongwordthatisnotcachedatall", &t);
+    assert_null(t.memo);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -224,6 +262,8 @@ int main(void)
         cmocka_unit_test(long_tokens_are_cut),
         cmocka_unit_test(offsets_are_those_of_the_source),
         cmocka_unit_test(the_cache_changes_nothing),
+        cmocka_unit_test(words_fold_alike_by_eight_and_one_by_one),
+        cmocka_unit_test(a_memo_stays_with_its_word_until_forgotten),
     };
 
     return cmocka_run_group_tests(tests, open_analyser, close_analyser);

@@ -656,6 +656,46 @@ static void promises_hold_for_random_documents(void **state)
     }
 }
 
+/* The walk over plain ASCII says what a step for each run says. */
+static void costs_are_alike_with_and_without_steps(void **state)
+{
+    static const char *const PARTS[] = {"the ",
+                                        "internationalisation ",
+                                        "x",
+                                        "42",
+                                        "1234567890123",
+                                        " \n\n",
+                                        "snake_case_name",
+                                        "-",
+                                        "é",
+                                        "naïve",
+                                        "漢字",
+                                        "...",
+                                        "a1",
+                                        "한글 ",
+                                        "e\xcc\x81"};
+    uint64_t x = 42;
+
+    (void)state;
+    for (int round = 0; round < 300; round++) {
+        char text[1024];
+        size_t n = 0, at = 0, parts = 1 + (size_t)round % 30;
+        uint64_t cost = 0;
+        struct run r;
+
+        for (size_t i = 0; i < parts; i++) {
+            x = x * 6364136223846793005u + 1442695040888963407u;
+            n += (size_t)snprintf(text + n, sizeof text - n, "%s",
+                                  PARTS[(x >> 33) % NELEMS(PARTS)]);
+        }
+        while (run_next((str){text, n}, &at, &r))
+            cost += r.cost + r.gap;
+        assert_int_equal(runs_cost((str){text, n}, 0, UINT64_MAX), cost);
+        if (cost > 0)
+            assert_true(runs_cost((str){text, n}, 0, cost - 1) >= cost);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -680,6 +720,7 @@ int main(void)
         cmocka_unit_test(an_overlap_begins_where_its_first_line_stands),
         cmocka_unit_test(text_that_stands_nowhere_has_no_place),
         cmocka_unit_test(promises_hold_for_random_documents),
+        cmocka_unit_test(costs_are_alike_with_and_without_steps),
     };
 
     return cmocka_run_group_tests(tests, open_arena, close_arena);

@@ -73,7 +73,7 @@ struct row {
 
 static struct index index_make(const struct row *rows, size_t n)
 {
-    struct lex_builder *b = lex_builder_open();
+    struct lex_builder *b = lex_builder_open(NULL);
     struct index x;
 
     for (size_t i = 0; i < n; i++)
@@ -443,7 +443,7 @@ static void random_add(struct lex_builder *b, struct rng *r,
 
 static struct index random_index(struct random_opts o)
 {
-    struct lex_builder *b = lex_builder_open();
+    struct lex_builder *b = lex_builder_open(NULL);
     struct rng r = rng_seeded(o.seed);
     struct index x;
 
@@ -599,13 +599,13 @@ static struct index merge(const struct index *from, uint32_t *const *to,
 static void merge_and_compare(bool apart, uint32_t drop_one_in)
 {
     const struct random_opts o = RANDOM[3];
-    struct lex_builder *part[3], *whole = lex_builder_open();
+    struct lex_builder *part[3], *whole = lex_builder_open(NULL);
     struct rng r = rng_seeded(o.seed), deal = rng_seeded(9), copy;
     struct index x[3], merged, wanted;
     uint32_t *to[3], rows = 0;
 
     for (size_t i = 0; i < 3; i++) {
-        part[i] = lex_builder_open();
+        part[i] = lex_builder_open(NULL);
         to[i] = mem_alloc(o.rows * sizeof **to);
     }
     for (uint32_t row = 0; row < o.rows; row++) {
@@ -648,8 +648,9 @@ static void a_merge_equals_a_rebuild(void **state)
 static void segments_together_rank_like_one(void **state)
 {
     const struct random_opts o = RANDOM[3];
-    struct lex_builder *part[2] = {lex_builder_open(), lex_builder_open()};
-    struct lex_builder *whole = lex_builder_open();
+    struct lex_builder *part[2] = {lex_builder_open(NULL),
+                                   lex_builder_open(NULL)};
+    struct lex_builder *whole = lex_builder_open(NULL);
     struct rng r = rng_seeded(o.seed), copy;
     struct index x[2], y;
     struct arena *a = arena_open();
@@ -689,7 +690,7 @@ static void damage_is_seen_or_harmless(void **state)
     struct arena *a = arena_open();
     struct index x = random_index((struct random_opts){
         .seed = 11, .rows = 200, .words = 20, .length_max = 8});
-    struct lex_builder *b = lex_builder_open();
+    struct lex_builder *b = lex_builder_open(NULL);
     struct rng r = rng_seeded(11);
     struct seg_writer *w = NULL;
     struct answer wanted = ask(&x, "w1 w2 w7", a);
@@ -737,7 +738,7 @@ static void damage_is_seen_or_harmless(void **state)
 /* Builds, writes, opens and merges; what fails must have been planned. */
 static rc build_and_merge(const char *path, const str texts[300])
 {
-    struct lex_builder *b = lex_builder_open();
+    struct lex_builder *b = lex_builder_open(NULL);
     struct seg_writer *w = NULL;
     struct index x = {0};
     uint32_t to[2][300];
@@ -855,7 +856,7 @@ static void another_version_is_unsupported(void **state)
 
 static void a_row_of_very_many_words_is_found(void **state)
 {
-    struct lex_builder *b = lex_builder_open();
+    struct lex_builder *b = lex_builder_open(NULL);
     struct arena *a = arena_open();
     struct buf text = {0};
     struct index x;
