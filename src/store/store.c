@@ -353,7 +353,7 @@ void store_close(struct store *s)
 {
     if (s == NULL)
         return;
-    writer_end(s);
+    writer_stop(s);
     pool_close(s);
     db_close(s->writer);
     blobs_end(s);

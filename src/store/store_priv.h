@@ -164,7 +164,7 @@ rc sql_int(sqlite3 *conn, const char *sql, int *v, struct err *e) MUST_CHECK;
 /* ---- writer ---- */
 
 rc writer_start(struct store *s, struct err *e) MUST_CHECK;
-void writer_end(struct store *s);
+void writer_stop(struct store *s);
 void writer_wake(struct store *s);
 
 /* ---- changes ---- */

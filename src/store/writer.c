@@ -461,7 +461,7 @@ rc writer_start(struct store *s, struct err *e)
     return RC_OK;
 }
 
-void writer_end(struct store *s)
+void writer_stop(struct store *s)
 {
     queue_end(s->queue);
     if (!s->thread_runs)
