@@ -87,7 +87,7 @@ void writer_break_block(struct writer *w)
     b = last_block(w);
     code = b->kind == BLOCK_CODE;
     line_end(w);
-    if (w->text.n == b->end) { /* nothing came behind its mark */
+    if (w->text.n == b->end || (b->kind == BLOCK_TABLE_ROW && w->blank)) {
         w->text.n = b->start;
         w->blocks_n--;
     } else {
@@ -117,7 +117,26 @@ static str parting(const struct writer *w, enum block_kind kind)
     return STR("\n\n");
 }
 
-static void mark(struct writer *w, enum block_kind kind, unsigned level)
+/* Each level stands where the text of the one above begins. */
+static void item_mark(struct writer *w, unsigned level, uint32_t number)
+{
+    size_t start;
+    unsigned at = level < WRITER_ITEM_LEVELS ? level : WRITER_ITEM_LEVELS;
+
+    for (unsigned i = 0; i + 1 < at; i++)
+        put(w, str_sub(STR("            "), 0,
+                       w->item_widths[i] == 0 ? 2 : w->item_widths[i]));
+    start = w->text.n;
+    if (number == WRITER_BULLET)
+        put(w, STR("- "));
+    else if (!w->full)
+        buf_fmt(&w->text, "%u. ", number);
+    if (at > 0)
+        w->item_widths[at - 1] = (unsigned)(w->text.n - start);
+}
+
+static void mark(struct writer *w, enum block_kind kind, unsigned level,
+                 uint32_t number)
 {
     switch (kind) {
     case BLOCK_HEADING:
@@ -125,9 +144,7 @@ static void mark(struct writer *w, enum block_kind kind, unsigned level)
         put(w, STR(" "));
         break;
     case BLOCK_LIST_ITEM:
-        for (unsigned i = 1; i < level; i++)
-            put(w, STR("  "));
-        put(w, STR("- "));
+        item_mark(w, level, number);
         break;
     case BLOCK_TABLE_ROW:
         put(w, STR("| "));
@@ -144,7 +161,8 @@ static void mark(struct writer *w, enum block_kind kind, unsigned level)
     }
 }
 
-void writer_block(struct writer *w, enum block_kind kind, unsigned level)
+static void block_begin(struct writer *w, enum block_kind kind, unsigned level,
+                        uint32_t number)
 {
     struct writer_block b = {.kind = kind, .level = level};
 
@@ -155,19 +173,31 @@ void writer_block(struct writer *w, enum block_kind kind, unsigned level)
         return;
     if (kind != BLOCK_TABLE_ROW)
         w->table_head = true;
+    if (kind != BLOCK_LIST_ITEM)
+        memset(w->item_widths, 0, sizeof w->item_widths);
     b.start = w->text.n;
     put(w, parting(w, kind));
-    mark(w, kind, level);
+    mark(w, kind, level, number);
     if (w->full) {
         w->text.n = b.start;
         return;
     }
     b.end = w->text.n; /* until something comes: where its mark ends */
     ARENA_PUSH(w->out, w->blocks, w->blocks_n, w->blocks_cap, b);
-    w->in_block = true;
+    w->in_block = w->blank = true;
     w->space = false;
     w->cells = 1;
     w->line_start = w->text.n;
+}
+
+void writer_block(struct writer *w, enum block_kind kind, unsigned level)
+{
+    block_begin(w, kind, level, WRITER_BULLET);
+}
+
+void writer_item(struct writer *w, unsigned level, uint32_t number)
+{
+    block_begin(w, BLOCK_LIST_ITEM, level, number);
 }
 
 void writer_cell(struct writer *w)
@@ -227,7 +257,7 @@ static void put_sign(struct writer *w, str sign, bool in_cell)
 {
     if (w->space)
         put(w, STR(" "));
-    w->space = false;
+    w->space = w->blank = false;
     if (in_cell && sign.p[0] == '|')
         put(w, STR("\\"));
     put(w, sign);

@@ -20,6 +20,9 @@
 
 #include "doc/doc.h"
 
+#define WRITER_BULLET UINT32_MAX
+#define WRITER_ITEM_LEVELS 16 /* deeper items aren't indented any deeper */
+
 struct writer_block {
     enum block_kind kind;
     unsigned level;
@@ -37,16 +40,22 @@ struct writer {
     float box[4];
     size_t line_start;
     bool in_block, space, full;
+    bool blank;      /* the open block has no sign yet */
     bool table_head; /* the row being written is a table's first */
     unsigned cells;
+    /* What the mark of the last item at each level takes; 0: none yet. */
+    unsigned item_widths[WRITER_ITEM_LEVELS];
 };
 
 void writer_open(struct writer *w, struct doc *d, struct arena *out);
 /* Begins a block; the one before ends. A table's rows follow one another; the
  * first row after another kind of block is its head, and so is one after
  * writer_table. `level`: a heading's 1 to 6, a list item's depth from 1; else
- * 0. A block without text leaves nothing behind. */
+ * 0. A block without text leaves nothing behind, nor does a row of empty
+ * cells. */
 void writer_block(struct writer *w, enum block_kind kind, unsigned level);
+/* A list's item: "12. " with its number, "- " with WRITER_BULLET. */
+void writer_item(struct writer *w, unsigned level, uint32_t number);
 /* Valid UTF-8. Without an open block it is a paragraph's. */
 void writer_text(struct writer *w, str s);
 /* A line break in the block: kept in code, a space elsewhere. */

@@ -73,6 +73,56 @@ static void blocks_are_written_as_markdown(void **state)
     assert_int_equal(d.blocks[1].heading, 0);
 }
 
+static void items_stand_below_the_text_of_the_one_above(void **state)
+{
+    struct doc d = {0};
+    struct writer w;
+    static const struct {
+        unsigned level;
+        uint32_t number;
+    } ITEMS[] = {{1, 9},
+                 {2, WRITER_BULLET},
+                 {3, 1},
+                 {1, 10},
+                 {2, 1},
+                 {3, WRITER_BULLET},
+                 {1, WRITER_BULLET},
+                 {2, 0}};
+
+    (void)state;
+    writer_open(&w, &d, arena);
+    for (size_t i = 0; i < NELEMS(ITEMS); i++) {
+        writer_item(&w, ITEMS[i].level, ITEMS[i].number);
+        writer_text(&w, STR("x"));
+    }
+    writer_text(&w, STR(" "));
+    writer_block(&w, BLOCK_PARAGRAPH, 0);
+    writer_text(&w, STR("y"));
+    writer_item(&w, 2, WRITER_BULLET); /* nothing known of the one above */
+    writer_text(&w, STR("z"));
+    finish(&w);
+    assert_text(&d, STR("9. x\n   - x\n     1. x\n10. x\n    1. x\n"
+                        "       - x\n- x\n  0. x\n\ny\n\n  - z\n"));
+    assert_int_equal(d.blocks[2].level, 3);
+}
+
+static void rows_of_empty_cells_leave_nothing(void **state)
+{
+    struct doc d = {0};
+    struct writer w;
+
+    (void)state;
+    writer_open(&w, &d, arena);
+    for (int i = 0; i < 4; i++) {
+        writer_block(&w, BLOCK_TABLE_ROW, 0);
+        writer_text(&w, i % 2 == 1 ? STR("a") : STR(" "));
+        writer_cell(&w);
+        writer_text(&w, STR("\n"));
+    }
+    finish(&w);
+    assert_text(&d, STR("| a |  |\n| --- | --- |\n| a |  |\n"));
+}
+
 static void tricks_are_dropped_and_flagged(void **state)
 {
     struct doc d = {0};
@@ -149,6 +199,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(blocks_are_written_as_markdown, begin,
                                         end),
+        cmocka_unit_test_setup_teardown(
+            items_stand_below_the_text_of_the_one_above, begin, end),
+        cmocka_unit_test_setup_teardown(rows_of_empty_cells_leave_nothing,
+                                        begin, end),
         cmocka_unit_test_setup_teardown(tricks_are_dropped_and_flagged, begin,
                                         end),
         cmocka_unit_test_setup_teardown(a_block_stands_where_its_lines_stand,
