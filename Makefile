@@ -6,7 +6,7 @@ VARIANT ?= release
 B := build/$(VARIANT)
 
 LIBS_PC := libmicrohttpd libcurl sqlite3 jansson libcmark-gfm libutf8proc \
-	libsodium libcrypto libzstd
+	libsodium libcrypto libzstd expat zlib
 LIBS_PLAIN := -lcmark-gfm-extensions -lstemmer -lm -pthread
 
 WARN := -std=c17 -D_GNU_SOURCE -Wall -Wextra -Wpedantic -Wshadow -Wconversion \

@@ -59,11 +59,16 @@ static bool is_text(str text, str filename)
     {                                                 \
         mime, what, STR_INIT(magic), NULL, NULL, NULL \
     }
+#define READ(mime, what, magic, reader)                 \
+    {                                                   \
+        mime, what, STR_INIT(magic), NULL, NULL, reader \
+    }
 static const struct format FORMATS[] = {
     UNREAD("application/pdf", "a PDF file", "%PDF-"),
-    UNREAD("application/zip", "a ZIP archive or an Office file", "PK\3\4"),
-    UNREAD("application/x-ole-storage", "an old Office file",
-           "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"),
+    READ("application/zip", "a ZIP archive", "PK\3\4", extract_package),
+    READ("application/zip", "a ZIP archive", "PK\5\6", extract_package),
+    READ("application/x-ole-storage", "an old Office file",
+         "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", extract_ole),
     UNREAD("application/rtf", "an RTF file", "{\\rtf"),
     UNREAD("application/gzip", "a gzip archive", "\x1f\x8b"),
     UNREAD("application/zstd", "a zstd archive", "\x28\xb5\x2f\xfd"),

@@ -426,17 +426,6 @@ static size_t front_matter(str text, str *title)
     return 0;
 }
 
-static str first_title(const struct doc *d, struct arena *out)
-{
-    str title = STR_NONE;
-
-    for (uint32_t i = 0; i < d->blocks_n && title.n == 0; i++) {
-        if (d->blocks[i].kind == BLOCK_HEADING && d->blocks[i].level == 1)
-            title = doc_heading_text(d, i, out);
-    }
-    return title_clean(title, out);
-}
-
 void extract_md(struct doc *d, struct arena *out)
 {
     struct arena *tmp = arena_open();
@@ -450,7 +439,7 @@ void extract_md(struct doc *d, struct arena *out)
     blocks_add(&l, BLOCK_PARAGRAPH, 0, at, d->text.n);
     blocks_end(&l);
     title = title_clean(title, out);
-    d->title = title.n > 0 ? title : first_title(d, out);
+    d->title = title.n > 0 ? title : title_of_headings(d, out);
     arena_close(tmp);
 }
 

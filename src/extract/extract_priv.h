@@ -37,6 +37,8 @@ extract_fn extract_text, extract_md;
 typedef rc extract_read(str bytes, str filename, struct arena *out,
                         struct doc *d, struct err *e);
 
+extract_read extract_package, extract_ole;
+
 /* The note of a document over TEXT_BYTES_MAX. */
 str extract_too_long(void);
 
@@ -86,6 +88,8 @@ rc extract_start_work(const struct zygote_work *work, struct extractor **x,
 bool md_sniff(str text);
 /* A title as documents have it: one line, at most TITLE_CHARS_MAX. */
 str title_clean(str s, struct arena *out);
+/* The first heading of level 1, as a title; empty: there is none. */
+str title_of_headings(const struct doc *d, struct arena *out);
 
 /* The line that starts at text.p[at] without its newline; *next is the start
  * of the one behind it. */

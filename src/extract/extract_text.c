@@ -32,6 +32,17 @@ str title_clean(str s, struct arena *out)
     return str_trim((str){to, n});
 }
 
+str title_of_headings(const struct doc *d, struct arena *out)
+{
+    str title = STR_NONE;
+
+    for (uint32_t i = 0; i < d->blocks_n && title.n == 0; i++) {
+        if (d->blocks[i].kind == BLOCK_HEADING && d->blocks[i].level == 1)
+            title = doc_heading_text(d, i, out);
+    }
+    return title_clean(title, out);
+}
+
 /* ---- the list of blocks ---- */
 
 void blocks_begin(struct block_list *l, struct doc *d, struct arena *out)
