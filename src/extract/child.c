@@ -14,15 +14,12 @@
 #include "base/mem.h"
 #include "extract/extract_priv.h"
 
-#if defined(__SANITIZE_ADDRESS__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#ifndef SANITIZED
-#define SANITIZED 0
+/* What a failed assertion or a sanitizer says is for those who debug; else a
+ * reader has no way to write into the server's log. */
+#if SANDBOX_SANITIZED || defined(SLOW_CHECKS)
+#define STDERR_KEPT 1
+#else
+#define STDERR_KEPT 0
 #endif
 
 /* Of a program: shared libraries, fonts and its three. */
@@ -48,7 +45,7 @@ static void limits_set(uint32_t cpu_s_max, size_t written_bytes_max)
 
 static void limits_set_reader(void)
 {
-    if (!SANITIZED) {
+    if (!SANDBOX_SANITIZED) {
         limit(RLIMIT_DATA, CHILD_DATA_BYTES_MAX, CHILD_DATA_BYTES_MAX);
         limit(RLIMIT_AS, CHILD_SPACE_BYTES_MAX, CHILD_SPACE_BYTES_MAX);
     }
@@ -81,6 +78,18 @@ static void descriptors_place(const int *from, int n, int base)
         _exit(CHILD_EXIT_TROUBLE);
 }
 
+static void enter(const struct walls *w, int rules)
+{
+    if ((w->there & SANDBOX_LANDLOCK) != 0 && !sandbox_rules_enter(rules))
+        _exit(CHILD_EXIT_UNLOCKED);
+}
+
+static void filter(const struct walls *w, const struct sandbox_filter *f)
+{
+    if ((w->there & SANDBOX_SECCOMP) != 0 && !sandbox_filter_set(f))
+        _exit(CHILD_EXIT_UNLOCKED);
+}
+
 static void signals_free(void)
 {
     sigset_t none;
@@ -92,30 +101,33 @@ static void signals_free(void)
 
 /* ---- readers ---- */
 
-/* The whole input; false: there is more than INPUT_BYTES_MAX. */
-static bool read_input(char **bytes, size_t *n)
+/* Asked before the filter is set: it lets nobody ask about files. */
+static uint64_t input_bytes(void)
 {
     struct stat st;
-    ssize_t got;
 
-    *n = 0;
-    if (fstat(CHILD_INPUT_FD, &st) != 0)
+    if (fstat(CHILD_INPUT_FD, &st) != 0 || st.st_size < 0)
         _exit(CHILD_EXIT_TROUBLE);
-    if (st.st_size < 0 || (uint64_t)st.st_size > INPUT_BYTES_MAX)
-        return false;
-    *bytes = mem_alloc((size_t)st.st_size + 1);
-    while (*n < (size_t)st.st_size) {
-        got = pread(CHILD_INPUT_FD, *bytes + *n, (size_t)st.st_size - *n,
-                    (off_t)*n);
+    return (uint64_t)st.st_size;
+}
+
+static str read_input(size_t size)
+{
+    char *bytes = mem_alloc(size + 1);
+    size_t n = 0;
+
+    while (n < size) {
+        ssize_t got = pread(CHILD_INPUT_FD, bytes + n, size - n, (off_t)n);
+
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
             _exit(CHILD_EXIT_TROUBLE);
         if (got == 0)
             break;
-        *n += (size_t)got;
+        n += (size_t)got;
     }
-    return true;
+    return (str){bytes, n};
 }
 
 static void write_all(str s)
@@ -131,23 +143,21 @@ static void write_all(str s)
     }
 }
 
-/* The rest is parsing: no file is opened, no process started from here on. */
-static _Noreturn void child_work(extract_work *work, str filename)
+static _Noreturn void child_work(extract_work *work, uint64_t size,
+                                 str filename)
 {
     struct doc too_long = {.outcome = EXTRACT_LIMIT,
                            .note = extract_too_long(),
                            .extractor_version = EXTRACTOR_VERSION};
     struct arena *a = arena_open();
     struct buf to;
-    char *bytes = NULL;
-    size_t n;
     rc code;
 
     buf_open(&to, STREAM_BYTES_MAX);
-    if (read_input(&bytes, &n))
-        code = work((str){bytes, n}, filename, a, &to, NULL);
-    else
+    if (size > INPUT_BYTES_MAX)
         code = doc_encode(&too_long, &to, NULL);
+    else
+        code = work(read_input((size_t)size), filename, a, &to, NULL);
     if (code != RC_OK)
         _exit(code == RC_NOMEM ? CHILD_EXIT_NOMEM : CHILD_EXIT_TROUBLE);
     write_all(buf_str(&to));
@@ -285,23 +295,6 @@ static _Noreturn void child_reader(const struct job_row *row,
     _exit(0);
 }
 
-void program_find(const char *name, struct program *to)
-{
-    static const char *const FOLDERS[] = {"/usr/local/bin", "/usr/bin", "/bin"};
-
-    *to = (struct program){0};
-    for (size_t i = 0; i < NELEMS(FOLDERS); i++) {
-        int n = strchr(name, '/') != NULL
-                    ? snprintf(to->path, sizeof to->path, "%s", name)
-                    : snprintf(to->path, sizeof to->path, "%s/%s", FOLDERS[i],
-                               name);
-
-        if (n > 0 && (size_t)n < sizeof to->path && access(to->path, X_OK) == 0)
-            return;
-    }
-    to->path[0] = '\0';
-}
-
 /* What a word of the template stands for. */
 static char *argument(const char *word, const struct job_params *p,
                       char space[ARG_BYTES_MAX])
@@ -341,29 +334,52 @@ static _Noreturn void child_program(const struct child *c,
     _exit(CHILD_EXIT_ABSENT);
 }
 
-_Noreturn void child_main(const struct child *c)
+/* ---- the order of things ---- */
+
+static _Noreturn void program_main(const struct child *c,
+                                   const struct job_row *row)
+{
+    enter(c->walls, c->program->rules);
+    descriptors_place((int[]){c->input, c->output, c->messages}, 3, 0);
+    limits_set(row->cpu_s_max, row->result_bytes_max);
+    limits_set_program(row);
+    filter(c->walls, &c->program->filter);
+    child_program(c, row);
+}
+
+static _Noreturn void reader_main(const struct child *c,
+                                  const struct job_row *row)
 {
     const struct request *rq = c->rq;
+    uint64_t size = 0;
+
+    enter(c->walls, c->walls->reader_rules);
+    descriptors_place((int[]){c->input, c->output}, 2, CHILD_INPUT_FD);
+    if (!STDERR_KEPT && dup2(STDOUT_FILENO, STDERR_FILENO) < 0)
+        _exit(CHILD_EXIT_TROUBLE);
+    limits_set(row == NULL ? rq->cpu_s_max : row->cpu_s_max, STREAM_BYTES_MAX);
+    limits_set_reader();
+    if (rq->kind == REQUEST_RUN)
+        size = input_bytes();
+    filter(c->walls, &c->walls->reader);
+    /* The rest is parsing. */
+    if (row != NULL)
+        child_reader(row, &rq->params);
+    if (rq->kind == REQUEST_SESSION)
+        child_session(c->work->session);
+    child_work(c->work->run, size, (str){rq->filename, rq->filename_n});
+}
+
+_Noreturn void child_main(const struct child *c)
+{
     const struct job_row *row =
-        rq->kind == REQUEST_JOB ? &c->work->jobs[rq->job] : NULL;
-    bool reader = row == NULL || c->stage == job_programs(row);
+        c->rq->kind == REQUEST_JOB ? &c->work->jobs[c->rq->job] : NULL;
 
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != c->zygote)
         _exit(CHILD_EXIT_TROUBLE);
     signals_free();
-    if (!reader) {
-        descriptors_place((int[]){c->input, c->output, c->messages}, 3, 0);
-        limits_set(row->cpu_s_max, row->result_bytes_max);
-        limits_set_program(row);
-        child_program(c, row);
-    }
-    descriptors_place((int[]){c->input, c->output}, 2, CHILD_INPUT_FD);
-    limits_set(row == NULL ? rq->cpu_s_max : row->cpu_s_max, STREAM_BYTES_MAX);
-    limits_set_reader();
-    if (row != NULL)
-        child_reader(row, &rq->params);
-    if (rq->kind == REQUEST_SESSION)
-        child_session(c->work->session);
-    child_work(c->work->run, (str){rq->filename, rq->filename_n});
+    if (row != NULL && c->stage < job_programs(row))
+        program_main(c, row);
+    reader_main(c, row);
 }

@@ -13,11 +13,15 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
+#include "base/sandbox.h"
 #include "extract/extract_priv.h"
 #include "extract/zygote.h"
 
 #define CPU_S_DEFAULT 20
+/* What a zygote that died had under way is asked again so often. */
+#define TRIES_MAX 3
 /* Wall time for each second of CPU: machines are busy. */
 #define WALL_FACTOR 6
 #define SEND_TIMEOUT_S 10
@@ -44,7 +48,7 @@ rc extract_start_work(const struct zygote_work *work, struct extractor **x,
 
     ASSERT(work->jobs_n <= JOB_ROWS_MAX);
     made->work = *work;
-    code = zygote_fork(&made->work, &made->pid, &made->fd, e);
+    code = zygote_fork(&made->work, &made->nanny, &made->fd, &made->facts, e);
     if (code != RC_OK) {
         mem_free(made);
         return code;
@@ -56,10 +60,12 @@ rc extract_start_work(const struct zygote_work *work, struct extractor **x,
 
 rc extract_start_with(extract_work *work, struct extractor **x, struct err *e)
 {
-    return extract_start_work(
-        &(struct zygote_work){
-            .run = work, .session = work, .jobs = JOBS, .jobs_n = NELEMS(JOBS)},
-        x, e);
+    return extract_start_work(&(struct zygote_work){.run = work,
+                                                    .session = work,
+                                                    .jobs = JOBS,
+                                                    .jobs_n = JOB_KIND_COUNT,
+                                                    .programs = PROGRAMS},
+                              x, e);
 }
 
 rc extract_start(struct extractor **x, struct err *e)
@@ -73,13 +79,13 @@ void extract_stop(struct extractor *x)
 
     if (x == NULL)
         return;
-    (void)close(x->fd); /* it ends, and its children with it */
-    p.fd = (int)syscall(SYS_pidfd_open, x->pid, 0);
+    (void)close(x->fd); /* they end, and their children with them */
+    p.fd = (int)syscall(SYS_pidfd_open, x->nanny, 0);
     if (p.fd < 0 || poll(&p, 1, STOP_MS_MAX) != 1)
-        (void)kill(x->pid, SIGKILL);
+        (void)kill(x->nanny, SIGKILL);
     if (p.fd >= 0)
         (void)close(p.fd);
-    while (waitpid(x->pid, NULL, 0) < 0 && errno == EINTR)
+    while (waitpid(x->nanny, NULL, 0) < 0 && errno == EINTR)
         ;
     mem_free(x);
 }
@@ -87,6 +93,7 @@ void extract_stop(struct extractor *x)
 /* The zygote sees its socket end, kills its children and ends itself. */
 void extract_cancel(struct extractor *x)
 {
+    atomic_store(&x->cancelled, true);
     (void)shutdown(x->fd, SHUT_RDWR);
 }
 
@@ -94,6 +101,41 @@ void extract_figures(struct extractor *x, uint64_t *running, uint64_t *crashes)
 {
     *running = atomic_load(&x->running);
     *crashes = atomic_load(&x->crashes);
+}
+
+/* ---- walls ---- */
+
+void extract_unsandboxed_allow(struct extractor *x)
+{
+    atomic_store(&x->unsandboxed, true);
+}
+
+unsigned extract_walls(const struct extractor *x)
+{
+    return x->facts.walls;
+}
+
+bool extract_refused(struct extractor *x, str *why)
+{
+    static const str WHY[] = {
+        [SANDBOX_SECCOMP] =
+            STR_INIT("Documents are not read: this kernel has no Landlock to "
+                     "lock their readers in; --allow-unsandboxed reads them "
+                     "all the same"),
+        [SANDBOX_LANDLOCK] =
+            STR_INIT("Documents are not read: this kernel has no seccomp to "
+                     "lock their readers in; --allow-unsandboxed reads them "
+                     "all the same"),
+        [0] = STR_INIT("Documents are not read: this kernel has neither "
+                       "seccomp nor Landlock to lock their readers in; "
+                       "--allow-unsandboxed reads them all the same"),
+    };
+    unsigned there = x->facts.walls & SANDBOX_NEEDED;
+
+    if (there == SANDBOX_NEEDED || atomic_load(&x->unsandboxed))
+        return false;
+    *why = WHY[there];
+    return true;
 }
 
 /* ---- asking ---- */
@@ -166,41 +208,74 @@ int64_t extract_wall_ns(unsigned cpu_s, unsigned wall_ms)
     return (int64_t)cpu_s * WALL_FACTOR * 1000 * NS_PER_MS;
 }
 
-rc asked_begin(struct asked *k, struct request *rq, const int *fds,
-               size_t fds_n, struct err *e)
+static void shut(int *fd)
 {
-    int status[2] = {-1, -1}, all[FD_COUNT] = {-1, -1, -1, -1};
-    rc code;
+    if (*fd >= 0)
+        (void)close(*fd);
+    *fd = -1;
+}
 
-    if (pipe2(status, O_CLOEXEC) != 0)
+static rc pipe_open(int fds[2], int flags, struct err *e)
+{
+    if (pipe2(fds, O_CLOEXEC | flags) != 0)
         return err_errno(e, RC_IO, errno, "cannot make a pipe");
+    return RC_OK;
+}
+
+/* A try has an output of its own: somebody of the last could still write. */
+static rc asked_try(struct asked *k, struct err *e)
+{
+    bool job = k->rq.kind == REQUEST_JOB;
+    int status[2] = {-1, -1}, messages[2] = {-1, -1};
+    rc code = extract_memory_file(STR_NONE, &k->output, e);
+
+    if (code == RC_OK)
+        code = pipe_open(status, 0, e);
+    /* Programs that say much say the rest to nobody: the pipe takes what it
+     * holds, and they don't wait. */
+    if (code == RC_OK && job)
+        code = pipe_open(messages, O_NONBLOCK, e);
     k->status = status[0];
-    k->id = rq->run = atomic_fetch_add(&k->x->next_run, 1);
-    all[FD_INPUT] = fds[0];
-    all[FD_OUTPUT] = fds[1];
-    all[FD_STATUS] = status[1];
-    if (fds_n > 2)
-        all[FD_MESSAGES] = fds[2];
-    (void)atomic_fetch_add(&k->x->running, 1);
-    code = extract_ask(k->x, rq, all, fds_n + 1, e);
-    (void)close(status[1]);
+    k->messages = messages[0];
+    k->rq.run = atomic_fetch_add(&k->x->next_run, 1);
+    k->deadline_ns = clock_mono_ns() + k->wall_ns;
+    if (code == RC_OK)
+        code = extract_ask(k->x, &k->rq,
+                           (int[]){k->input, k->output, status[1], messages[1]},
+                           job ? FD_COUNT : FD_MESSAGES, e);
+    shut(&status[1]);
+    shut(&messages[1]);
     return code;
+}
+
+static void asked_drop(struct asked *k)
+{
+    shut(&k->output);
+    shut(&k->messages);
+    shut(&k->status);
+}
+
+rc asked_begin(struct asked *k, struct err *e)
+{
+    k->output = k->messages = k->status = -1;
+    k->tries = 1;
+    (void)atomic_fetch_add(&k->x->running, 1);
+    return asked_try(k, e);
 }
 
 void asked_end(struct asked *k)
 {
-    if (k->status < 0)
-        return;
-    (void)close(k->status);
-    k->status = -1;
-    (void)atomic_fetch_sub(&k->x->running, 1);
+    asked_drop(k);
+    if (k->tries > 0)
+        (void)atomic_fetch_sub(&k->x->running, 1);
+    k->tries = 0;
 }
 
 /* ---- listening ---- */
 
 static void asked_kill(struct asked *k, int64_t now_ns)
 {
-    struct request rq = {.kind = REQUEST_KILL, .run = k->id};
+    struct request rq = {.kind = REQUEST_KILL, .run = k->rq.run};
 
     k->killed = true;
     k->deadline_ns = now_ns + KILL_MS_MAX * NS_PER_MS;
@@ -228,14 +303,23 @@ static bool asked_listen(struct asked *k)
 
 rc asked_wait(struct asked *k, struct status *s, struct err *e)
 {
-    ssize_t n = 0;
+    for (;;) {
+        ssize_t n = asked_listen(k) ? read(k->status, s, sizeof *s) : 0;
+        rc code;
 
-    if (asked_listen(k))
-        n = read(k->status, s, sizeof *s);
-    if (n != (ssize_t)sizeof *s || s->n > JOB_STAGES_MAX)
-        return err_set(e, RC_BUSY,
-                       "the extraction process has ended; restart the server");
-    return RC_OK;
+        if (n == (ssize_t)sizeof *s && s->n <= JOB_STAGES_MAX)
+            return RC_OK;
+        *s = (struct status){0};
+        if (k->killed) /* or it will soon be */
+            return RC_OK;
+        if (k->tries >= TRIES_MAX || atomic_load(&k->x->cancelled))
+            return err_set(e, RC_BUSY, "the extraction process has ended");
+        log_warn("extract", "the extraction process died; asking again");
+        asked_drop(k);
+        k->tries++;
+        if ((code = asked_try(k, e)) != RC_OK)
+            return code;
+    }
 }
 
 rc extract_copy(int fd, size_t bytes_max, struct buf *to, struct err *e)
@@ -284,8 +368,8 @@ static void doc_of_failure(bool killed, int wait, struct doc *d)
     }
 }
 
-static rc run_finish(struct asked *k, int output, struct arena *out,
-                     struct doc *d, struct err *e)
+static rc run_finish(struct asked *k, struct arena *out, struct doc *d,
+                     struct err *e)
 {
     struct status s = {0};
     struct buf stream = {0};
@@ -293,11 +377,14 @@ static rc run_finish(struct asked *k, int output, struct arena *out,
     bool good = false;
     rc code = asked_wait(k, &s, e);
 
+    wait = s.ends[0].wait;
     if (code == RC_OK && s.sys != 0)
         code = err_errno(e, RC_BUSY, s.sys, "cannot start an extraction");
-    wait = s.ends[0].wait;
-    if (code == RC_OK && WIFEXITED(wait) && WEXITSTATUS(wait) == 0)
-        code = extract_copy(output, STREAM_BYTES_MAX, &stream, e);
+    if (code == RC_OK && WIFEXITED(wait) &&
+        WEXITSTATUS(wait) == CHILD_EXIT_UNLOCKED)
+        code = err_set(e, RC_BUSY, "cannot lock the reader of a document in");
+    if (code == RC_OK && s.n > 0 && WIFEXITED(wait) && WEXITSTATUS(wait) == 0)
+        code = extract_copy(k->output, STREAM_BYTES_MAX, &stream, e);
     if (code == RC_OK)
         good = doc_decode(buf_str(&stream), out, d, NULL) == RC_OK;
     if (code == RC_OK && !good) {
@@ -309,48 +396,46 @@ static rc run_finish(struct asked *k, int output, struct arena *out,
     return code;
 }
 
-static rc run_whole(struct extractor *x, const struct extract_in *in,
-                    const int fds[2], struct arena *out, struct doc *d,
-                    struct err *e)
+static rc run_whole(struct extractor *x, const struct extract_in *in, int input,
+                    struct arena *out, struct doc *d, struct err *e)
 {
-    struct asked k = {.x = x, .status = -1};
-    struct request rq = {.kind = REQUEST_RUN, .cpu_s_max = in->cpu_s_max};
+    struct asked k = {.x = x, .input = input};
     rc code;
 
-    if (rq.cpu_s_max == 0)
-        rq.cpu_s_max = CPU_S_DEFAULT;
-    rq.filename_n = extract_name(in, rq.filename);
-    k.deadline_ns =
-        clock_mono_ns() + extract_wall_ns(rq.cpu_s_max, in->wall_ms_max);
-    code = asked_begin(&k, &rq, fds, 2, e);
+    k.rq.kind = REQUEST_RUN;
+    k.rq.cpu_s_max = in->cpu_s_max == 0 ? CPU_S_DEFAULT : in->cpu_s_max;
+    k.rq.filename_n = extract_name(in, k.rq.filename);
+    k.wall_ns = extract_wall_ns(k.rq.cpu_s_max, in->wall_ms_max);
+    code = asked_begin(&k, e);
     if (code == RC_OK)
-        code = run_finish(&k, fds[1], out, d, e);
+        code = run_finish(&k, out, d, e);
     asked_end(&k);
     return code;
+}
+
+static rc refuse(struct doc *d, enum extract_outcome outcome, str note)
+{
+    d->outcome = outcome;
+    d->note = note;
+    return RC_OK;
 }
 
 rc extract_run(struct extractor *x, const struct extract_in *in,
                struct arena *out, struct doc *d, struct err *e)
 {
-    int input = -1, output = -1;
+    int input = -1;
+    str why;
     rc code = RC_OK;
 
     *d = (struct doc){.extractor_version = EXTRACTOR_VERSION};
-    if (in->fd < 0 && in->bytes.n > INPUT_BYTES_MAX) {
-        d->outcome = EXTRACT_LIMIT;
-        d->note = extract_too_long();
-        return RC_OK;
-    }
+    if (extract_refused(x, &why))
+        return refuse(d, EXTRACT_UNSUPPORTED, why);
+    if (in->fd < 0 && in->bytes.n > INPUT_BYTES_MAX)
+        return refuse(d, EXTRACT_LIMIT, extract_too_long());
     if (in->fd < 0)
         code = extract_memory_file(in->bytes, &input, e);
     if (code == RC_OK)
-        code = extract_memory_file(STR_NONE, &output, e);
-    if (code == RC_OK)
-        code = run_whole(x, in, (int[]){in->fd < 0 ? input : in->fd, output},
-                         out, d, e);
-    if (input >= 0)
-        (void)close(input);
-    if (output >= 0)
-        (void)close(output);
+        code = run_whole(x, in, in->fd < 0 ? input : in->fd, out, d, e);
+    shut(&input);
     return code;
 }

@@ -1,14 +1,14 @@
 /*
  * extract: bytes of a file in, one struct doc out, made by a child process.
  *
- * extract_start forks a single-threaded zygote before the server has threads.
- * For each run the zygote forks a child that reads the input descriptor,
- * writes an extraction stream (doc_encode) to the output descriptor and ends;
- * the server trusts nothing of it (doc_decode). Small documents of one base
- * that come one after the other may share a child (extract_session_run), which
- * saves most of what a run costs. A child that crashes, hangs,
- * floods or lies is a typed outcome in doc.outcome and a plain sentence in
- * doc.note, never an error of the server.
+ * extract_start forks a single-threaded zygote before the server has threads;
+ * one that dies is replaced. For each run the zygote forks a child that is
+ * locked in (base/sandbox.h), reads the input descriptor, writes an extraction
+ * stream (doc_encode) to the output descriptor and ends; the server trusts
+ * nothing of it (doc_decode). Small texts of one base that come one after the
+ * other may share a child (extract_session_run), which saves most of what a run
+ * costs. A child that crashes, hangs, floods or lies is a typed outcome in
+ * doc.outcome and a plain sentence in doc.note, never an error of the server.
  *
  * Formats are rows of a table (extract_format.c), sniffed by content; the file
  * name only breaks ties between text and Markdown.
@@ -37,6 +37,10 @@ rc extract_start(struct extractor **x, struct err *e) MUST_CHECK;
 rc extract_start_with(rc (*work)(str input, str filename, struct arena *arena,
                                  struct buf *to, struct err *e),
                       struct extractor **x, struct err *e) MUST_CHECK;
+/* What walls the readers of documents in, of enum sandbox_wall. Where one of
+ * SANDBOX_NEEDED is missing every document is `unsupported`, unless allowed. */
+unsigned extract_walls(const struct extractor *x);
+void extract_unsandboxed_allow(struct extractor *x);
 /* Ends the zygote; no run may be under way. NULL is fine. */
 void extract_stop(struct extractor *x);
 /* Ends every run under way with RC_BUSY, and refuses more. Any thread. */

@@ -44,25 +44,34 @@ str extract_too_long(void);
 
 /* The server's side of the zygote. */
 struct extractor {
-    pid_t pid;
+    pid_t nanny;
     int fd;
     struct zygote_work work;
+    struct zygote_facts facts;
+    atomic_bool unsandboxed; /* allowed */
+    atomic_bool cancelled;
     _Atomic uint64_t next_run;
     _Atomic uint64_t running, crashes;
 };
 
-/* How far a run has come: what was asked, and the pipe its end comes through.*/
+/* Something asked of the zygote, until it has ended. */
 struct asked {
     struct extractor *x;
-    uint64_t id;
-    int status; /* our end of the pipe; -1: none */
+    struct request rq;
+    int input;       /* borrowed */
+    int64_t wall_ns; /* after so long it is killed */
+    /* Ours; -1: none. */
+    int output;   /* what the processes write */
+    int messages; /* a job's: our end of its pipe */
+    int status;   /* our end of the pipe */
     int64_t deadline_ns;
     bool killed; /* at the deadline */
+    unsigned tries;
 };
-/* Sends the request with input and output (and messages, if it is a job). */
-rc asked_begin(struct asked *k, struct request *rq, const int *fds,
-               size_t fds_n, struct err *e) MUST_CHECK;
-/* Until it has ended, killed at the deadline. */
+/* Fill x, rq, input and wall_ns first. Ended by asked_end, whatever the code.*/
+rc asked_begin(struct asked *k, struct err *e) MUST_CHECK;
+/* Until it has ended, killed at the deadline; s->n is 0 if nobody knows how.
+ * When the zygote dies meanwhile, what it had under way is asked again. */
 rc asked_wait(struct asked *k, struct status *s, struct err *e) MUST_CHECK;
 void asked_end(struct asked *k);
 rc extract_memory_file(str bytes, int *fd, struct err *e) MUST_CHECK;
@@ -72,6 +81,8 @@ rc extract_copy(int fd, size_t bytes_max, struct buf *to,
                 struct err *e) MUST_CHECK;
 /* Wall time for a run of so many CPU seconds: machines are busy. */
 int64_t extract_wall_ns(unsigned cpu_s, unsigned wall_ms);
+/* Whether nothing may be read here, for want of walls; why is a sentence. */
+bool extract_refused(struct extractor *x, str *why);
 
 /* Sends the zygote a packet with descriptors. */
 rc extract_ask(struct extractor *x, const struct request *rq, const int *fds,

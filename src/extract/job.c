@@ -14,12 +14,9 @@
 #include "extract/extract_priv.h"
 
 struct job {
-    struct extractor *x;
     const struct job_row *row;
-    struct request rq;
-    struct asked asked;
-    /* A file of our own each but the last, our end of a pipe; -1: none. */
-    int input, output, messages;
+    struct asked asked; /* its input is ours */
+    str refused;        /* why it was not begun; empty: it was */
 };
 
 static void shut(int *fd)
@@ -77,15 +74,6 @@ static rc input_open(const struct job_opts *o, int *fd, struct err *e)
     return code;
 }
 
-/* Programs that say much say the rest to nobody: the pipe takes what it holds,
- * and they don't wait. */
-static rc messages_open(int fds[2], struct err *e)
-{
-    if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) != 0)
-        return err_errno(e, RC_IO, errno, "cannot make a pipe");
-    return RC_OK;
-}
-
 static bool language_good(const char *s)
 {
     return strspn(s,
@@ -93,50 +81,40 @@ static bool language_good(const char *s)
            strlen(s);
 }
 
-static rc job_ask(struct job *j, const struct job_opts *o, struct err *e)
-{
-    int messages[2] = {-1, -1};
-    rc code;
-
-    j->asked.deadline_ns =
-        clock_mono_ns() + extract_wall_ns(j->row->cpu_s_max, o->wall_ms_max);
-    code = messages_open(messages, e);
-    j->messages = messages[0];
-    if (code == RC_OK)
-        code = asked_begin(&j->asked, &j->rq,
-                           (int[]){j->input, j->output, messages[1]}, 3, e);
-    shut(&messages[1]);
-    return code;
-}
-
 rc job_begin(struct extractor *x, const struct job_opts *o, struct job **j,
              struct err *e)
 {
+    const struct job_row *row;
     struct job *made;
     rc code;
 
+    *j = NULL;
     ASSERT(o->kind < x->work.jobs_n);
     if (!language_good(o->params.language))
         return err_set(e, RC_INVALID, "the language of OCR is not a name");
+    row = &x->work.jobs[o->kind];
     made = mem_alloc(sizeof *made);
     *made = (struct job){
-        .x = x,
-        .row = &x->work.jobs[o->kind],
-        .rq = {.kind = REQUEST_JOB, .job = o->kind, .params = o->params},
-        .asked = {.x = x, .status = -1},
-        .input = -1,
-        .output = -1,
-        .messages = -1};
-    code = input_open(o, &made->input, e);
-    if (code == RC_OK)
-        code = extract_memory_file(STR_NONE, &made->output, e);
-    if (code == RC_OK)
-        code = job_ask(made, o, e);
-    if (code != RC_OK) {
-        job_close(made);
-        made = NULL;
+        .row = row,
+        .asked = {
+            .x = x,
+            .rq = {.kind = REQUEST_JOB, .job = o->kind, .params = o->params},
+            .input = -1,
+            .output = -1,
+            .messages = -1,
+            .status = -1,
+            .wall_ns = extract_wall_ns(row->cpu_s_max, o->wall_ms_max)}};
+    if (extract_refused(x, &made->refused)) {
+        *j = made;
+        return RC_OK;
     }
-    *j = made;
+    code = input_open(o, &made->asked.input, e);
+    if (code == RC_OK)
+        code = asked_begin(&made->asked, e);
+    if (code == RC_OK)
+        *j = made;
+    else
+        job_close(made);
     return code;
 }
 
@@ -144,15 +122,14 @@ void job_close(struct job *j)
 {
     if (j == NULL)
         return;
-    if (j->asked.status >= 0) { /* never waited for */
-        const struct request rq = {.kind = REQUEST_KILL, .run = j->asked.id};
+    if (j->asked.tries > 0) { /* never waited for */
+        const struct request rq = {.kind = REQUEST_KILL,
+                                   .run = j->asked.rq.run};
 
-        (void)!extract_ask(j->x, &rq, NULL, 0, NULL);
+        (void)!extract_ask(j->asked.x, &rq, NULL, 0, NULL);
     }
     asked_end(&j->asked);
-    shut(&j->input);
-    shut(&j->output);
-    shut(&j->messages);
+    shut(&j->asked.input);
     mem_free(j);
 }
 
@@ -168,7 +145,7 @@ static const char *program_name(const struct job *j, size_t stage)
 static str messages_read(const struct job *j, struct arena *out)
 {
     char block[JOB_MESSAGES_BYTES_MAX];
-    ssize_t n = read(j->messages, block, sizeof block);
+    ssize_t n = read(j->asked.messages, block, sizeof block);
 
     return n <= 0 ? STR_NONE : arena_str(out, (str){block, (size_t)n});
 }
@@ -260,31 +237,57 @@ static void figures(const struct status *s, struct job_result *r)
     }
 }
 
+static bool unlocked(const struct status *s)
+{
+    for (size_t i = 0; i < s->n; i++) {
+        if (WIFEXITED(s->ends[i].wait) &&
+            WEXITSTATUS(s->ends[i].wait) == CHILD_EXIT_UNLOCKED)
+            return true;
+    }
+    return false;
+}
+
+/* What came of processes that all were started. */
+static rc job_ended(struct job *j, const struct status *s, struct arena *out,
+                    struct job_result *r, struct err *e)
+{
+    figures(s, r);
+    if (unlocked(s))
+        return err_set(e, RC_BUSY, "cannot lock the reader of a document in");
+    if (j->asked.killed)
+        end_set(r, JOB_LIMIT, STR("Reading the file took too long"));
+    else
+        judge(j, s, r, out);
+    if (r->end == JOB_CRASHED)
+        (void)atomic_fetch_add(&j->asked.x->crashes, 1);
+    if (r->end != JOB_OK && r->end != JOB_EXIT)
+        return RC_OK;
+    return extract_copy(j->asked.output, j->row->result_bytes_max, &r->bytes,
+                        e);
+}
+
 rc job_wait(struct job *j, struct arena *out, struct job_result *r,
             struct err *e)
 {
     struct status s = {0};
-    rc code = asked_wait(&j->asked, &s, e);
+    rc code;
 
     *r = (struct job_result){.bytes = {.bytes_max = j->row->result_bytes_max}};
-    asked_end(&j->asked);
-    if (code != RC_OK)
-        return code;
-    r->messages = messages_read(j, out);
-    figures(&s, r);
-    if (s.sys == ENOENT) {
+    if (j->refused.n > 0) {
+        end_set(r, JOB_UNSAFE, j->refused);
+        return RC_OK;
+    }
+    code = asked_wait(&j->asked, &s, e);
+    if (code == RC_OK)
+        r->messages = messages_read(j, out);
+    if (code == RC_OK && s.sys == ENOENT) {
         r->stage = s.n;
         judge_program(j, r, CHILD_EXIT_ABSENT, out);
-    } else if (s.sys != 0) {
-        return err_errno(e, RC_BUSY, s.sys, "cannot start an extraction");
-    } else if (j->asked.killed) {
-        end_set(r, JOB_LIMIT, STR("Reading the file took too long"));
-    } else {
-        judge(j, &s, r, out);
+    } else if (code == RC_OK && s.sys != 0) {
+        code = err_errno(e, RC_BUSY, s.sys, "cannot start an extraction");
+    } else if (code == RC_OK) {
+        code = job_ended(j, &s, out, r, e);
     }
-    if (r->end == JOB_CRASHED)
-        (void)atomic_fetch_add(&j->x->crashes, 1);
-    if (r->end == JOB_OK || r->end == JOB_EXIT)
-        code = extract_copy(j->output, j->row->result_bytes_max, &r->bytes, e);
+    asked_end(&j->asked);
     return code;
 }

@@ -82,9 +82,8 @@ typedef rc job_work(struct job_in *in, const struct job_params *p,
 
 struct job_row {
     const char *name;
-    /* Each program's arguments; the first is its name, searched for in
-     * /usr/local/bin, /usr/bin and /bin, or a path. "@first", "@last", "@dpi"
-     * and "@language" stand for the parameters. */
+    /* Each program's arguments; the first is its name in PROGRAMS. "@first",
+     * "@last", "@dpi" and "@language" stand for the parameters. */
     const char *argv[JOB_PROGRAMS_MAX][JOB_ARGS_MAX];
     job_work *work;          /* NULL: the last program's output as it is */
     unsigned cpu_s_max;      /* each process */
@@ -93,6 +92,18 @@ struct job_row {
     size_t result_bytes_max; /* what the job writes */
 };
 extern const struct job_row JOBS[JOB_KIND_COUNT];
+
+/* A program that a job may start, and what it may see of this machine beside
+ * its loader and its libraries. */
+#define PROGRAM_READS_MAX 8
+struct program_row {
+    const char *name;    /* or a path; NULL ends the table */
+    const char *package; /* Debian's, that brings it */
+    unsigned calls;      /* of sandbox_calls, beyond SANDBOX_PROGRAM */
+    const char *reads[PROGRAM_READS_MAX]; /* files and folders */
+};
+#define PROGRAM_ROWS_MAX 16
+extern const struct program_row PROGRAMS[];
 size_t job_programs(const struct job_row *row);
 
 /* ---- the server's side ---- */

@@ -1,4 +1,5 @@
-/* The table of jobs: one row each. */
+/* The tables of jobs and of the programs they start: one row each. */
+#include "base/sandbox.h"
 #include "extract/job_priv.h"
 
 #define TEXT_XML_BYTES_MAX (512 * MIB) /* of 200 dense pages: 60 MiB */
@@ -48,6 +49,22 @@ const struct job_row JOBS[JOB_KIND_COUNT] = {
                          .memory_bytes_max = 1024 * MIB,
                          .pipe_bytes_max = 32 * MIB,
                          .result_bytes_max = 32 * MIB},
+};
+
+#define POPPLER_DATA "/usr/share/poppler"
+#define FONTS                                                   \
+    "/usr/share/fonts", "/usr/local/share/fonts", "/etc/fonts", \
+        "/usr/share/fontconfig", "/var/cache/fontconfig"
+const struct program_row PROGRAMS[] = {
+    {"pdfinfo", "poppler-utils", 0, {POPPLER_DATA}},
+    {"pdftotext", "poppler-utils", 0, {POPPLER_DATA}},
+    {"pdftohtml", "poppler-utils", SANDBOX_FONTS, {POPPLER_DATA, FONTS}},
+    {"pdftoppm", "poppler-utils", SANDBOX_FONTS, {POPPLER_DATA, FONTS}},
+    {"tesseract",
+     "tesseract-ocr",
+     SANDBOX_MACHINE,
+     {"/usr/share/tesseract-ocr", "/usr/share/tessdata"}},
+    {NULL, NULL, 0, {NULL}},
 };
 
 size_t job_programs(const struct job_row *row)

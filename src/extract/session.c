@@ -126,8 +126,9 @@ static bool take_all(int fd, void *to, size_t n, int64_t until_ns)
     return true;
 }
 
+/* *here false: all is well, but the document is for a child of its own. */
 static bool exchange(struct extract_session *s, const struct extract_in *in,
-                     struct buf *stream)
+                     struct buf *stream, bool *here)
 {
     int64_t until = clock_mono_ns() + DOC_WALL_NS;
     struct session_request rq = {.bytes_n = (uint32_t)in->bytes.n};
@@ -137,8 +138,12 @@ static bool exchange(struct extract_session *s, const struct extract_in *in,
     rq.filename_n = extract_name(in, rq.filename);
     if (!send_all(s->fd, (str){(const char *)&rq, sizeof rq}) ||
         !send_all(s->fd, in->bytes) ||
-        !take_all(s->fd, &answer, sizeof answer, until) ||
-        answer.stream_n > STREAM_BYTES_MAX)
+        !take_all(s->fd, &answer, sizeof answer, until))
+        return false;
+    *here = answer.stream_n != SESSION_NOT_HERE;
+    if (!*here)
+        return true;
+    if (answer.stream_n > STREAM_BYTES_MAX)
         return false;
     to = buf_reserve(stream, (size_t)answer.stream_n);
     if (to == NULL || !take_all(s->fd, to, (size_t)answer.stream_n, until))
@@ -153,21 +158,23 @@ static bool session_read(struct extract_session *s, const struct extract_in *in,
 {
     struct arena_mark mark = arena_mark(out);
     struct buf stream = {0};
-    bool good;
+    bool good, here = true;
 
     if (s->fd >= 0 && s->docs >= SESSION_DOCS_MAX)
         extract_session_rest(s);
     if (s->fd < 0 && !session_start(s))
         return false;
     s->docs++;
-    good = exchange(s, in, &stream) && buf_end(&stream, NULL) == RC_OK &&
-           doc_decode(buf_str(&stream), out, d, NULL) == RC_OK;
+    good = exchange(s, in, &stream, &here);
+    if (good && here)
+        good = buf_end(&stream, NULL) == RC_OK &&
+               doc_decode(buf_str(&stream), out, d, NULL) == RC_OK;
     buf_close(&stream);
     if (!good) {
         arena_rewind(out, mark);
         session_kill(s);
     }
-    return good;
+    return good && here;
 }
 
 rc extract_session_run(struct extract_session *s, const struct extract_in *in,
@@ -176,8 +183,9 @@ rc extract_session_run(struct extract_session *s, const struct extract_in *in,
     bool small = in->fd < 0 && in->bytes.n <= SESSION_BYTES_MAX &&
                  in->cpu_s_max == 0 && in->wall_ms_max == 0;
     bool good = false;
+    str why;
 
-    if (small) {
+    if (small && !extract_refused(s->x, &why)) {
         (void)atomic_fetch_add(&s->x->running, 1);
         good = session_read(s, in, out, d);
         (void)atomic_fetch_sub(&s->x->running, 1);

@@ -25,10 +25,11 @@ struct run {
 
 struct zygote {
     const struct zygote_work *work;
+    const struct walls *walls;
     int fd, signal_fd;
     struct run runs[RUNS_MAX];
     size_t runs_n;
-    struct program programs[JOB_ROWS_MAX][JOB_PROGRAMS_MAX];
+    const struct program *programs[JOB_ROWS_MAX][JOB_PROGRAMS_MAX];
 };
 
 static void close_all(int *fds, size_t n)
@@ -67,19 +68,19 @@ static int stage_start(const struct zygote *z, const struct request *rq,
                        size_t stage, pid_t *pid)
 {
     const struct child c = {.work = z->work,
+                            .walls = z->walls,
                             .rq = rq,
                             .zygote = getpid(),
                             .input = links[0] >= 0 ? links[0] : fds[FD_INPUT],
                             .output = links[1] >= 0 ? links[1] : fds[FD_OUTPUT],
                             .messages = fds[FD_MESSAGES],
                             .stage = stage,
-                            .program = stage < JOB_PROGRAMS_MAX
-                                           ? &z->programs[rq->job][stage]
+                            .program = rq->kind == REQUEST_JOB &&
+                                               stage < JOB_PROGRAMS_MAX
+                                           ? z->programs[rq->job][stage]
                                            : NULL};
 
-    if (rq->kind == REQUEST_JOB &&
-        stage < job_programs(&z->work->jobs[rq->job]) &&
-        c.program->path[0] == '\0')
+    if (c.program != NULL && c.program->path[0] == '\0')
         return ENOENT;
     *pid = fork();
     if (*pid == 0)
@@ -257,68 +258,54 @@ static bool serve_request(struct zygote *z)
     return true;
 }
 
-/* Keeps standard error for what an assert says, and the one socket. */
-static int descriptors_keep(int fd)
-{
-    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+/* ---- the loop ---- */
 
-    if (null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0)
-        _exit(1);
-    if (fd != 3 && dup3(fd, 3, O_CLOEXEC) < 0)
-        _exit(1);
-    if (close_range(4, ~0u, 0) != 0)
-        _exit(1);
-    return 3;
-}
-
-static void signals_set(sigset_t *chld)
-{
-    /* The server's handlers are none of a child's. */
-    for (int sig = 1; sig < NSIG; sig++)
-        (void)signal(sig, SIG_DFL);
-    /* A signal to the whole group is the server's to answer. */
-    (void)signal(SIGINT, SIG_IGN);
-    (void)signal(SIGTERM, SIG_IGN);
-    (void)signal(SIGHUP, SIG_IGN);
-    (void)signal(SIGPIPE, SIG_IGN);
-    (void)sigemptyset(chld);
-    (void)sigaddset(chld, SIGCHLD);
-    if (pthread_sigmask(SIG_SETMASK, chld, NULL) != 0)
-        _exit(1);
-}
-
-static void programs_find(struct zygote *z)
+/* Which row of the table each program of each job is. */
+static void programs_link(struct zygote *z)
 {
     for (size_t i = 0; i < z->work->jobs_n; i++) {
         const struct job_row *row = &z->work->jobs[i];
 
-        for (size_t k = 0; k < job_programs(row); k++)
-            program_find(row->argv[k][0], &z->programs[i][k]);
+        for (size_t k = 0; k < job_programs(row); k++) {
+            for (size_t p = 0; p < z->walls->programs_n; p++) {
+                if (strcmp(z->work->programs[p].name, row->argv[k][0]) == 0)
+                    z->programs[i][k] = &z->walls->programs[p];
+            }
+            ASSERT(z->programs[i][k] != NULL);
+        }
     }
 }
 
-static _Noreturn void zygote_main(const struct zygote_work *work, int fd,
-                                  pid_t server)
+static int signals_of_children(void)
 {
-    static struct zygote z;
     sigset_t chld;
 
-    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    (void)sigemptyset(&chld);
+    (void)sigaddset(&chld, SIGCHLD);
+    if (pthread_sigmask(SIG_SETMASK, &chld, NULL) != 0)
+        return -1;
+    return signalfd(-1, &chld, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+_Noreturn void zygote_main(const struct zygote_work *work,
+                           const struct walls *walls)
+{
+    static struct zygote z;
+
     (void)prctl(PR_SET_NAME, "knowd-extract");
-    if (getppid() != server)
-        _exit(1);
-    signals_set(&chld);
     z.work = work;
-    programs_find(&z);
-    z.fd = descriptors_keep(fd);
-    z.signal_fd = signalfd(-1, &chld, SFD_CLOEXEC | SFD_NONBLOCK);
-    if (z.signal_fd < 0)
-        _exit(1);
+    z.walls = walls;
+    z.fd = ZYGOTE_FD;
+    z.signal_fd = signals_of_children();
+    programs_link(&z);
+    if (z.signal_fd < 0 || ((walls->there & SANDBOX_SECCOMP) != 0 &&
+                            !sandbox_filter_set(&walls->zygote)))
+        abort();
     for (;;) {
         struct pollfd p[2] = {{z.fd, POLLIN, 0}, {z.signal_fd, POLLIN, 0}};
 
         if (poll(p, 2, -1) < 0 && errno != EINTR)
-            break;
+            abort();
         if (p[1].revents != 0)
             reap(&z);
         if (p[0].revents != 0 && !serve_request(&z))
@@ -329,26 +316,4 @@ static _Noreturn void zygote_main(const struct zygote_work *work, int fd,
     while (waitpid(-1, NULL, 0) > 0)
         ;
     _exit(0);
-}
-
-rc zygote_fork(const struct zygote_work *work, pid_t *pid, int *fd,
-               struct err *e)
-{
-    pid_t self = getpid();
-    int pair[2];
-
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
-        return err_errno(e, RC_IO, errno, "cannot make a socket pair");
-    *pid = fork();
-    if (*pid == 0) {
-        (void)close(pair[0]);
-        zygote_main(work, pair[1], self);
-    }
-    (void)close(pair[1]);
-    if (*pid < 0) {
-        (void)close(pair[0]);
-        return err_errno(e, RC_IO, errno, "cannot fork the extraction process");
-    }
-    *fd = pair[0];
-    return RC_OK;
 }

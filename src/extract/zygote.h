@@ -1,13 +1,17 @@
 /*
  * zygote: the small single-threaded process that forks a child for each run.
  *
- * It is forked from the server before there are threads, closes all that it
- * inherits but its end of a SOCK_SEQPACKET pair, and reads requests from it. A
- * run's child gets two descriptors, input and output, both files; a session's
- * gets one socket as both, and serves small documents until it is closed; a
- * job (job_priv.h) is a chain of children. How they ended goes to one more, the
- * status pipe, once all are reaped. The zygote ends when the server's end is
- * closed and is killed when the server is; its children end with it.
+ * A nanny is forked from the server before there are threads. It closes all
+ * that it inherits but the far end of a SOCK_SEQPACKET pair, makes the walls
+ * ready (base/sandbox.h) and forks the zygote into namespaces of its own,
+ * again whenever it dies: requests wait in the socket meanwhile.
+ *
+ * The zygote reads requests. A run's child gets two descriptors, input and
+ * output, both files; a session's gets one socket as both, and serves small
+ * documents until it is closed; a job (job_priv.h) is a chain of children. How
+ * they ended goes to one more, the status pipe, once all are reaped. It ends
+ * when the server's end is closed, and the nanny with it; both are killed when
+ * the server is, and the children when the zygote ends.
  */
 #ifndef EXTRACT_ZYGOTE_H
 #define EXTRACT_ZYGOTE_H
@@ -28,6 +32,7 @@ struct zygote_work {
     extract_work *session;
     const struct job_row *jobs;
     size_t jobs_n; /* at most JOB_ROWS_MAX */
+    const struct program_row *programs;
 };
 #define JOB_ROWS_MAX 32
 
@@ -67,6 +72,12 @@ struct status {
     struct process_end ends[JOB_STAGES_MAX]; /* in the order of the chain */
 };
 
+/* What the first zygote says of itself before it serves. */
+struct zygote_facts {
+    uint32_t walls;    /* of enum sandbox_wall */
+    uint32_t programs; /* those found, by index */
+};
+
 /* What a session is asked, and its answer; both are followed by their bytes. */
 struct session_request {
     uint32_t bytes_n;
@@ -85,13 +96,14 @@ struct session_answer {
 enum child_exit {
     CHILD_EXIT_TROUBLE = 1,
     CHILD_EXIT_NOMEM = 2,
-    CHILD_EXIT_LIMIT = 3,    /* more input or output than it may have */
-    CHILD_EXIT_READ = 32,    /* plus the rc of a job's reader */
-    CHILD_EXIT_ABSENT = 127, /* the program could not be started */
+    CHILD_EXIT_LIMIT = 3,      /* more input or output than it may have */
+    CHILD_EXIT_READ = 32,      /* plus the rc of a job's reader */
+    CHILD_EXIT_UNLOCKED = 126, /* it could not be locked in */
+    CHILD_EXIT_ABSENT = 127,   /* the program could not be started */
 };
 
-/* Forks the zygote; *fd is the server's end. `work` lives as long as it. */
-rc zygote_fork(const struct zygote_work *work, pid_t *pid, int *fd,
-               struct err *e) MUST_CHECK;
+/* Forks the nanny; *fd is the server's end. `work` lives as long as it. */
+rc zygote_fork(const struct zygote_work *work, pid_t *nanny, int *fd,
+               struct zygote_facts *facts, struct err *e) MUST_CHECK;
 
 #endif

@@ -1,7 +1,9 @@
 /* The zygote and its children: what goes wrong in one is an outcome of its
  * document, never of the server. */
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -9,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -34,8 +37,11 @@ static rc work(str input, str filename, struct arena *arena, struct buf *to,
         _exit(3);
     while (str_starts(input, STR("SPIN")))
         ;
-    while (str_starts(input, STR("SLEEP")))
-        (void)pause();
+    while (str_starts(input, STR("SLEEP"))) {
+        static int never;
+
+        (void)syscall(SYS_futex, &never, FUTEX_WAIT, 0, NULL);
+    }
     while (str_starts(input, STR("FLOOD"))) {
         static char block[65536];
 
@@ -57,11 +63,12 @@ static rc work(str input, str filename, struct arena *arena, struct buf *to,
         return RC_OK;
     }
     if (str_starts(input, STR("FDS"))) {
-        /* the text is the list of open descriptors */
+        /* the text is the list of open descriptors; -1 and no signal: EBADF */
         struct buf list = {0};
+        char none;
 
         for (int fd = 0; fd < 1024; fd++) {
-            if (fcntl(fd, F_GETFD) >= 0)
+            if (write(fd, &none, 0) >= 0 || errno != EBADF)
                 buf_fmt(&list, "%d ", fd);
         }
         if (extract_bytes(buf_str(&list), filename, arena, &d, e) != RC_OK)
@@ -296,6 +303,17 @@ static size_t children_of(pid_t parent, pid_t *one)
     return n;
 }
 
+/* The zygote of an extractor, which its nanny forked. */
+static pid_t zygote_of(const struct extractor *x)
+{
+    pid_t pid = 0;
+
+    for (int i = 0; i < 5000 && children_of(x->nanny, &pid) == 0; i++)
+        clock_sleep_ms(2);
+    assert_int_not_equal(pid, 0);
+    return pid;
+}
+
 static struct doc session_run(struct extract_session *s, struct arena *a,
                               str bytes)
 {
@@ -316,13 +334,13 @@ static void a_session_reads_many_in_one_child(void **state)
     struct arena *a = arena_open();
     size_t before = open_descriptors();
     char *large = arena_alloc(a, SESSION_BYTES_MAX + 1);
-    pid_t first = 0, child = 0;
+    pid_t zygote = zygote_of(x), first = 0, child = 0;
 
     for (int i = 0; i < 20; i++) {
         str text = arena_fmt(a, "Document %d of a session.", i);
 
         assert_true(str_eq(session_run(s, a, text).text, text));
-        assert_int_equal(children_of(x->pid, &child), 1);
+        assert_int_equal(children_of(zygote, &child), 1);
         first = i == 0 ? child : first;
         assert_int_equal(child, first);
     }
@@ -331,12 +349,12 @@ static void a_session_reads_many_in_one_child(void **state)
     assert_int_equal(
         session_run(s, a, (str){large, SESSION_BYTES_MAX + 1}).text.n,
         SESSION_BYTES_MAX + 1);
-    assert_int_equal(children_of(x->pid, &child), 1);
+    assert_int_equal(children_of(zygote, &child), 1);
     assert_int_equal(child, first);
     extract_session_rest(s);
-    for (int i = 0; i < 5000 && children_of(x->pid, &child) > 0; i++)
+    for (int i = 0; i < 5000 && children_of(zygote, &child) > 0; i++)
         clock_sleep_ms(2);
-    assert_int_equal(children_of(x->pid, &child), 0);
+    assert_int_equal(children_of(zygote, &child), 0);
     assert_int_equal(open_descriptors(), before);
     extract_session_close(s);
     arena_close(a);
@@ -399,7 +417,7 @@ static void *sleep_in_child(void *x)
  * open. */
 static void a_killed_server_takes_all_with_it(void **state)
 {
-    pid_t zygote = 0, child = 0;
+    pid_t nanny = 0, zygote = 0, child = 0;
     int held[2];
     char c;
     pid_t server;
@@ -411,6 +429,7 @@ static void a_killed_server_takes_all_with_it(void **state)
         struct extractor *x;
         pthread_t t;
 
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* should the test fail */
         (void)close(held[0]);
         if (extract_start_with(work, &x, NULL) != RC_OK ||
             pthread_create(&t, NULL, sleep_in_child, x) != 0)
@@ -419,7 +438,10 @@ static void a_killed_server_takes_all_with_it(void **state)
             (void)pause();
     }
     (void)close(held[1]);
-    for (int i = 0; i < 5000 && children_of(server, &zygote) == 0; i++)
+    for (int i = 0; i < 5000 && children_of(server, &nanny) == 0; i++)
+        clock_sleep_ms(2);
+    assert_int_not_equal(nanny, 0);
+    for (int i = 0; i < 5000 && children_of(nanny, &zygote) == 0; i++)
         clock_sleep_ms(2);
     assert_int_not_equal(zygote, 0);
     for (int i = 0; i < 5000 && children_of(zygote, &child) == 0; i++)
@@ -430,21 +452,88 @@ static void a_killed_server_takes_all_with_it(void **state)
     assert_int_equal(read(held[0], &c, 1), 0);
     (void)close(held[0]);
     assert_int_equal(waitpid(server, NULL, 0), server);
-    for (int i = 0; i < 5000 && !(gone(zygote) && gone(child)); i++)
+    for (int i = 0; i < 5000 && !(gone(nanny) && gone(zygote) && gone(child));
+         i++)
         clock_sleep_ms(2);
-    assert_true(gone(zygote) && gone(child));
+    assert_true(gone(nanny) && gone(zygote) && gone(child));
 }
 
-static void a_dead_zygote_is_an_error_not_a_hang(void **state)
+static void *read_once(void *x)
+{
+    struct extract_in in = {.fd = -1, .bytes = STR("SLEEP")};
+    struct arena *a = arena_open();
+    struct doc d;
+    bool good;
+
+    in.wall_ms_max = 1000;
+    good =
+        extract_run(x, &in, a, &d, NULL) == RC_OK && d.outcome == EXTRACT_LIMIT;
+    arena_close(a);
+    return good ? NULL : x;
+}
+
+/* The zygote dies: the next document is read, and one under way is read again
+ * by the next zygote (here: until its deadline). */
+static void a_zygote_that_dies_is_replaced(void **state)
 {
     struct arena *a = arena_open();
     struct extractor *x;
-    struct extract_in in = {.fd = -1, .bytes = STR("KILL THE PARENT")};
+    struct extract_session *session;
+    pthread_t t;
+    void *res;
+    pid_t zygote, child = 0, again = 0;
+
+    (void)state;
+    assert_int_equal(extract_start_with(work, &x, NULL), RC_OK);
+    session = extract_session_open(x);
+    for (int round = 0; round < 5; round++) {
+        zygote = zygote_of(x);
+        assert_int_equal(session_run(session, a, STR("one")).outcome,
+                         EXTRACT_OK);
+        assert_int_equal(kill(zygote, SIGKILL), 0);
+        assert_int_equal(run(x, a, STR("fine"), 0, 0).outcome, EXTRACT_OK);
+        assert_int_equal(session_run(session, a, STR("two")).outcome,
+                         EXTRACT_OK);
+        assert_true(gone(zygote));
+        extract_session_rest(session);
+    }
+    extract_session_close(session);
+    zygote = zygote_of(x);
+    for (int i = 0; i < 5000 && children_of(zygote, &child) > 0; i++)
+        clock_sleep_ms(2);
+    assert_int_equal(pthread_create(&t, NULL, read_once, x), 0);
+    for (int i = 0; i < 5000 && children_of(zygote, &child) == 0; i++)
+        clock_sleep_ms(2);
+    assert_int_equal(kill(zygote, SIGKILL), 0);
+    for (int i = 0; i < 5000 && !(gone(child) && gone(zygote)); i++)
+        clock_sleep_ms(2);
+    assert_true(gone(child) && gone(zygote));
+    zygote = zygote_of(x);
+    for (int i = 0; i < 5000 && children_of(zygote, &again) == 0; i++)
+        clock_sleep_ms(2);
+    assert_int_not_equal(again, 0);
+    assert_int_equal(pthread_join(t, &res), 0);
+    assert_null(res);
+    extract_stop(x);
+    arena_close(a);
+}
+
+/* Without a nanny nobody makes another: an error, not a hang. */
+static void without_a_nanny_runs_fail_at_once(void **state)
+{
+    struct arena *a = arena_open();
+    struct extractor *x;
+    struct extract_in in = {.fd = -1, .bytes = STR("fine")};
     struct doc d;
     struct err e;
+    pid_t zygote;
 
     (void)state;
     assert_int_equal(extract_start_with(work, &x, &e), RC_OK);
+    zygote = zygote_of(x);
+    assert_int_equal(kill(x->nanny, SIGKILL), 0);
+    for (int i = 0; i < 5000 && !gone(zygote); i++)
+        clock_sleep_ms(2);
     assert_int_equal(extract_run(x, &in, a, &d, &e), RC_BUSY);
     assert_int_equal(extract_run(x, &in, a, &d, &e), RC_BUSY);
     extract_stop(x);
@@ -465,7 +554,8 @@ int main(void)
         cmocka_unit_test(a_session_reads_many_in_one_child),
         cmocka_unit_test(a_document_that_fails_in_a_session_fails_alone),
         cmocka_unit_test(a_killed_server_takes_all_with_it),
-        cmocka_unit_test(a_dead_zygote_is_an_error_not_a_hang),
+        cmocka_unit_test(a_zygote_that_dies_is_replaced),
+        cmocka_unit_test(without_a_nanny_runs_fail_at_once),
     };
 
     return cmocka_run_group_tests(tests, start, stop);
