@@ -53,6 +53,8 @@ static rc metrics(struct request *q, struct reply *r, struct err *e)
              (double)s.requests},
             {"knowd_http_requests_in_flight", "gauge",
              "Requests begun and not answered.", (double)s.in_flight},
+            {"knowd_http_connections", "gauge", "Connections open.",
+             (double)s.connections},
             {"knowd_http_answers_2xx_total", "counter", "Answers 2xx.",
              (double)s.answers[2]},
             {"knowd_http_answers_4xx_total", "counter", "Answers 4xx.",

@@ -1,7 +1,9 @@
 #include "serve/watch.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "base/clock.h"
@@ -29,6 +31,9 @@ struct watched {
     _Atomic int64_t since_ns;
     _Atomic enum state state;
     _Atomic uint64_t bytes;
+    /* The watch thread's: the bytes it saw, and since when. */
+    uint64_t seen;
+    int64_t seen_ns;
     char *raw;
     size_t raw_n;
 };
@@ -61,6 +66,38 @@ static void shut(struct watched *c)
     c->state = STATE_SHUT;
 }
 
+static bool is_slow(struct watched *c, int64_t ms)
+{
+    return ms > WATCH_BODY_MS &&
+           atomic_load(&c->bytes) <
+               (uint64_t)(ms - WATCH_BODY_MS) * WATCH_BODY_BYTES_PER_S / 1000;
+}
+
+/* The peer will send no more, and all it sent was read. */
+static bool has_left(const struct watched *c)
+{
+    struct pollfd p = {.fd = c->fd, .events = POLLRDHUP};
+    int unread = 0;
+
+    return poll(&p, 1, 0) == 1 && ioctl(c->fd, FIONREAD, &unread) == 0 &&
+           unread == 0;
+}
+
+/* A body that stands still, though nobody can go on with it. The library may
+ * not notice: its edge-triggered poll told of the last bytes and of the end in
+ * one, and it takes a short read for all there is. */
+static bool is_cut(struct watched *c, int64_t now_ns)
+{
+    uint64_t bytes = atomic_load(&c->bytes);
+    int64_t since_ns = atomic_load(&c->since_ns);
+
+    if (bytes != c->seen || c->seen_ns < since_ns) {
+        c->seen = bytes;
+        c->seen_ns = now_ns;
+    }
+    return now_ns - c->seen_ns > WATCH_CUT_MS * NS_PER_MS && has_left(c);
+}
+
 static void look(struct watched *c, int64_t now_ns)
 {
     enum state state = atomic_load(&c->state);
@@ -72,8 +109,7 @@ static void look(struct watched *c, int64_t now_ns)
             shut(c);
         break;
     case STATE_BODY:
-        if (ms > WATCH_BODY_MS && c->bytes < (uint64_t)(ms - WATCH_BODY_MS) *
-                                                 WATCH_BODY_BYTES_PER_S / 1000)
+        if (is_slow(c, ms) || is_cut(c, now_ns))
             shut(c);
         break;
     case STATE_REFUSED:

@@ -7,6 +7,7 @@
  *   new, or its first request not yet whole   HEAD_MS from the connect
  *   a later request's head                    HEAD_MS from its first line
  *   a body                                    BODY_BYTES_PER_S after BODY_MS
+ *   a body whose sender has left              CUT_MS
  *   between requests                          the library's idle timeout
  *
  * A refused request's body is read on for at most DRAIN_MS_MAX; then its
@@ -24,6 +25,7 @@
 #define WATCH_HEAD_MS 10000
 #define WATCH_BODY_MS 10000
 #define WATCH_BODY_BYTES_PER_S 1024
+#define WATCH_CUT_MS 1000
 
 struct watch;
 struct watched; /* one connection */
