@@ -511,10 +511,12 @@ json_t *query_parse(const struct model *m, str query, struct faults *fs)
     for (; query.n > 0;) {
         (void)str_cut(query, '&', &pair, &query);
         (void)str_cut(pair, '=', &name, &value);
-        /* A NUL belongs to no name and no value of ours. */
-        if (!percent_decode(fs->arena, name, true, &name) ||
-            !percent_decode(fs->arena, value, true, &value))
+        /* A NUL belongs to no name of ours, and to no value: put in its place
+         * is what no cursor, number or word of ours holds. */
+        if (!percent_decode(fs->arena, name, true, &name))
             continue;
+        if (!percent_decode(fs->arena, value, true, &value))
+            value = STR("\xEF\xBF\xBD");
         if (field_named(m, name) != NULL)
             (void)json_object_setn_new(values, name.p, name.n,
                                        js_of_str(value));

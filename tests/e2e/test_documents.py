@@ -1,12 +1,14 @@
 """Bases, documents, versions, drafts, downloads, pages."""
 
 import hashlib
+import json
+import re
 import uuid
 
 import httpx
 import pytest
 
-from conftest import K, UUID
+from conftest import K, UUID, check_folder
 
 ONE, TWO = "the quick brown fox", "a lazy dog sleeps"
 
@@ -207,6 +209,10 @@ def test_a_cursor_of_one_list_is_not_taken_by_another(api, base):
     answer = api.get(f"{K}/knowledge-bases/{base}/ingestion-jobs",
                      params={"cursor": page["next_cursor"]})
     assert answer.status_code == 400
+    for bad in ("zz", "%00", page["next_cursor"][:-1], "%ff"):
+        answer = api.get(f"{K}/knowledge-bases/{base}/documents?cursor={bad}")
+        assert answer.status_code == 400, bad
+        assert answer.json()["error"] == "bad_request"
 
 
 def test_the_upload_comes_back_byte_by_byte_without_a_key(api, base):
@@ -256,3 +262,59 @@ def test_file_names_are_data(api, base, name):
     got = api.document(doc[0]["document_id"])
     assert got["title"]
     assert UUID.fullmatch(got["id"])
+
+
+def naughty_names():
+    """500 file names that some program or other stumbled over."""
+    stems = ["a", "\u00fc\u00f6", "\u6f22\u5b57", "\u0639\u0631", "\U0001f600\u200d",
+             "e\u0301", "\u202egnp", "\ufeffmark", "\u00a0", "\u2028", "zero\u200bwidth",
+             "x" * 200, "-rf", "--help", "~root", "$HOME", "${IFS}", "`id`",
+             "$(id)", ";id", "|id", "&id", "<id", ">id", "*", "?", "[a-z]",
+             "{a,b}", "!", "#", "%s%n", "%00", "%2e%2e%2f", "'", "' OR 1=1 --",
+             "<script>alert(1)</script>", "&amp;", "CON", "NUL", "com1", "lpt1.txt",
+             "...", " lead", "trail ", "dot.", "tab\tin", "a\x01b", "\x7f", "null",
+             "undefined", "0", "1e309", "-1", "true", "{}", "[]", "\\", "a:b",
+             "C:\\x", "file://x", "http://x/", "\u2215slash", "\uff0ffull"]
+    traversals = ["../" * n + "etc/passwd" for n in range(1, 8)] + [
+        "/etc/passwd", "./x", "a/../../x", "..", ".", "a/./b", "a//b", "../",
+        "..\\..\\x", "....//x", "/dev/null", "/proc/self/mem", "tmp/x",
+        "blobs/ab/x", "knowd.db", "../knowd.db", "index", "reserve"]
+    ends = ["", ".md", ".txt", ".md.txt", ".MD", ".tar.gz", ".html", ".exe"]
+    names = [s + e for s in stems + traversals for e in ends]
+    return [n for n in dict.fromkeys(names) if len(n.encode()) <= 255][:500]
+
+
+def test_500_naughty_file_names_come_back_and_name_no_file(start_server):
+    server = start_server()
+    base = server.api.make_base()
+    names = naughty_names()
+    assert len(names) == 500
+    got = {}
+    for at in range(0, 500, 90):
+        some = names[at:at + 90]
+        body = b"--b\r\nContent-Disposition: form-data; name=\"manifest\"" \
+            b"\r\n\r\n" + json.dumps([
+                {"type": "file", "file_index": i}
+                for i in range(len(some))]).encode() + b"\r\n"
+        for i, name in enumerate(some):
+            quoted = name.replace("\\", "\\\\").replace('"', '\\"').encode()
+            body += b"--b\r\nContent-Disposition: form-data; name=\"files\"; " \
+                b'filename="' + quoted + b'"\r\n\r\n' + \
+                f"words of file {at + i}".encode() + b"\r\n"
+        answer = server.api.post(
+            f"{K}/knowledge-bases/{base}/ingest", content=body + b"--b--\r\n",
+            headers={"content-type": "multipart/form-data; boundary=b"})
+        assert answer.status_code == 202, answer.text
+        for name, item in zip(some, answer.json()["items"]):
+            got[name] = item["document_id"]
+        server.api.wait(answer.json()["ingestion_job_id"])
+    for name, doc in got.items():
+        version, = server.api.ok("GET", f"{K}/documents/{doc}/versions")
+        assert version["filename"] == name
+    own = re.compile(r"knowd\.db(-wal|-shm)?|lock|reserve|tmp|blobs|index|"
+                     r"index/[0-9a-f-]{36}(/\d+\.seg(\.tmp)?)?|"
+                     r"blobs/[0-9a-f]{2}(/[0-9a-f]{64})?|tmp/[0-9a-f]{16}")
+    there = [str(p.relative_to(server.data)) for p in server.data.rglob("*")]
+    assert [p for p in there if not own.fullmatch(p)] == []
+    assert server.stop() == 0
+    assert check_folder(server.data) == []

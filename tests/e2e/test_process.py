@@ -246,6 +246,24 @@ def test_secrets_stay_out_of_logs_and_files(start_server):
             assert ADMIN_KEY.encode() not in data, path
 
 
+def test_metrics_want_a_key_where_others_can_reach_them(tmp_path):
+    process = subprocess.Popen(
+        [KNOWD, "serve", "--data", str(tmp_path / "d"), "--listen",
+         "0.0.0.0:0"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        env=clean_env(KNOWD_ADMIN_KEY=ADMIN_KEY))
+    try:
+        url = "http://127.0.0.1:" + \
+            process.stdout.readline().decode().strip().rsplit(":", 1)[1]
+        poll(lambda: httpx.get(url + "/readyz", trust_env=False)
+             .status_code == 200)
+        assert Api(url, None).get("/metrics").status_code == 401
+        assert Api(url).get("/metrics").status_code == 200
+    finally:
+        process.terminate()
+        assert process.wait(15) == 0
+        process.stdout.close()
+
+
 def test_an_idle_server_is_small(start_server):
     server = start_server()
     assert server.rss_bytes() < 50 << 20
