@@ -414,19 +414,13 @@ static rc job_put(struct intake_run *r, struct db *db, int64_t now,
                         .tenant = c->who->tenant,
                         .kind = STR("bulk"),
                         .title = item_title(&in->items[0]),
-                        .status = JOB_QUEUED,
                         .total = in->items_n,
-                        .created_ms = now,
-                        .updated_ms = now};
+                        .created_ms = now};
     rc code;
 
     c->job = j.id;
     for (size_t i = 0; i < in->items_n; i++)
         j.counts[r->items[i].status]++;
-    if (j.counts[JOB_DUPLICATE] == j.total) {
-        j.status = JOB_DUPLICATE;
-        j.completed_ms = now;
-    }
     if ((code = db_job_put(db, &j, e)) != RC_OK)
         return code;
     for (size_t i = 0; i < in->items_n; i++) {
@@ -445,7 +439,8 @@ static rc job_put(struct intake_run *r, struct db *db, int64_t now,
             .status = s->status,
             .stage = dup ? STAGE_DONE : STAGE_QUEUED,
             .run_at_ms = now,
-            .completed_ms = dup ? now : 0};
+            .completed_ms = dup ? now : 0,
+            .counted = true};
 
         if ((code = db_item_put(db, &row, e)) != RC_OK)
             return code;

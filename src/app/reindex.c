@@ -10,11 +10,9 @@ rc reindex_add(struct app *a, struct db *db, uuid tenant, uuid base, str title,
                         .tenant = tenant,
                         .kind = STR("reindex"),
                         .title = title,
-                        .status = JOB_QUEUED,
                         .total = n,
                         .counts = {[JOB_QUEUED] = n},
-                        .created_ms = now,
-                        .updated_ms = now};
+                        .created_ms = now};
     struct arena *tmp = arena_open();
     struct version_row v;
     rc code = db_job_put(db, &j, e);
@@ -33,7 +31,8 @@ rc reindex_add(struct app *a, struct db *db, uuid tenant, uuid base, str title,
                                               .title = title,
                                               .status = JOB_QUEUED,
                                               .stage = STAGE_QUEUED,
-                                              .run_at_ms = now},
+                                              .run_at_ms = now,
+                                              .counted = true},
                            e);
     }
     arena_close(tmp);

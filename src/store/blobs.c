@@ -28,6 +28,7 @@
 
 #define BUFFER_BYTES_MIN ((size_t)4 << 10)
 #define PLAIN_MEMORY_MAX (16 * MIB) /* larger ones go to an unlinked file */
+#define UNTOUCH_LOOKS 4
 
 static_assert(BLOB_INLINE_BYTES_MAX == FRAME_BYTES,
               "the buffer of an upload is one frame");
@@ -467,9 +468,26 @@ static rc change_uses(struct db *db, const sha256 *sha, int by, struct err *e)
     return code;
 }
 
+/* It has a use now: nothing to look at when the write ends, unless it is let
+ * go again. Mostly it was touched a moment ago. */
+static void untouch(struct db *db, const sha256 *sha)
+{
+    for (size_t i = db->touched_n; i > 0 && db->touched_n - i < UNTOUCH_LOOKS;
+         i--) {
+        if (sha256_eq(&db->touched[i - 1], sha)) {
+            db->touched[i - 1] = db->touched[--db->touched_n];
+            return;
+        }
+    }
+}
+
 rc blob_hold(struct db *db, const sha256 *sha, struct err *e)
 {
-    return change_uses(db, sha, 1, e);
+    rc code = change_uses(db, sha, 1, e);
+
+    if (code == RC_OK)
+        untouch(db, sha);
+    return code;
 }
 
 rc blob_let_go(struct db *db, const sha256 *sha, struct err *e)

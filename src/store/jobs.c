@@ -80,23 +80,50 @@ static void job_read(struct q *q, struct arena *out, struct job_row *j)
     j->completed_ms = q_get_int(q);
 }
 
+/* A job's figures and what follows from them. */
+struct figures {
+    uint64_t counts[JOB_STATUS_COUNT];
+    enum job_status status;
+    int64_t started_ms, completed_ms;
+};
+
+static void figures_follow(struct figures *f, int64_t now_ms)
+{
+    f->status = job_status_of(f->counts);
+    if (f->status != JOB_QUEUED && f->started_ms == 0)
+        f->started_ms = now_ms;
+    if (!is_over(f->status))
+        f->completed_ms = 0;
+    else if (f->completed_ms == 0)
+        f->completed_ms = now_ms;
+}
+
 rc db_job_put(struct db *db, const struct job_row *j, struct err *e)
 {
     struct q q =
         q_open(db, "INSERT INTO job(base, id, tenant, kind, title, error,"
                    " status, total, cancel, created_ms, updated_ms,"
-                   " started_ms, completed_ms)"
-                   " VALUES(?1, ?2, ?3, ?4, ?5, ?6, 0, ?7, 0, ?8, ?8, 0, 0)");
+                   " started_ms, completed_ms, n0, n1, n2, n3, n4, n5, n6)"
+                   " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, ?9, ?9, ?10,"
+                   " ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)");
+    struct figures f = {0};
     rc code;
 
+    memcpy(f.counts, j->counts, sizeof f.counts);
+    figures_follow(&f, j->created_ms);
     q_uuid(&q, j->base);
     q_uuid(&q, j->id);
     q_uuid(&q, j->tenant);
     q_text(&q, j->kind);
     q_text_or_null(&q, j->title);
     q_text_or_null(&q, j->error);
+    q_int(&q, f.status);
     q_uint(&q, j->total);
     q_int(&q, j->created_ms);
+    q_int(&q, f.started_ms);
+    q_int(&q, f.completed_ms);
+    for (size_t i = 0; i < JOB_STATUS_COUNT; i++)
+        q_uint(&q, f.counts[i]);
     code = q_run(&q, NULL, e);
     if (code != RC_OK)
         return code;
@@ -160,13 +187,6 @@ rc db_job_list(struct db *db, uuid tenant, uuid base, unsigned statuses,
     return q_end(&q, e);
 }
 
-/* A job's figures and what follows from them. */
-struct figures {
-    uint64_t counts[JOB_STATUS_COUNT];
-    enum job_status status;
-    int64_t started_ms, completed_ms;
-};
-
 static rc figures_read(struct db *db, uuid base, uuid job, struct figures *f,
                        struct err *e)
 {
@@ -219,13 +239,7 @@ rc job_tally_write(struct db *db, const struct tally *t, struct err *e)
         else
             f.counts[i] += (uint64_t)t->deltas[i];
     }
-    f.status = job_status_of(f.counts);
-    if (f.status != JOB_QUEUED && f.started_ms == 0)
-        f.started_ms = now_ms;
-    if (!is_over(f.status))
-        f.completed_ms = 0;
-    else if (f.completed_ms == 0)
-        f.completed_ms = now_ms;
+    figures_follow(&f, now_ms);
     return figures_write(db, t->base, t->job, &f, now_ms, e);
 }
 
@@ -293,7 +307,7 @@ rc db_item_put(struct db *db, const struct item_row *i, struct err *e)
     q_text_or_null(&q, i->title);
     bind_progress(&q, i);
     code = q_run(&q, NULL, e);
-    if (code == RC_OK)
+    if (code == RC_OK && !i->counted)
         tally_move(db, i->base, i->job, STATUS_NONE, i->status);
     return code;
 }

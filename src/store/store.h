@@ -279,6 +279,7 @@ struct item_row {
     uint32_t attempts;
     uint64_t chunk_count;
     int64_t run_at_ms, started_ms, completed_ms;
+    bool counted; /* db_item_put: in the counts its job was put with */
 };
 
 struct log_row {
@@ -405,8 +406,8 @@ struct hit_row {
 rc db_hit(struct db *db, uuid base, uuid version, struct arena *out,
           struct hit_row *h, struct err *e);
 
-/* jobs. kind, title, total and created_ms are written; status, counts and the
- * other times follow from its items. */
+/* jobs. kind, title, total, created_ms and the counts are written; status and
+ * the other times follow from these, and from its items later on. */
 rc db_job_put(struct db *db, const struct job_row *j, struct err *e);
 rc db_job_get(struct db *db, uuid tenant, uuid base, uuid id, struct arena *out,
               struct job_row *j, struct err *e);
@@ -414,7 +415,7 @@ rc db_job_get(struct db *db, uuid tenant, uuid base, uuid id, struct arena *out,
 rc db_job_list(struct db *db, uuid tenant, uuid base, unsigned statuses,
                struct page_req p, struct arena *out, struct job_row **v,
                size_t *n, bool *more, struct err *e);
-/* Counts itself in its job, which begins with nothing counted. */
+/* Counts itself in its job, unless that was put with it in its counts. */
 rc db_item_put(struct db *db, const struct item_row *i, struct err *e);
 /* Writes status, stage, error, counts, times; keeps the job's counters,
  * status and times right (the rule is job_status_of in store/jobs.c). */
