@@ -101,7 +101,8 @@ enum cursor_kind {
     CURSOR_BASES = 1,
     CURSOR_DOCUMENTS,
     CURSOR_JOBS,
-    CURSOR_ITEMS
+    CURSOR_ITEMS,
+    CURSOR_REPROCESS
 };
 str cursor_make(struct app *a, enum cursor_kind kind, uuid tenant, uuid list,
                 uuid at, struct arena *out);
@@ -120,6 +121,8 @@ str link_make(struct app *a, enum link_kind kind, uuid tenant, uuid version,
 rc base_row_get(const struct caller *who, struct db *db, uuid id,
                 struct arena *out, struct base_row *b,
                 struct err *e) MUST_CHECK;
+/* versions.c */
+struct extraction extraction_of_row(const struct version_row *r);
 /* documents.c */
 rc document_row_get(const struct caller *who, struct db *db, uuid id,
                     struct arena *out, struct document_row *d,

@@ -51,12 +51,18 @@ static rc document_show(struct app *a, const struct caller *who, struct db *db,
                         const struct document_row *row, struct arena *out,
                         struct document *d, struct err *e)
 {
+    struct version_row v;
     struct base_row b;
     rc code = base_row_get(who, db, row->base, out, &b, e);
 
     if (code == RC_OK)
-        *d = document_of_row(a, row, b.sensitivity, out);
-    return code;
+        code = db_version_get(db, row->tenant, row->base, row->version, out, &v,
+                              e);
+    if (code != RC_OK)
+        return code;
+    *d = document_of_row(a, row, b.sensitivity, out);
+    d->extraction = extraction_of_row(&v);
+    return RC_OK;
 }
 
 rc app_document_get(struct app *a, const struct caller *who, struct db *db,

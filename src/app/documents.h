@@ -4,6 +4,18 @@
 
 #include "app/app.h"
 
+/* What reading the original came to. */
+struct extraction {
+    str outcome;                /* "ok", "partial", …; p NULL: not read yet */
+    str note, mime;             /* p NULL: nothing to say; unknown */
+    str title;                  /* found in it; p NULL: none */
+    str language;               /* p NULL: unknown */
+    str created, modified;      /* as it says itself, RFC 3339; p NULL: none */
+    uint32_t pages;             /* 0: it has none */
+    uint32_t ocr_confidence;    /* mean of 1 to 100; 0: nothing was read so */
+    uint32_t extractor_version; /* 0: unknown */
+    str flags; /* JSON: [{kind, dropped, count, page, sample}, …] */
+};
 struct version {
     uuid id, document;
     uint32_t number;
@@ -14,6 +26,7 @@ struct version {
     bool has_text, processed;
     int64_t created_ms, processed_ms;
     str download_url; /* signed */
+    struct extraction extraction;
 };
 struct document {
     uuid id, base, tenant;
@@ -27,6 +40,7 @@ struct document {
     int sensitivity;
     int64_t created_ms, updated_ms;
     str download_url, normalized_download_url; /* signed; p NULL: none */
+    struct extraction extraction; /* of the governing version; not in lists */
 };
 
 rc app_document_get(struct app *a, const struct caller *who, struct db *db,

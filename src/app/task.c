@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "doc/blocks.h"
 
@@ -132,6 +133,44 @@ static rc text_keep(struct app *a, struct task *t, const struct doc *d,
     return code;
 }
 
+/* [{kind, dropped, count, page, sample}, …], as the version's row has it. */
+static str flags_text(const struct doc *d, struct arena *keep)
+{
+    json_t *list = json_array();
+    str text;
+
+    for (size_t i = 0; i < d->flags_n; i++) {
+        const struct doc_flag *f = &d->flags[i];
+        json_t *page =
+            f->page == 0 ? json_null() : json_integer((json_int_t)f->page);
+
+        (void)json_array_append_new(
+            list, json_pack("{s:s, s:b, s:I, s:o, s:o}", "kind",
+                            DOC_FLAG_NAMES[f->kind], "dropped", f->dropped,
+                            "count", (json_int_t)f->count, "page", page,
+                            "sample", js_of_str(f->sample)));
+    }
+    text = d->flags_n == 0 ? STR_NONE : js_text(keep, list);
+    json_decref(list);
+    return text;
+}
+
+/* Keeps what extraction said of the document, which the version will say. */
+static void said_keep(struct task *t, const struct doc *d, struct arena *keep)
+{
+    t->outcome = d->outcome;
+    t->note = arena_str(keep, d->note);
+    t->mime = arena_str(keep, d->mime);
+    t->title = arena_str(keep, d->title);
+    t->language = arena_str(keep, d->language);
+    t->created = arena_str(keep, d->created);
+    t->modified = arena_str(keep, d->modified);
+    t->pages = d->pages;
+    t->ocr_confidence = d->ocr_confidence;
+    t->flags = flags_text(d, keep);
+    t->extractor_version = d->extractor_version;
+}
+
 static rc text_extract(struct app *a, struct task *t, struct extract_session *s,
                        struct arena *doc, struct arena *keep, struct doc *d,
                        struct err *e)
@@ -151,10 +190,7 @@ static rc text_extract(struct app *a, struct task *t, struct extract_session *s,
         (void)close(in.fd);
     if (code != RC_OK)
         return code;
-    t->outcome = d->outcome;
-    t->note = arena_str(keep, d->note);
-    t->mime = arena_str(keep, d->mime);
-    t->extractor_version = d->extractor_version;
+    said_keep(t, d, keep);
     if ((d->outcome != EXTRACT_OK && d->outcome != EXTRACT_PARTIAL) ||
         str_blank(d->text)) {
         task_failed(t, OUTCOME_ERRORS[d->outcome]);
@@ -235,9 +271,10 @@ rc task_read(struct app *a, struct task *t, struct extract_session *s,
              struct arena *doc, struct arena *keep, struct task_text *text,
              struct err *e)
 {
-    rc code = version_is_indexed(&t->version)
-                  ? text_load(a, t, doc, keep, &text->doc, e)
-                  : text_extract(a, t, s, doc, keep, &text->doc, e);
+    bool again =
+        version_is_indexed(&t->version) && t->item.class != ITEM_REPROCESS;
+    rc code = again ? text_load(a, t, doc, keep, &text->doc, e)
+                    : text_extract(a, t, s, doc, keep, &text->doc, e);
 
     if (code != RC_OK || t->fate != FATE_DONE)
         return code;
@@ -332,19 +369,38 @@ static rc version_event(struct db *db, const struct version_row *v,
     return app_event(db, &program, v->base, v->id, kind, e);
 }
 
+static str or_none(str s)
+{
+    return s.n > 0 ? s : STR_NONE;
+}
+
+static void said_put(const struct task *t, struct version_row *v)
+{
+    v->outcome = str_of(EXTRACT_OUTCOME_NAMES[t->outcome]);
+    v->note = or_none(t->note);
+    v->mime = t->mime.n > 0 ? t->mime : v->mime;
+    v->found_title = or_none(t->title);
+    v->language = or_none(t->language);
+    v->doc_created = or_none(t->created);
+    v->doc_modified = or_none(t->modified);
+    v->pages = t->pages;
+    v->ocr_confidence = t->ocr_confidence;
+    v->flags = or_none(t->flags);
+    v->extractor_version = t->extractor_version;
+}
+
 static rc finish_failed(struct app *a, struct db *db, const struct task *t,
                         struct version_row *v, struct document_row *d,
                         int64_t now, struct err *e)
 {
+    bool as_before = v->state == VERSION_FAILED; /* tried once more */
     rc code;
 
     v->state = VERSION_FAILED;
     v->error = t->error;
-    v->outcome = str_of(EXTRACT_OUTCOME_NAMES[t->outcome]);
-    v->note = t->note.n > 0 ? t->note : STR_NONE;
-    v->mime = t->mime.n > 0 ? t->mime : v->mime;
+    said_put(t, v);
     v->processed_ms = now;
-    if ((code = db_version_update(db, v, e)) != RC_OK ||
+    if ((code = db_version_update(db, v, e)) != RC_OK || as_before ||
         (code = version_event(db, v, "version.failed", e)) != RC_OK)
         return code;
     /* The active version stays; its index may still say the former title. */
@@ -384,6 +440,27 @@ static const char *state_event(enum version_state s)
                                 : "version.archived";
 }
 
+/* The text that was extracted is the version's from now on. */
+static rc text_put(struct db *db, const struct task *t, struct version_row *v,
+                   int64_t now, struct err *e)
+{
+    rc code = RC_OK;
+
+    if ((t->text != NULL && (code = blob_use(db, t->text, e)) != RC_OK) ||
+        (code = blob_use(db, t->blocks, e)) != RC_OK)
+        return code;
+    v->text = t->text_ref;
+    v->blocks = t->blocks_ref;
+    v->has_text = true;
+    v->text_since = t->segment;
+    v->chunk_count = t->chunks;
+    v->token_count = t->tokens;
+    said_put(t, v);
+    v->chunker_version = CHUNKER_VERSION;
+    v->processed_ms = now;
+    return RC_OK;
+}
+
 static rc finish_new(struct db *db, struct task *t, struct version_row *v,
                      struct document_row *d, struct arena *tmp, int64_t now,
                      struct err *e)
@@ -393,22 +470,10 @@ static rc finish_new(struct db *db, struct task *t, struct version_row *v,
     rc code;
 
     if ((code = state_decide(db, v, d, tmp, &former, &state, e)) != RC_OK ||
-        (t->text != NULL && (code = blob_use(db, t->text, e)) != RC_OK) ||
-        (code = blob_use(db, t->blocks, e)) != RC_OK)
+        (code = text_put(db, t, v, now, e)) != RC_OK)
         return code;
     v->state = state;
-    v->text = t->text_ref;
-    v->blocks = t->blocks_ref;
-    v->has_text = true;
-    v->chunk_count = t->chunks;
-    v->token_count = t->tokens;
-    v->outcome = str_of(EXTRACT_OUTCOME_NAMES[t->outcome]);
-    v->note = t->note.n > 0 ? t->note : STR_NONE;
-    v->mime = t->mime.n > 0 ? t->mime : v->mime;
     v->error = STR_NONE;
-    v->extractor_version = t->extractor_version;
-    v->chunker_version = CHUNKER_VERSION;
-    v->processed_ms = now;
     if ((code = db_version_update(db, v, e)) != RC_OK ||
         (code = version_event(db, v, state_event(state), e)) != RC_OK)
         return code;
@@ -426,17 +491,9 @@ static rc finish_new(struct db *db, struct task *t, struct version_row *v,
     return db_document_update(db, d, e);
 }
 
-/* Indexed again: the index learns the state the version has by now. */
-static rc finish_again_indexed(struct db *db, const struct task *t,
-                               struct version_row *v, struct err *e)
+/* The index learns the state a version has by now. */
+static rc state_tell(struct db *db, const struct version_row *v, struct err *e)
 {
-    rc code;
-
-    v->chunk_count = t->chunks;
-    v->token_count = t->tokens;
-    v->chunker_version = CHUNKER_VERSION;
-    if ((code = db_version_update(db, v, e)) != RC_OK)
-        return code;
     return db_change(db,
                      &(struct change){.kind = CHANGE_VERSION,
                                       .base = v->base,
@@ -445,15 +502,43 @@ static rc finish_again_indexed(struct db *db, const struct task *t,
                      e);
 }
 
+/* Extracted again: text, rows and what is said of them change at once. */
+static rc finish_reprocessed(struct db *db, const struct task *t,
+                             struct version_row *v, int64_t now, struct err *e)
+{
+    rc code;
+
+    if ((code = text_put(db, t, v, now, e)) != RC_OK ||
+        (code = db_version_update(db, v, e)) != RC_OK ||
+        (code = version_event(db, v, "version.reprocessed", e)) != RC_OK)
+        return code;
+    return state_tell(db, v, e);
+}
+
+static rc finish_again_indexed(struct db *db, const struct task *t,
+                               struct version_row *v, struct err *e)
+{
+    rc code;
+
+    v->chunk_count = t->chunks;
+    v->token_count = t->tokens;
+    v->chunker_version = CHUNKER_VERSION;
+    code = db_version_update(db, v, e);
+    return code == RC_OK ? state_tell(db, v, e) : code;
+}
+
 static rc finish_done(struct app *a, struct db *db, struct task *t,
                       struct version_row *v, struct document_row *d,
                       struct arena *tmp, int64_t now, struct err *e)
 {
-    bool open = v->state == VERSION_PENDING || v->state == VERSION_PROCESSING;
+    bool open = v->state == VERSION_PENDING || v->state == VERSION_PROCESSING ||
+                (v->state == VERSION_FAILED && t->item.class == ITEM_REPROCESS);
     rc code = RC_OK;
 
     if (open && t->blocks != NULL)
         code = finish_new(db, t, v, d, tmp, now, e);
+    else if (version_is_indexed(v) && t->blocks != NULL)
+        code = finish_reprocessed(db, t, v, now, e);
     else if (version_is_indexed(v))
         code = finish_again_indexed(db, t, v, e);
     if (code != RC_OK || str_eq(d->title, t->document.title))

@@ -42,8 +42,9 @@ struct task {
     struct task_log logs[STEP_COUNT];
     /* what extraction said; of a new text only */
     enum extract_outcome outcome;
-    str note, mime;
-    uint32_t extractor_version;
+    str note, mime, title, language, created, modified, flags;
+    uint32_t pages, ocr_confidence, extractor_version;
+    uint64_t segment; /* its rows were written to, when there are any */
     /* NULL: indexed again from the store; text also: it is the original */
     struct blob_writer *text, *blocks;
     struct blob_ref text_ref, blocks_ref;

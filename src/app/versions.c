@@ -2,6 +2,23 @@
 #include "app/documents.h"
 #include "base/clock.h"
 
+struct extraction extraction_of_row(const struct version_row *r)
+{
+    return (struct extraction){
+        .outcome = r->outcome,
+        .note = r->note,
+        .mime = r->mime,
+        .title = r->found_title,
+        .language = r->language,
+        .created = r->doc_created,
+        .modified = r->doc_modified,
+        .pages = r->pages,
+        .ocr_confidence = r->ocr_confidence,
+        .extractor_version = r->extractor_version,
+        .flags = r->flags.n > 0 ? r->flags : STR("[]"),
+    };
+}
+
 static struct version version_of_row(struct app *a, const struct version_row *r,
                                      struct arena *out)
 {
@@ -24,6 +41,7 @@ static struct version version_of_row(struct app *a, const struct version_row *r,
         .created_ms = r->created_ms,
         .processed_ms = r->processed_ms,
         .download_url = link_make(a, LINK_ORIGINAL, r->tenant, r->id, out),
+        .extraction = extraction_of_row(r),
     };
 }
 

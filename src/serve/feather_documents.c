@@ -29,6 +29,7 @@ static const struct field DOCUMENT_FIELDS[] = {
     OUT_STR_OR_NULL("safe_title"),
     OUT_STR_OR_NULL("pii_sensitivity"),
     OUT_STR_OR_NULL("pii_coverage_status"),
+    FEATHER_EXTRACTION_FIELD,
     OUT_END,
 };
 static const struct model DOCUMENT = {.name = "DocumentResponse",
@@ -69,7 +70,7 @@ static void put_count(struct out *o, const char *name, bool known, uint64_t n)
         out_null(o, name);
 }
 
-static void put_document(struct out *o, const struct document *d)
+static void put_document(struct out *o, const struct document *d, bool whole)
 {
     out_begin(o, NULL);
     out_uuid(o, "id", d->id);
@@ -98,6 +99,8 @@ static void put_document(struct out *o, const struct document *d)
     out_null(o, "safe_title");
     out_null(o, "pii_sensitivity");
     out_null(o, "pii_coverage_status");
+    if (whole)
+        feather_put_extraction(o, &d->extraction);
     out_end(o);
 }
 
@@ -106,7 +109,7 @@ static rc answer_document(struct reply *r, const struct document *d,
 {
     struct out o = feather_out(r);
 
-    put_document(&o, d);
+    put_document(&o, d, true);
     return feather_end(r, e);
 }
 
@@ -124,7 +127,7 @@ static rc document_list(struct request *q, struct reply *r, struct err *e)
         return code;
     feather_items(&o);
     for (size_t i = 0; i < n; i++)
-        put_document(&o, &v[i]);
+        put_document(&o, &v[i], false);
     return feather_items_end(r, &o, &end, e);
 }
 

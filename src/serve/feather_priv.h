@@ -87,6 +87,16 @@
     }
 extern const struct model FEATHER_PAGE_QUERY; /* these alone */
 
+/* feather_extraction.c: what knowd adds to documents and versions. */
+extern const struct model FEATHER_EXTRACTION;
+#define FEATHER_EXTRACTION_FIELD                                            \
+    {                                                                       \
+        .name = "extraction", .type = FIELD_MODEL, .nullable = true,        \
+        .model = &FEATHER_EXTRACTION,                                       \
+        .doc = "An addition of knowd: not in lists; null before it is read" \
+    }
+void feather_put_extraction(struct out *o, const struct extraction *x);
+
 /* The answer is built from nothing, also when a write runs again. */
 struct out feather_out(struct reply *r);
 rc feather_end(struct reply *r, struct err *e);

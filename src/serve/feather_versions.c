@@ -39,6 +39,7 @@ static const struct field VERSION_FIELDS[] = {
     OUT_STR_OR_NULL("pii_coverage_status"),
     OUT_TIME_OR_NULL("pii_scrubbed_at"),
     OUT_STR_OR_NULL("safe_title"),
+    FEATHER_EXTRACTION_FIELD,
     OUT_END,
 };
 static const struct model VERSION = {.name = "DocumentVersionResponse",
@@ -93,7 +94,7 @@ static const struct field CONFIRMED_FIELDS[] = {
 static const struct model CONFIRMED = {.name = "ConfirmQuarantineResponse",
                                        .fields = CONFIRMED_FIELDS};
 
-static void put_version(struct out *o, const struct version *v)
+static void put_version(struct out *o, const struct version *v, bool whole)
 {
     out_begin(o, NULL);
     out_uuid(o, "id", v->id);
@@ -120,6 +121,8 @@ static void put_version(struct out *o, const struct version *v)
     out_null(o, "pii_coverage_status");
     out_null(o, "pii_scrubbed_at");
     out_null(o, "safe_title");
+    if (whole)
+        feather_put_extraction(o, &v->extraction);
     out_end(o);
 }
 
@@ -135,7 +138,7 @@ static rc version_list(struct request *q, struct reply *r, struct err *e)
         return code;
     out_begin_list(&o, NULL);
     for (size_t i = 0; i < n; i++)
-        put_version(&o, &v[i]);
+        put_version(&o, &v[i], false);
     out_end_list(&o);
     return feather_end(r, e);
 }
@@ -149,7 +152,7 @@ static rc version_get(struct request *q, struct reply *r, struct err *e)
 
     if (code != RC_OK)
         return code;
-    put_version(&o, &v);
+    put_version(&o, &v, true);
     return feather_end(r, e);
 }
 

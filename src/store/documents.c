@@ -220,7 +220,8 @@ rc db_hit(struct db *db, uuid base, uuid version, struct arena *out,
 {
     struct q q =
         q_open(db, "SELECT d.id, d.base, v.number, d.title, d.source_type,"
-                   " d.external_id, v.text_sha, b.sensitivity FROM version v"
+                   " d.external_id, v.text_sha, v.text_since, b.sensitivity"
+                   " FROM version v"
                    " JOIN document d ON d.base = v.base AND d.id = v.document"
                    " JOIN base b ON b.tenant = v.tenant AND b.id = v.base"
                    " WHERE v.base = ?1 AND v.id = ?2");
@@ -235,6 +236,7 @@ rc db_hit(struct db *db, uuid base, uuid version, struct arena *out,
         h->source_type = q_get_text(&q, out);
         h->external_id = q_get_text(&q, out);
         h->text_sha = q_get_sha(&q);
+        h->text_since = q_get_uint(&q);
         h->sensitivity = (int)q_get_int(&q);
     }
     return q_end_one(&q, "version", e);

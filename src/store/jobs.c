@@ -248,7 +248,7 @@ rc job_tally_write(struct db *db, const struct tally *t, struct err *e)
 /* ---- items ---- */
 
 #define ITEM_COLUMNS                                                          \
-    "job, base, tenant, idx, document, version, duplicate_document,"          \
+    "job, base, tenant, late, idx, document, version, duplicate_document,"    \
     " duplicate_version, title, error, status, stage, attempts, chunk_count," \
     " run_at_ms, started_ms, completed_ms"
 
@@ -257,6 +257,7 @@ static void item_read(struct q *q, struct arena *out, struct item_row *i)
     i->job = q_get_uuid(q);
     i->base = q_get_uuid(q);
     i->tenant = q_get_uuid(q);
+    i->class = (enum item_class)q_get_u32(q);
     i->index = q_get_u32(q);
     i->document = q_get_uuid(q);
     i->version = q_get_uuid(q);
@@ -292,8 +293,7 @@ rc db_item_put(struct db *db, const struct item_row *i, struct err *e)
             " duplicate_document, duplicate_version, title, error, status,"
             " stage, attempts, chunk_count, run_at_ms, started_ms,"
             " completed_ms, late) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9,"
-            " ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, coalesce((SELECT"
-            "  kind = 'reindex' FROM job WHERE base = ?1 AND id = ?2), 0))");
+            " ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)");
     rc code;
 
     q_uuid(&q, i->base);
@@ -306,6 +306,7 @@ rc db_item_put(struct db *db, const struct item_row *i, struct err *e)
     q_uuid(&q, i->duplicate_version);
     q_text_or_null(&q, i->title);
     bind_progress(&q, i);
+    q_int(&q, i->class);
     code = q_run(&q, NULL, e);
     if (code == RC_OK && !i->counted)
         tally_move(db, i->base, i->job, STATUS_NONE, i->status);
@@ -397,7 +398,7 @@ rc db_item_list(struct db *db, uuid tenant, uuid job, uint32_t from,
 /* ---- the queue ---- */
 
 /* Whose turn it is: the base of the first item that is due. */
-static rc next_base(struct db *db, int late, int64_t now_ms, uuid *base,
+static rc next_base(struct db *db, unsigned class, int64_t now_ms, uuid *base,
                     struct err *e)
 {
     struct q q = q_open(
@@ -407,7 +408,7 @@ static rc next_base(struct db *db, int late, int64_t now_ms, uuid *base,
             "  WHERE s.base = item.base AND s.deleted = 1)"
             " ORDER BY job, idx LIMIT 1");
 
-    q_int(&q, late);
+    q_int(&q, class);
     q_int(&q, now_ms);
     *base = q_row(&q) ? q_get_uuid(&q) : UUID_NIL;
     return q_end(&q, e);
@@ -417,7 +418,7 @@ static rc next_base(struct db *db, int late, int64_t now_ms, uuid *base,
  * lease costs little whatever waits. */
 #define LEASE_LOOK_AHEAD 8
 
-static rc due_items(struct db *db, int late, uuid base, size_t max,
+static rc due_items(struct db *db, unsigned class, uuid base, size_t max,
                     int64_t now_ms, struct arena *out, struct item_row **v,
                     size_t *n, struct err *e)
 {
@@ -430,7 +431,7 @@ static rc due_items(struct db *db, int late, uuid base, size_t max,
                    "  WHERE base = ?4 ORDER BY job, idx LIMIT ?5)"
                    " ORDER BY job, idx");
 
-    q_int(&q, late);
+    q_int(&q, class);
     q_int(&q, now_ms);
     q_uint(&q, max * LEASE_LOOK_AHEAD);
     q_uuid(&q, base);
@@ -460,10 +461,12 @@ rc db_items_lease(struct db *db, size_t max, int64_t now_ms, struct arena *out,
     *v = NULL;
     *n = 0;
     *next_ms = 0;
-    for (int late = 0; code == RC_OK && uuid_is_nil(base) && late < 2; late++) {
-        code = next_base(db, late, now_ms, &base, e);
+    for (unsigned class = 0;
+         code == RC_OK && uuid_is_nil(base) && class < ITEM_CLASS_COUNT;
+         class ++) {
+        code = next_base(db, class, now_ms, &base, e);
         if (code == RC_OK && !uuid_is_nil(base))
-            code = due_items(db, late, base, max, now_ms, out, v, n, e);
+            code = due_items(db, class, base, max, now_ms, out, v, n, e);
     }
     if (code == RC_OK && *n == 0)
         code = next_due(db, next_ms, e);
@@ -541,11 +544,13 @@ static rc retry_item(struct db *db, struct item_row *item, struct arena *tmp,
         return RC_OK; /* deleted since; it stays failed */
     if (code != RC_OK)
         return code;
-    v.state = VERSION_PENDING;
-    v.error = STR_NONE;
-    code = db_version_update(db, &v, e);
-    if (code == RC_OK)
-        code = document_waits(db, &v, tmp, e);
+    if (v.state == VERSION_FAILED) { /* one that is served goes on so */
+        v.state = VERSION_PENDING;
+        v.error = STR_NONE;
+        code = db_version_update(db, &v, e);
+        if (code == RC_OK)
+            code = document_waits(db, &v, tmp, e);
+    }
     item->status = JOB_QUEUED;
     item->stage = STAGE_QUEUED;
     item->error = STR_NONE;

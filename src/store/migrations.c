@@ -139,7 +139,22 @@ static const char *const SCHEMA_1[] = {
     NULL,
 };
 
-const struct migration MIGRATIONS[] = {{1, SCHEMA_1}};
+/* What a document says of itself and what was left out of its text, beside
+ * what schema 1 keeps of an extraction; and since when the text is this one,
+ * as an index segment's origin (versions.c). */
+static const char *const SCHEMA_2[] = {
+    "ALTER TABLE version ADD COLUMN found_title TEXT;",
+    "ALTER TABLE version ADD COLUMN language TEXT;",
+    "ALTER TABLE version ADD COLUMN doc_created TEXT;",
+    "ALTER TABLE version ADD COLUMN doc_modified TEXT;",
+    "ALTER TABLE version ADD COLUMN pages INTEGER NOT NULL DEFAULT 0;",
+    "ALTER TABLE version ADD COLUMN ocr_confidence INTEGER NOT NULL DEFAULT 0;",
+    "ALTER TABLE version ADD COLUMN flags TEXT;",
+    "ALTER TABLE version ADD COLUMN text_since INTEGER NOT NULL DEFAULT 0;",
+    NULL,
+};
+
+const struct migration MIGRATIONS[] = {{1, SCHEMA_1}, {2, SCHEMA_2}};
 const size_t MIGRATIONS_N = NELEMS(MIGRATIONS);
 
 int migrations_version(void)

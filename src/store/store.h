@@ -232,7 +232,14 @@ struct version_row {
     bool has_text;
     uint64_t chunk_count, token_count;
     str outcome, note, error; /* p NULL: none */
+    /* What the document says of itself; p NULL: nothing. */
+    str found_title, language, doc_created, doc_modified;
+    uint32_t pages, ocr_confidence; /* 0: it has none; nothing was read so */
+    str flags;                      /* JSON array text; p NULL: none */
     uint32_t extractor_version, chunker_version;
+    /* Index rows whose origin (the segment they were first written to) is less
+     * are of an earlier text. */
+    uint64_t text_since;
     int64_t created_ms, processed_ms;
 };
 
@@ -261,15 +268,23 @@ extern const char *const STAGE_NAMES[STAGE_COUNT];
 
 struct job_row {
     uuid id, base, tenant;
-    str kind, title, error; /* kind: "bulk", "reindex" */
+    str kind, title, error; /* kind: "bulk", "reindex", "reprocess" */
     enum job_status status;
     uint64_t total, counts[JOB_STATUS_COUNT]; /* items by status */
     bool cancel;
     int64_t created_ms, updated_ms, started_ms, completed_ms; /* 0: not yet */
 };
 
+enum item_class { /* stored by value: append only; lower ones are leased first */
+                  ITEM_NEW,       /* of a manifest */
+                  ITEM_REINDEX,   /* its stored text is indexed again */
+                  ITEM_REPROCESS, /* its original is extracted again */
+                  ITEM_CLASS_COUNT
+};
+
 struct item_row {
     uuid job, base, tenant;
+    enum item_class class;
     uint32_t index;         /* in the manifest */
     uuid document, version; /* nil for a duplicate */
     uuid duplicate_document, duplicate_version;
@@ -364,7 +379,7 @@ rc db_document_states(struct db *db, uuid tenant, uuid base,
 
 /* versions */
 rc db_version_put(struct db *db, const struct version_row *v, struct err *e);
-/* state, mime, text, blocks, counts, outcome, note, error, versions,
+/* All that indexing sets: state, text, counts, what extraction said, versions,
  * processed_ms; notes CHANGE_VERSION when the state changed. */
 rc db_version_update(struct db *db, const struct version_row *v, struct err *e);
 rc db_version_get(struct db *db, uuid tenant, uuid base, uuid id,
@@ -391,6 +406,17 @@ struct indexed_version {
 };
 rc db_versions_indexed(struct db *db, uuid base, struct arena *out,
                        struct indexed_version **v, size_t *n, struct err *e);
+/* Versions that may be extracted again, by id, among the next `look` behind
+ * `after` (nil: from the first): indexed or failed ones whose extractor is
+ * older than `extractor` (0: any); of failed ones not those whose content came
+ * in again. *next: where to go on; nil: that was the end. */
+struct old_version {
+    uuid version, document;
+    str title; /* of its document */
+};
+rc db_versions_old(struct db *db, uuid base, uint32_t extractor, uuid after,
+                   size_t look, struct arena *out, struct old_version **v,
+                   size_t *n, uuid *next, struct err *e);
 /* The newest draft of each document that has one. */
 rc db_versions_draft(struct db *db, uuid tenant, uuid base, struct arena *out,
                      struct indexed_version **v, size_t *n, struct err *e);
@@ -401,6 +427,7 @@ struct hit_row {
     uint32_t number;
     str title, source_type, external_id;
     sha256 text_sha;
+    uint64_t text_since; /* see version_row */
     int sensitivity;
 };
 rc db_hit(struct db *db, uuid base, uuid version, struct arena *out,
@@ -427,8 +454,8 @@ rc db_item_list(struct db *db, uuid tenant, uuid job, uint32_t from,
                 bool *more, struct err *e);
 /* Leases up to max queued items of one base whose run_at has come, oldest job
  * first: status processing, attempts + 1, started now. None: *n is 0 and
- * *next_ms says when one will be due (0: none at all). Items of jobs of kind
- * "reindex" come after all others. */
+ * *next_ms says when one will be due (0: none at all). Classes of items go in
+ * their order. */
 rc db_items_lease(struct db *db, size_t max, int64_t now_ms, struct arena *out,
                   struct item_row **v, size_t *n, int64_t *next_ms,
                   struct err *e);
@@ -437,7 +464,7 @@ rc db_items_count(struct db *db, uint64_t *queued, uint64_t *leased,
                   struct err *e);
 /* At start: what a dead process had leased is queued again. */
 rc db_items_unlease(struct db *db, uint64_t *n, struct err *e);
-/* Failed items of the job are queued again; their versions pending. */
+/* Failed items of the job are queued again; failed versions are pending. */
 rc db_job_retry(struct db *db, uuid tenant, uuid base, uuid id, uint64_t *n,
                 struct err *e);
 rc db_log_put(struct db *db, const struct log_row *l, struct err *e);

@@ -5,7 +5,9 @@
     "id, document, base, tenant, number, state, draft, source_type, filename," \
     " mime, metadata, original_sha, original_bytes, text_sha, text_bytes,"     \
     " blocks_sha, blocks_bytes, chunk_count, token_count, outcome, note,"      \
-    " error, extractor_version, chunker_version, created_ms, processed_ms"
+    " error, extractor_version, chunker_version, created_ms, processed_ms,"    \
+    " found_title, language, doc_created, doc_modified, pages,"                \
+    " ocr_confidence, flags, text_since"
 
 static struct blob_ref ref_read(struct q *q)
 {
@@ -42,6 +44,14 @@ static void version_read(struct q *q, struct arena *out, struct version_row *v)
     v->chunker_version = q_get_u32(q);
     v->created_ms = q_get_int(q);
     v->processed_ms = q_get_int(q);
+    v->found_title = q_get_text(q, out);
+    v->language = q_get_text(q, out);
+    v->doc_created = q_get_text(q, out);
+    v->doc_modified = q_get_text(q, out);
+    v->pages = q_get_u32(q);
+    v->ocr_confidence = q_get_u32(q);
+    v->flags = q_get_text(q, out);
+    v->text_since = q_get_uint(q);
 }
 
 /* What indexing sets, in this order. */
@@ -61,6 +71,14 @@ static void bind_results(struct q *q, const struct version_row *v)
     q_int(q, v->chunker_version);
     q_int(q, v->processed_ms);
     q_text_or_null(q, v->mime);
+    q_text_or_null(q, v->found_title);
+    q_text_or_null(q, v->language);
+    q_text_or_null(q, v->doc_created);
+    q_text_or_null(q, v->doc_modified);
+    q_int(q, v->pages);
+    q_int(q, v->ocr_confidence);
+    q_text_or_null(q, v->flags);
+    q_uint(q, v->text_since);
 }
 
 static rc note_state(struct db *db, const struct version_row *v, struct err *e)
@@ -87,10 +105,11 @@ static rc insert(struct db *db, const struct version_row *v, struct err *e)
             " original_bytes, created_ms, state, text_sha, text_bytes,"
             " blocks_sha, blocks_bytes, chunk_count, token_count, outcome,"
             " note, error, extractor_version, chunker_version, processed_ms,"
-            " mime)"
+            " mime, found_title, language, doc_created, doc_modified, pages,"
+            " ocr_confidence, flags, text_since)"
             " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13,"
             " ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25,"
-            " ?26)");
+            " ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34)");
     rc code;
 
     q_uuid(&q, v->base);
@@ -185,7 +204,9 @@ rc db_version_update(struct db *db, const struct version_row *v, struct err *e)
                    " chunk_count = ?8, token_count = ?9, outcome = ?10,"
                    " note = ?11, error = ?12, extractor_version = ?13,"
                    " chunker_version = ?14, processed_ms = ?15,"
-                   " mime = ?16"
+                   " mime = ?16, found_title = ?17, language = ?18,"
+                   " doc_created = ?19, doc_modified = ?20, pages = ?21,"
+                   " ocr_confidence = ?22, flags = ?23, text_since = ?24"
                    " WHERE base = ?1 AND id = ?2");
     q_uuid(&q, v->base);
     q_uuid(&q, v->id);
@@ -382,6 +403,43 @@ rc db_versions_indexed(struct db *db, uuid base, struct arena *out,
 
     q_uuid(&q, base);
     return indexed_take(&q, out, v, n, e);
+}
+
+rc db_versions_old(struct db *db, uuid base, uint32_t extractor, uuid after,
+                   size_t look, struct arena *out, struct old_version **v,
+                   size_t *n, uuid *next, struct err *e)
+{
+    struct q q = q_open(
+        db, "SELECT v.id, v.document, d.title, v.state IN (2, 3, 4, 5)"
+            " AND (?4 = 0 OR v.extractor_version < ?4)"
+            " AND (v.state <> 5 OR d.external_id IS NOT NULL"
+            "  OR NOT EXISTS(SELECT 1 FROM version w INDEXED BY version_content"
+            "   WHERE w.base = v.base AND w.original_sha = v.original_sha"
+            "   AND w.id > v.id AND w.state IN (0, 1, 2, 3)))"
+            " FROM version v JOIN document d"
+            " ON d.base = v.base AND d.id = v.document"
+            " WHERE v.base = ?1 AND v.id > coalesce(?2, x'')"
+            " ORDER BY v.id LIMIT ?3");
+    size_t cap = 0, looked = 0;
+    struct old_version one;
+
+    *v = NULL;
+    *n = 0;
+    *next = UUID_NIL;
+    q_uuid(&q, base);
+    q_uuid(&q, after);
+    q_uint(&q, look);
+    q_int(&q, extractor);
+    while (q_row(&q)) {
+        one.version = q_get_uuid(&q);
+        one.document = q_get_uuid(&q);
+        one.title = q_get_text(&q, out);
+        if (q_get_bool(&q))
+            ARENA_PUSH(out, *v, *n, cap, one);
+        if (++looked == look)
+            *next = one.version;
+    }
+    return q_end(&q, e);
 }
 
 rc db_versions_draft(struct db *db, uuid tenant, uuid base, struct arena *out,

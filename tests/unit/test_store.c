@@ -357,6 +357,109 @@ static void versions_are_listed_numbered_and_dropped(void **state)
     no_damage(true);
 }
 
+struct version_set {
+    uuid id;
+    enum version_state state;
+    uint32_t extractor;
+};
+
+static rc set_version(struct db *db, void *arg, struct err *e)
+{
+    struct version_set *s = arg;
+    struct version_row v = {0};
+    rc code = db_version_get(db, f.tenant, f.base, s->id, f.a, &v, e);
+
+    v.state = s->state;
+    v.extractor_version = s->extractor;
+    v.found_title = STR("A title");
+    v.language = STR("de");
+    v.doc_created = STR("2020-02-02");
+    v.pages = 3;
+    v.ocr_confidence = 90;
+    v.flags = STR("[]");
+    v.text_since = (uint64_t)1 << 40;
+    return code == RC_OK ? db_version_update(db, &v, e) : code;
+}
+
+static void what_a_document_says_of_itself_is_kept(void **state)
+{
+    struct intake_doc d;
+    struct version_row v = {0};
+    struct version_set s = {.state = VERSION_ACTIVE, .extractor = 2};
+    struct hit_row h;
+    struct db *db;
+
+    (void)state;
+    intake(&f, &d, STR("hello"));
+    s.id = d.version;
+    must(do_write(f.s, set_version, &s, &f.e), &f.e);
+    db = reading();
+    must(db_version_get(db, f.tenant, f.base, d.version, f.a, &v, &f.e), &f.e);
+    assert_true(str_eq(v.found_title, STR("A title")));
+    assert_true(str_eq(v.language, STR("de")));
+    assert_true(str_eq(v.doc_created, STR("2020-02-02")));
+    assert_null(v.doc_modified.p);
+    assert_int_equal(v.pages, 3);
+    assert_int_equal(v.ocr_confidence, 90);
+    assert_true(str_eq(v.flags, STR("[]")));
+    must(db_hit(db, f.base, d.version, f.a, &h, &f.e), &f.e);
+    store_read_end(db);
+    assert_true(h.text_since == (uint64_t)1 << 40);
+}
+
+static void old_versions_come_in_slices_and_each_once(void **state)
+{
+    static const struct version_set SETS[] = {
+        {{{0}}, VERSION_ACTIVE, 1},     {{{0}}, VERSION_ACTIVE, 2},
+        {{{0}}, VERSION_PENDING, 0},    {{{0}}, VERSION_FAILED, 0},
+        {{{0}}, VERSION_FAILED, 2},     {{{0}}, VERSION_ARCHIVED, 1},
+        {{{0}}, VERSION_PROCESSING, 1}, {{{0}}, VERSION_DRAFT, 1}};
+    struct intake_doc d[NELEMS(SETS) + 1];
+    struct old_version *v;
+    uuid got[NELEMS(SETS)], next = UUID_NIL;
+    size_t n, got_n = 0, slices = 0;
+    struct db *db;
+
+    (void)state;
+    for (size_t i = 0; i < NELEMS(SETS); i++) {
+        struct version_set s = SETS[i];
+
+        intake(&f, &d[i], arena_fmt(f.a, "text %zu", i));
+        s.id = d[i].version;
+        must(do_write(f.s, set_version, &s, &f.e), &f.e);
+    }
+    db = reading();
+    do {
+        must(db_versions_old(db, f.base, 2, next, 3, f.a, &v, &n, &next, &f.e),
+             &f.e);
+        for (size_t i = 0; i < n; i++)
+            got[got_n++] = v[i].version;
+        slices++;
+    } while (!uuid_is_nil(next));
+    assert_int_equal(slices, 3);
+    assert_int_equal(got_n, 4);
+    assert_true(uuid_eq(got[0], d[0].version));
+    assert_true(uuid_eq(got[1], d[3].version));
+    assert_true(uuid_eq(got[2], d[5].version));
+    assert_true(uuid_eq(got[3], d[7].version));
+    /* all of them, but none that is being read */
+    must(
+        db_versions_old(db, f.base, 0, UUID_NIL, 100, f.a, &v, &n, &next, &f.e),
+        &f.e);
+    assert_int_equal(n, 6);
+    assert_true(str_eq(v[0].title, STR("a title of a document")));
+    assert_true(uuid_eq(v[0].document, d[0].document));
+    /* nor a failed one whose file came in once more */
+    store_read_end(db);
+    intake(&f, &d[NELEMS(SETS)], STR("text 3"));
+    db = reading();
+    must(
+        db_versions_old(db, f.base, 2, UUID_NIL, 100, f.a, &v, &n, &next, &f.e),
+        &f.e);
+    assert_int_equal(n, 3);
+    store_read_end(db);
+}
+
 static rc put_external(struct db *db, void *arg, struct err *e)
 {
     struct intake_doc *d = arg;
@@ -472,6 +575,7 @@ struct job_spec {
     const char *kind;
     size_t items, duplicates;
     int64_t run_at_ms;
+    enum item_class class;
 };
 
 static rc put_job(struct db *db, void *arg, struct err *e)
@@ -491,6 +595,7 @@ static rc put_job(struct db *db, void *arg, struct err *e)
                            &(struct item_row){.job = s->id,
                                               .base = f.base,
                                               .tenant = f.tenant,
+                                              .class = s->class,
                                               .index = (uint32_t)i,
                                               .run_at_ms = s->run_at_ms,
                                               .status = i < s->duplicates
@@ -535,14 +640,16 @@ static void finish(struct item_row *i, enum job_status status)
     must(do_write(f.s, end_item, i, &f.e), &f.e);
 }
 
-static void the_queue_gives_the_oldest_job_first_and_reindex_last(void **state)
+static void the_queue_gives_the_oldest_job_first_class_by_class(void **state)
 {
-    struct job_spec late = {uuid_new(), "reindex", 1, 0, 0};
-    struct job_spec first = {uuid_new(), "bulk", 2, 0, 0};
-    struct job_spec second = {uuid_new(), "bulk", 2, 0, 0};
+    struct job_spec last = {uuid_new(), "reprocess", 1, 0, 0, ITEM_REPROCESS};
+    struct job_spec late = {uuid_new(), "reindex", 1, 0, 0, ITEM_REINDEX};
+    struct job_spec first = {uuid_new(), "bulk", 2, 0, 0, ITEM_NEW};
+    struct job_spec second = {uuid_new(), "bulk", 2, 0, 0, ITEM_NEW};
     struct lease l;
 
     (void)state;
+    must(do_write(f.s, put_job, &last, &f.e), &f.e);
     must(do_write(f.s, put_job, &late, &f.e), &f.e);
     must(do_write(f.s, put_job, &first, &f.e), &f.e);
     must(do_write(f.s, put_job, &second, &f.e), &f.e);
@@ -560,6 +667,11 @@ static void the_queue_gives_the_oldest_job_first_and_reindex_last(void **state)
     l = leased(3, 10);
     assert_int_equal(l.n, 1);
     assert_true(uuid_eq(l.v[0].job, late.id));
+    assert_int_equal(l.v[0].class, ITEM_REINDEX);
+    l = leased(3, 10);
+    assert_int_equal(l.n, 1);
+    assert_true(uuid_eq(l.v[0].job, last.id));
+    assert_int_equal(l.v[0].class, ITEM_REPROCESS);
     l = leased(3, 10);
     assert_int_equal(l.n, 0);
     assert_int_equal(l.next_ms, 0);
@@ -568,7 +680,7 @@ static void the_queue_gives_the_oldest_job_first_and_reindex_last(void **state)
 
 static void an_item_waits_for_its_time(void **state)
 {
-    struct job_spec s = {uuid_new(), "bulk", 1, 0, 5000};
+    struct job_spec s = {uuid_new(), "bulk", 1, 0, 5000, ITEM_NEW};
     struct lease l;
 
     (void)state;
@@ -587,7 +699,7 @@ static rc unlease(struct db *db, void *arg, struct err *e)
 
 static void what_a_dead_process_held_is_queued_again(void **state)
 {
-    struct job_spec s = {uuid_new(), "bulk", 3, 1, 0};
+    struct job_spec s = {uuid_new(), "bulk", 3, 1, 0, ITEM_NEW};
     struct lease l;
     uint64_t n;
 
@@ -659,9 +771,9 @@ static void a_retry_queues_failed_items_with_their_versions(void **state)
 
 static void jobs_are_listed_by_status(void **state)
 {
-    struct job_spec s[3] = {{uuid_new(), "bulk", 1, 0, 0},
-                            {uuid_new(), "bulk", 1, 1, 0},
-                            {uuid_new(), "bulk", 1, 0, 0}};
+    struct job_spec s[3] = {{uuid_new(), "bulk", 1, 0, 0, ITEM_NEW},
+                            {uuid_new(), "bulk", 1, 1, 0, ITEM_NEW},
+                            {uuid_new(), "bulk", 1, 0, 0, ITEM_NEW}};
     struct page_req p = {.limit = 10};
     struct job_row *v;
     struct lease l;
@@ -966,10 +1078,12 @@ int main(void)
         FACT(documents_are_counted_by_state),
         FACT(a_new_text_replaces_the_old_one),
         FACT(versions_are_listed_numbered_and_dropped),
+        FACT(what_a_document_says_of_itself_is_kept),
+        FACT(old_versions_come_in_slices_and_each_once),
         FACT(content_is_found_again_unless_archived_failed_or_named),
         FACT(a_hit_finds_its_document),
         cmocka_unit_test(a_jobs_status_follows_its_items),
-        FACT(the_queue_gives_the_oldest_job_first_and_reindex_last),
+        FACT(the_queue_gives_the_oldest_job_first_class_by_class),
         FACT(an_item_waits_for_its_time),
         FACT(what_a_dead_process_held_is_queued_again),
         FACT(a_retry_queues_failed_items_with_their_versions),

@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 
 #include "base/file.h"
+#include "base/io.h"
 #include "store/store_priv.h"
 
 static struct fix f;
@@ -297,6 +298,97 @@ static void missing_migrations_run_once_each_whole(void **state)
     assert_int_equal(sqlite3_close(conn), SQLITE_OK);
 }
 
+/* A folder as schema 1 left it: what 2 added is dropped again. */
+static void make_schema_1(struct intake_doc *d)
+{
+    open_store(&f);
+    must(do_write(f.s, put_base, &f, &f.e), &f.e);
+    intake(&f, d, STR("kept through the migration"));
+    store_close(f.s);
+    f.s = NULL;
+    run_sql("ALTER TABLE version DROP COLUMN found_title;"
+            "ALTER TABLE version DROP COLUMN language;"
+            "ALTER TABLE version DROP COLUMN doc_created;"
+            "ALTER TABLE version DROP COLUMN doc_modified;"
+            "ALTER TABLE version DROP COLUMN pages;"
+            "ALTER TABLE version DROP COLUMN ocr_confidence;"
+            "ALTER TABLE version DROP COLUMN flags;"
+            "ALTER TABLE version DROP COLUMN text_since;"
+            "PRAGMA user_version = 1;",
+            false);
+}
+
+static void is_migrated(const struct intake_doc *d)
+{
+    struct version_row v = {0};
+    uint64_t found;
+    struct db *db;
+    int version;
+    str text;
+
+    open_store(&f);
+    must(store_read_begin(f.s, &db, &f.e), &f.e);
+    must(sql_int(db->conn, "PRAGMA user_version", &version, &f.e), &f.e);
+    assert_int_equal(version, migrations_version());
+    must(db_version_get(db, f.tenant, f.base, d->version, f.a, &v, &f.e), &f.e);
+    assert_null(v.found_title.p);
+    assert_null(v.flags.p);
+    assert_int_equal(v.pages + v.ocr_confidence + v.text_since, 0);
+    must(blob_read(db, &v.original.sha, MIB, f.a, &text, &f.e), &f.e);
+    assert_true(str_eq(text, STR("kept through the migration")));
+    store_read_end(db);
+    must(store_check(f.s, true, no_line, NULL, &found, &f.e), &f.e);
+    store_close(f.s);
+    f.s = NULL;
+}
+
+/* The exit status of a process that opens the folder under a plan. */
+static int opened_with(const char *plan)
+{
+    int status;
+    pid_t pid = fork();
+
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        struct store *s;
+
+        io_plan_set(plan);
+        if (store_open(&(struct store_opts){.dir = f.dir}, &s, &f.e) != RC_OK)
+            _exit(3);
+        store_close(s);
+        _exit(0);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+static void a_migration_killed_at_any_write_is_done_by_the_next_start(
+    void **state)
+{
+    unsigned kills = 0;
+    int status;
+
+    (void)state;
+    for (unsigned k = 1; k < 200; k++) {
+        struct intake_doc d;
+        char plan[40];
+
+        (void)tear_down(NULL);
+        (void)set_up(NULL);
+        make_schema_1(&d);
+        (void)snprintf(plan, sizeof plan, "exit@%u:write", k);
+        status = opened_with(plan);
+        assert_true(status == 137 || status == 0);
+        is_migrated(&d);
+        if (status == 0)
+            break;
+        kills++;
+    }
+    assert_int_equal(status, 0);
+    assert_true(kills > 10);
+}
+
 #define FACT(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -315,6 +407,7 @@ int main(void)
         FACT(a_check_after_a_kill_leaves_database_and_wal_alone),
         FACT(the_secret_stays),
         FACT(missing_migrations_run_once_each_whole),
+        FACT(a_migration_killed_at_any_write_is_done_by_the_next_start),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
