@@ -10,6 +10,7 @@ static const struct command_row ROWS[CMD_COUNT] = {
     [CMD_EVAL] = {cmd_eval, EXIT_SERVER},
     [CMD_BASES] = {cmd_bases, EXIT_SERVER},
     [CMD_JOBS] = {cmd_jobs, EXIT_SERVER},
+    [CMD_REPROCESS] = {cmd_reprocess, EXIT_SERVER},
     [CMD_KEYS] = {cmd_keys, EXIT_SERVER},
     [CMD_CHECK] = {cmd_check, EXIT_PARTIAL},
     [CMD_DOCTOR] = {cmd_doctor, EXIT_PARTIAL},

@@ -3,7 +3,11 @@
 #include "app/app_priv.h"
 #include "base/clock.h"
 
-#define JOBS_SHOWN STR("bulk") /* reindexing is ours: not in lists */
+/* Reindexing is ours: not in lists. */
+static bool job_shown(const struct job_row *j)
+{
+    return str_eq(j->kind, STR("bulk")) || str_eq(j->kind, STR("reprocess"));
+}
 
 static struct job job_of_row(const struct job_row *r)
 {
@@ -107,7 +111,7 @@ rc app_job_list(struct app *a, const struct caller *who, struct db *db,
             return code;
         for (size_t i = 0; i < rows_n && !end->more; i++) {
             p.before = rows[i].id;
-            if (!str_eq(rows[i].kind, JOBS_SHOWN))
+            if (!job_shown(&rows[i]))
                 continue;
             end->more = *n == limit;
             if (!end->more)
@@ -244,7 +248,7 @@ rc app_job_retry(struct app *a, const struct caller *who, struct db *db,
     if ((code = app_allow(who, SCOPE_KB_MANAGE, e)) != RC_OK ||
         (code = job_row_get(who, db, id, tmp, &j, e)) != RC_OK)
         goto done;
-    if (!str_eq(j.kind, JOBS_SHOWN) ||
+    if (!job_shown(&j) ||
         (j.status != JOB_FAILED && j.status != JOB_PARTIAL_FAILURE)) {
         (void)err_set(e, RC_INVALID,
                       "a job that is %s can't be retried; only failed ones can",

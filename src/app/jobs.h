@@ -6,7 +6,7 @@
 
 struct job {
     uuid id, base;
-    str kind;           /* "bulk", "reindex" */
+    str kind;           /* "bulk", "reindex", "reprocess" */
     const char *status; /* the seven of Feather */
     str title, error;   /* p NULL: null */
     uint64_t total, queued, processing, completed, failed, duplicate;
@@ -47,5 +47,22 @@ app_job_items_fn app_job_logs MUST_CHECK;
  * failed or partial_failure. */
 rc app_job_retry(struct app *a, const struct caller *who, struct db *db,
                  uuid id, uint64_t *queued, struct err *e) MUST_CHECK;
+
+struct reprocess_in {
+    bool all;   /* else what an older extractor read, or could not read */
+    str cursor; /* empty: from the first document */
+};
+struct reprocess {
+    uuid job; /* nil: nothing was to be done here */
+    uint64_t queued;
+    str next_cursor; /* empty: that was the base */
+};
+/* Queues documents of a base to be extracted again behind all other work; what
+ * there is of them is served meanwhile and when it fails. A call looks at some
+ * thousand versions. Without a cursor, and while such a job runs, that job is
+ * the answer. */
+rc app_reprocess(struct app *a, const struct caller *who, struct db *db,
+                 uuid base, const struct reprocess_in *in, struct arena *out,
+                 struct reprocess *r, struct err *e) MUST_CHECK;
 
 #endif

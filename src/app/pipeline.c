@@ -12,6 +12,7 @@
 #include "app/task.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/map.h"
 #include "base/mem.h"
 #include "base/rng.h"
 
@@ -33,6 +34,8 @@
 #define BACKOFF_MS_MAX 30000
 /* After a failed write: until the disk has room again, or a restart. */
 #define STALL_MS_MAX 2000
+/* When an item is looked at again whose version another worker has. */
+#define HELD_MS 20
 /* At the end, how long an extraction may go on. */
 #define STOP_NS ((int64_t)5 * 1000000000)
 
@@ -41,11 +44,14 @@ struct pipeline {
     struct worker *workers;
     size_t workers_n;
     atomic_bool stopping;
-    pthread_mutex_t lock; /* guards: wakes, idle, live */
+    pthread_mutex_t lock; /* guards: wakes, idle, live, deferred */
     pthread_cond_t changed;
     uint64_t wakes;
     size_t idle; /* workers that found nothing since the last wake */
     size_t live;
+    bool deferred; /* some item was put back since a version was held */
+    pthread_mutex_t held_lock; /* guards: held */
+    struct map *held; /* versions in work, to the lease that has them */
 };
 
 /* Items of one base, leased together. */
@@ -55,6 +61,9 @@ struct lease {
     size_t n;
     struct base_row base;
     int64_t next_ms; /* when there was none: the next is due; 0: none at all */
+    bool deferred;   /* some were put back: their version was held */
+    uuid *held;      /* what it holds, done or not */
+    size_t held_n;
 };
 
 struct worker {
@@ -73,6 +82,77 @@ struct worker {
     size_t docs, text_bytes;
     int64_t began_ns;
 };
+
+/* ---- one worker at a time for a version ---- */
+
+/* What two workers read and indexed of one version could become durable in the
+ * wrong order: an index of its former text beside the new one. */
+
+static str key_of(const uuid *version)
+{
+    return (str){(const char *)version->b, sizeof version->b};
+}
+
+static bool same_worker(const struct worker *w, const struct lease *l)
+{
+    return l == &w->leases[0] || l == &w->leases[1];
+}
+
+static bool hold(struct worker *w, struct lease *l, uuid version)
+{
+    struct pipeline *p = w->pipeline;
+    uint64_t *by;
+    bool made, mine;
+
+    (void)pthread_mutex_lock(&p->held_lock);
+    by = map_slot(p->held, key_of(&version), &made);
+    mine = made || same_worker(w, (const struct lease *)(uintptr_t)*by);
+    if (mine) {
+        *by = (uintptr_t)l;
+        l->held[l->held_n++] = version;
+    }
+    (void)pthread_mutex_unlock(&p->held_lock);
+    return mine;
+}
+
+static void lease_let_go(struct pipeline *p, struct lease *l)
+{
+    (void)pthread_mutex_lock(&p->held_lock);
+    for (size_t i = 0; i < l->held_n; i++) {
+        const uint64_t *by = map_find(p->held, key_of(&l->held[i]));
+
+        if (by != NULL && *by == (uintptr_t)l)
+            (void)map_drop(p->held, key_of(&l->held[i]));
+    }
+    (void)pthread_mutex_unlock(&p->held_lock);
+    l->held_n = 0;
+}
+
+/* Puts back those of the leased items whose version another worker has. */
+static rc lease_hold(struct worker *w, struct lease *l, struct item_row *rows,
+                     struct db *db, struct err *e)
+{
+    size_t n = 0;
+    rc code = RC_OK;
+
+    l->held = ARENA_ARRAY(l->arena, uuid, l->n);
+    for (size_t i = 0; code == RC_OK && i < l->n; i++) {
+        if (hold(w, l, rows[i].version)) {
+            rows[n++] = rows[i];
+            continue;
+        }
+        rows[i].status = JOB_QUEUED;
+        rows[i].attempts--;
+        rows[i].run_at_ms = clock_wall_ms() + HELD_MS;
+        rows[i].started_ms = 0;
+        l->deferred = true;
+        code = db_item_update(db, &rows[i], e);
+    }
+    l->n = n;
+    if (l->deferred && n == 0)
+        l->next_ms = clock_wall_ms() + HELD_MS;
+    return code;
+}
 
 /* ---- the write that ends a batch ---- */
 
@@ -112,17 +192,22 @@ static rc task_lease(struct task *t, struct db *db, struct arena *out,
     return db_document_update(db, &t->document, e);
 }
 
-static rc lease_fill(struct lease *l, size_t max, struct db *db, struct err *e)
+static rc lease_fill(struct worker *w, struct lease *l, struct db *db,
+                     struct err *e)
 {
     struct item_row *rows;
     bool there = true;
     rc code;
 
+    lease_let_go(w->pipeline, l); /* of a run that was rolled back */
     arena_close(l->arena);
     l->arena = arena_open();
     l->n = 0;
-    code = db_items_lease(db, max, clock_wall_ms(), l->arena, &rows, &l->n,
-                          &l->next_ms, e);
+    l->deferred = false;
+    code = db_items_lease(db, w->lease_max, clock_wall_ms(), l->arena, &rows,
+                          &l->n, &l->next_ms, e);
+    if (code == RC_OK)
+        code = lease_hold(w, l, rows, db, e);
     if (code == RC_OK && l->n > 0)
         code = maybe(db_base_get(db, rows[0].tenant, rows[0].base, l->arena,
                                  &l->base, e),
@@ -155,13 +240,30 @@ static rc turn_run(struct write *w, struct db *db, struct err *e)
                                     u->tasks[0].item.base, &base, e),
                      &there);
     /* Of a base that was deleted meanwhile nothing is written down. */
-    for (size_t i = 0; code == RC_OK && there && i < u->n; i++)
+    for (size_t i = 0; code == RC_OK && there && i < u->n; i++) {
+        if (u->batch != NULL)
+            u->tasks[i].segment = engine_batch_segment(u->batch);
         code = task_finish(a, db, &u->tasks[i], e);
+    }
     if (code == RC_OK && there && u->batch != NULL)
         code = engine_batch_commit(u->batch, db, e);
     if (code == RC_OK && u->next != NULL)
-        code = lease_fill(u->next, u->worker->lease_max, db, e);
+        code = lease_fill(u->worker, u->next, db, e);
     return code;
+}
+
+/* What was put back is still to be done: no worker that finds nothing else is
+ * at rest before that. */
+static void note_deferred(struct pipeline *p, const struct lease *l)
+{
+    bool soon = l->next_ms != 0 && l->next_ms <= clock_wall_ms() + HELD_MS;
+
+    (void)pthread_mutex_lock(&p->lock);
+    if (l->deferred)
+        p->deferred = true;
+    else if (l->n == 0 && !soon)
+        p->deferred = false;
+    (void)pthread_mutex_unlock(&p->lock);
 }
 
 static rc turn_write(struct worker *w, struct turn *u, bool frees,
@@ -174,8 +276,12 @@ static rc turn_write(struct worker *w, struct turn *u, bool frees,
     u->write.run = turn_run;
     u->write.frees = frees;
     code = store_write(a->store, &u->write, e);
-    if (code != RC_OK && u->next != NULL)
+    if (code != RC_OK && u->next != NULL) {
+        lease_let_go(w->pipeline, u->next);
         u->next->n = 0;
+    }
+    if (code == RC_OK && u->next != NULL)
+        note_deferred(w->pipeline, u->next);
     for (size_t i = 0; code == RC_OK && i < u->n; i++)
         task_count(a, &u->tasks[i]);
     app_wake(a);
@@ -425,6 +531,7 @@ static void *worker_thread(void *arg)
             continue;
         }
         lease_work(w);
+        lease_let_go(p, l);
         l->n = 0;
         w->now = 1 - w->now;
     }
@@ -466,7 +573,9 @@ rc pipeline_open(struct app *a, unsigned workers, struct pipeline **res,
 
     p->app = a;
     p->workers = mem_alloc(workers * sizeof *p->workers);
+    p->held = map_open();
     ASSERT(pthread_mutex_init(&p->lock, NULL) == 0);
+    ASSERT(pthread_mutex_init(&p->held_lock, NULL) == 0);
     clock_cond_init(&p->changed);
     *res = p;
     (void)pthread_mutex_lock(&p->lock);
@@ -490,7 +599,7 @@ bool pipeline_settle(struct pipeline *p, int64_t until_ns)
     bool in_time = true;
 
     (void)pthread_mutex_lock(&p->lock);
-    while (in_time && p->idle < p->workers_n)
+    while (in_time && (p->idle < p->workers_n || p->deferred))
         in_time = clock_cond_wait(&p->changed, &p->lock, until_ns);
     (void)pthread_mutex_unlock(&p->lock);
     return in_time;
@@ -523,6 +632,8 @@ void pipeline_close(struct pipeline *p)
 {
     (void)pthread_cond_destroy(&p->changed);
     (void)pthread_mutex_destroy(&p->lock);
+    (void)pthread_mutex_destroy(&p->held_lock);
+    map_close(p->held);
     mem_free(p->workers);
     mem_free(p);
 }

@@ -5,6 +5,9 @@
 #include "base/log.h"
 #include "base/map.h"
 
+/* A search is asked again when a text changed under it. */
+#define SEARCH_TRIES_MAX 5
+
 static rc refused(struct err *e)
 {
     return err_name(e, "bad_request");
@@ -171,10 +174,12 @@ static void hit_marks(str query, struct arena *out, struct search_hit *res)
 }
 
 /* *there false: the version went between the index's answer and this look-up,
- * or its text is damaged; the other hits are good. */
+ * or its text is damaged; the other hits are good. *stale: its text became
+ * another one in between, so that the place is none of it. */
 static rc hit_show(struct db *db, const struct search_in *in,
                    const struct engine_hit *h, struct arena *out,
-                   struct search_hit *res, bool *there, struct err *e)
+                   struct search_hit *res, bool *there, bool *stale,
+                   struct err *e)
 {
     char id[UUID_TEXT];
     struct hit_row row;
@@ -183,6 +188,11 @@ static rc hit_show(struct db *db, const struct search_in *in,
     code = maybe(db_hit(db, h->base, h->version, out, &row, e), there);
     if (code != RC_OK || !*there)
         return code;
+    if (h->origin < row.text_since) {
+        *stale = true;
+        *there = false;
+        return RC_OK;
+    }
     uuid_text(h->document, id);
     *res = (struct search_hit){
         .chunk_id =
@@ -222,16 +232,19 @@ static rc hit_show(struct db *db, const struct search_in *in,
 
 static rc search_show(struct db *db, const struct search_in *in,
                       const struct engine_result *found, struct arena *out,
-                      struct search_out *res, struct err *e)
+                      struct search_out *res, bool *stale, struct err *e)
 {
     bool there;
     rc code;
+
+    *stale = false;
 
     res->hits = ARENA_ARRAY(out, struct search_hit, found->hits_n);
     res->candidates = found->candidates;
     for (size_t i = 0; i < found->hits_n; i++) {
         if ((code = hit_show(db, in, &found->hits[i], out,
-                             &res->hits[res->hits_n], &there, e)) != RC_OK)
+                             &res->hits[res->hits_n], &there, stale, e)) !=
+            RC_OK)
             return code;
         if (there)
             res->hits_n++;
@@ -275,6 +288,8 @@ rc app_search(struct app *a, const struct caller *who, struct db *db,
     struct engine_result found = {0};
     struct engine_pin *pins = NULL;
     uuid *bases = NULL;
+    unsigned tries = 0;
+    bool stale;
     rc code;
 
     *res = (struct search_out){0};
@@ -286,12 +301,17 @@ rc app_search(struct app *a, const struct caller *who, struct db *db,
         return code;
     q.bases = bases;
     q.pins = pins;
-    if (q.bases_n > 0 &&
-        (code = engine_search(a->engine, db, who, &q, out, &found, e)) != RC_OK)
-        return code;
-    shown = clock_mono_ns();
-    if ((code = search_show(db, in, &found, out, res, e)) != RC_OK)
-        return code;
+    /* The session has moved on to the moment of what was stale, so that the
+     * next answer of the index is not before it. */
+    do {
+        *res = (struct search_out){0};
+        if (q.bases_n > 0 && (code = engine_search(a->engine, db, who, &q, out,
+                                                   &found, e)) != RC_OK)
+            return code;
+        shown = clock_mono_ns();
+        if ((code = search_show(db, in, &found, out, res, &stale, e)) != RC_OK)
+            return code;
+    } while (stale && ++tries < SEARCH_TRIES_MAX);
     if (in->explain)
         res->stages[res->stages_n++] = (struct search_stage){
             "content", (double)(clock_mono_ns() - shown) / 1e6};

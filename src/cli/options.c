@@ -5,9 +5,9 @@
 #include "base/limits.h"
 
 #define ON(id) (1u << CMD_##id)
-#define CLIENTS                                                          \
-    (ON(ADD) | ON(SEARCH) | ON(EVAL) | ON(BASES) | ON(JOBS) | ON(KEYS) | \
-     ON(DOCTOR))
+#define CLIENTS                                                               \
+    (ON(ADD) | ON(SEARCH) | ON(EVAL) | ON(BASES) | ON(JOBS) | ON(REPROCESS) | \
+     ON(KEYS) | ON(DOCTOR))
 #define EVERY ((1u << CMD_COUNT) - 1)
 
 const struct command COMMANDS[CMD_COUNT] = {
@@ -57,6 +57,17 @@ const struct command COMMANDS[CMD_COUNT] = {
                   "returns when the job has ended, with exit status 1 unless "
                   "all of it succeeded.",
                   "list show retry wait", 0, 2},
+    [CMD_REPROCESS] = {"reprocess", "",
+                       "Read the documents of a base again from their "
+                       "originals",
+                       "When a new version of knowd reads more formats, or "
+                       "reads them better: takes the documents that an older "
+                       "one read or could not read, with --all every one. "
+                       "What there is of a document is found until the new "
+                       "text takes its place, and stays when that fails. Exit "
+                       "status 1 means that a document failed; each is "
+                       "named.",
+                       NULL, 0, 0},
     [CMD_KEYS] = {"keys", "[list | add NAME | revoke ID]",
                   "List, make or revoke API keys",
                   "A new key is shown once and not stored. Scopes: "
@@ -134,11 +145,12 @@ const struct option OPTIONS[OPT_COUNT] = {
                  "The API key to use (better given as KNOWD_KEY or in the "
                  "config file: flags show in the process list)"},
     [OPT_BASE] = {"base", 'b', T, "NAME|ID", NULL, 0, 0,
-                  ON(ADD) | ON(SEARCH) | ON(EVAL) | ON(JOBS), true, false,
+                  ON(ADD) | ON(SEARCH) | ON(EVAL) | ON(JOBS) | ON(REPROCESS),
+                  true, false,
                   "The knowledge base; add makes it if missing and takes "
                   "`default` when none is named, search may be given several"},
     [OPT_WAIT] = {"wait", 'w', OPTION_CHOICE, "none|searchable|refined",
-                  "searchable", 0, 0, ON(ADD), false, false,
+                  "searchable", 0, 0, ON(ADD) | ON(REPROCESS), false, false,
                   "What to wait for; refined is the same as searchable while "
                   "there is no model"},
     [OPT_LIMIT] = {"limit", 'n', OPTION_COUNT, "N", "10", 1, SEARCH_LIMIT_MAX,
@@ -165,6 +177,8 @@ const struct option OPTIONS[OPT_COUNT] = {
                     "Whose key it is; your own tenant when not given"},
     [OPT_SCOPE] = {"scope", 's', T, "SCOPE", NULL, 0, 0, ON(KEYS), true, false,
                    "What the key may do; all you may do when not given"},
+    [OPT_ALL] = {"all", 0, OPTION_FLAG, NULL, NULL, 0, 0, ON(REPROCESS), false,
+                 false, "All documents, not only those an older version read"},
     [OPT_DEEP] = {"deep", 0, OPTION_FLAG, NULL, NULL, 0, 0, ON(CHECK), false,
                   false, "Read every byte, and compare index and documents"},
     [OPT_JSON] = {"json", 'j', OPTION_FLAG, NULL, NULL, 0, 0,

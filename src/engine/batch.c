@@ -191,6 +191,12 @@ done:
     return code == RC_OK ? code : err_wrap(e, "index segment");
 }
 
+uint64_t engine_batch_segment(const struct engine_batch *b)
+{
+    ASSERT(b->publish.add != NULL);
+    return b->publish.add->id;
+}
+
 rc engine_batch_commit(struct engine_batch *b, struct db *db, struct err *e)
 {
     struct change c;

@@ -70,6 +70,8 @@ rc engine_batch_add(struct engine_batch *b, const struct engine_doc *d,
 size_t engine_batch_bytes(const struct engine_batch *b);
 /* The segment file is written and durable. */
 rc engine_batch_write(struct engine_batch *b, struct err *e) MUST_CHECK;
+/* The id of what was written: the origin of its rows. */
+uint64_t engine_batch_segment(const struct engine_batch *b);
 /* Inside the write that turns its versions active: lists the segment. */
 rc engine_batch_commit(struct engine_batch *b, struct db *db,
                        struct err *e) MUST_CHECK;
@@ -122,6 +124,7 @@ struct engine_leg_score {
 struct engine_hit {
     uuid base, document, version;
     uint32_t version_number, chunk_index;
+    uint64_t origin; /* the segment its row was first written to */
     uint64_t start, end, start_cp, end_cp; /* in the normalised text */
     uint32_t page;                         /* 0: unknown */
     float box[4];

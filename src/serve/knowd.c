@@ -55,6 +55,61 @@ static rc key_add(struct request *q, struct reply *r, struct err *e)
     return feather_end(r, e);
 }
 
+/* ---- reading again ---- */
+
+static const struct field REPROCESS_FIELDS[] = {
+    {.name = "all",
+     .type = FIELD_BOOL,
+     .preset = "false",
+     .doc =
+         "Everything; else what an older extractor read, or could not read."},
+    {.name = "cursor",
+     .type = FIELD_STRING,
+     .nullable = true,
+     .doc = "Where the call before ended."},
+    {0},
+};
+static const struct model REPROCESS = {.name = "KnowdReprocessRequest",
+                                       .strict = true,
+                                       .fields = REPROCESS_FIELDS};
+
+static const struct field REPROCESSED_FIELDS[] = {
+    {.name = "job_id",
+     .type = FIELD_UUID,
+     .required = true,
+     .nullable = true,
+     .doc = "Null where nothing was to be done."},
+    OUT_INT("queued"),
+    {.name = "next_cursor",
+     .type = FIELD_STRING,
+     .required = true,
+     .nullable = true,
+     .doc = "Null at the end of the base."},
+    OUT_END,
+};
+static const struct model REPROCESSED = {.name = "KnowdReprocessResponse",
+                                         .fields = REPROCESSED_FIELDS};
+
+static rc reprocess(struct request *q, struct reply *r, struct err *e)
+{
+    struct reprocess_in in = {.all = in_bool(q->body, "all", false),
+                              .cursor = in_str(q->body, "cursor")};
+    struct out o = feather_out(r);
+    struct reprocess done;
+    rc code = app_reprocess(q->app, &q->who, q->db, q->ids[0], &in, q->arena,
+                            &done, e);
+
+    if (code != RC_OK)
+        return code;
+    out_begin(&o, NULL);
+    out_uuid_or_null(&o, "job_id", done.job);
+    out_uint(&o, "queued", done.queued);
+    out_str_or_null(&o, "next_cursor",
+                    done.next_cursor.n > 0 ? done.next_cursor : STR_NONE);
+    out_end(&o);
+    return feather_end(r, e);
+}
+
 const struct route KNOWD_ROUTES[] = {
     {
         .method = "POST",
@@ -82,6 +137,22 @@ const struct route KNOWD_ROUTES[] = {
         .handle = key_add,
         .operation = "knowdCreateKey",
         .doc = "Create a key, also for another organization",
+    },
+    {
+        .method = "POST",
+        .pattern = "/knowd/v1/bases/{kb_id}/reprocess",
+        .params = {{.name = "kb_id", .type = FIELD_UUID, .prefix = "kb"}},
+        .access = ACCESS_MANAGE,
+        .object = "base",
+        .writes = true,
+        .body_kind = BODY_JSON,
+        .body = &REPROCESS,
+        .answer = &REPROCESSED,
+        .success = 202,
+        .dialect = DIALECT_KNOWD,
+        .handle = reprocess,
+        .operation = "knowdReprocess",
+        .doc = "Extract documents of a base again, behind all other work",
     },
     {0},
 };

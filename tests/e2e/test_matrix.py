@@ -34,6 +34,7 @@ BODIES = {
                                         "kb_ids": [i["kb_id"]]},
     "POST /v1/identity/api-keys": {"name": "made"},
     "POST /knowd/v1/keys": {"name": "made"},
+    "POST /knowd/v1/bases/{kb_id}/reprocess": {},
 }
 CANARY = "canaryxyzzy"
 
