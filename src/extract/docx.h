@@ -10,6 +10,7 @@
 
 #include "base/map.h"
 #include "extract/flow.h"
+#include "extract/look.h"
 #include "extract/opc.h"
 
 enum docx_tag {
@@ -109,58 +110,26 @@ enum docx_tag {
 extern const struct markup_name DOCX_NAMES[];
 extern const size_t DOCX_NAMES_N;
 
-#define DOCX_UNSET UINT32_MAX
-#define DOCX_AUTO (UINT32_MAX - 1)    /* a colour that can be read */
-#define DOCX_UNKNOWN (UINT32_MAX - 2) /* a ground that is no one colour */
-
-enum tri { TRI_UNSET, TRI_NO, TRI_YES };
-
-/* How a run looks, as far as it is set: colours are 0xRRGGBB. */
-struct docx_look {
-    enum tri hidden;
-    uint32_t color, ground, highlight;
-    uint32_t half_points;
-};
-#define DOCX_LOOK_UNSET                                                     \
-    (struct docx_look)                                                      \
-    {                                                                       \
-        .color = DOCX_UNSET, .ground = DOCX_UNSET, .highlight = DOCX_UNSET, \
-        .half_points = DOCX_UNSET                                           \
-    }
 /* Takes in one property of a run. */
-void docx_look_take(struct docx_look *l, const struct markup_tag *t);
-/* What `over` sets, on top of l; `hidden` is left to the caller. */
-void docx_look_lay(struct docx_look *l, const struct docx_look *over);
+void docx_look_take(struct look *l, const struct markup_tag *t);
 
-/* 0xRRGGBB of six hexadecimal digits; DOCX_AUTO: none. */
-uint32_t docx_color(str s);
 bool docx_bool(const struct markup_tag *t);
-/* The number of attribute w:val (or another), DOCX_UNSET: it is none. */
+/* The number of attribute w:val (or another), UNSET: it is none. */
 uint32_t docx_number(const struct markup_tag *t, const char *attr);
 uint32_t docx_shade(const struct markup_tag *t); /* of w:shd: a ground */
 
 /* ---- styles ---- */
 
 #define DOCX_STYLES_MAX 8192
-#define DOCX_LEVELS 9 /* of headings and of lists */
-
-enum docx_role {
-    ROLE_UNSET,
-    ROLE_PLAIN,
-    ROLE_TITLE,
-    ROLE_HEADING,
-    ROLE_CONTENTS, /* a line of the table of contents */
-    ROLE_CODE,
-    ROLE_QUOTE
-};
+#define DOCX_LEVELS FLOW_LEVELS /* of headings and of lists */
 
 /* With what it has from the styles it is based on. */
 struct docx_style {
     uint32_t based_on;
-    enum docx_role role;
+    enum role role;
     unsigned heading; /* 1 to 9 of ROLE_HEADING */
     uint32_t list, list_level;
-    struct docx_look look;
+    struct look look;
     uint32_t ground; /* of its paragraphs, or of its table's cells */
     bool based_on_known, is_default;
     str based_on_id;
@@ -170,7 +139,7 @@ struct docx_styles {
     struct docx_style *v;
     size_t n, cap;
     struct map *by_id;
-    struct docx_look defaults;
+    struct look defaults;
     const struct docx_style *paragraph; /* the default one, or NULL */
     str language;
 };
@@ -180,8 +149,6 @@ rc docx_styles_read(struct package *p, const struct part *part,
                     struct arena *out, struct docx_styles *s,
                     struct err *e) MUST_CHECK;
 const struct docx_style *docx_style_find(const struct docx_styles *s, str id);
-/* "heading 3" of any case: 3; 0: it is no name of a heading. */
-unsigned docx_heading_name(str name);
 void docx_styles_close(struct docx_styles *s);
 
 /* ---- lists ---- */
@@ -199,7 +166,7 @@ struct docx_list_kind { /* w:abstractNum */
 };
 struct docx_list { /* w:num */
     str kind_id;
-    uint32_t starts[DOCX_LEVELS]; /* DOCX_UNSET: as its kind has it */
+    uint32_t starts[DOCX_LEVELS]; /* UNSET: as its kind has it */
     bool begun;
 };
 struct docx_lists {
@@ -215,8 +182,7 @@ rc docx_lists_read(struct package *p, const struct part *part,
                    struct arena *out, struct docx_lists *l,
                    struct err *e) MUST_CHECK;
 /* The next item of a list at a level from 0: its number, or WRITER_BULLET, or
- * DOCX_NO_ITEM: it has no mark. */
-#define DOCX_NO_ITEM (WRITER_BULLET - 1)
+ * FLOW_NO_ITEM: it has no mark. */
 uint32_t docx_list_next(struct docx_lists *l, const struct docx_styles *s,
                         uint32_t list, unsigned level);
 void docx_lists_close(struct docx_lists *l);

@@ -2,13 +2,10 @@
 
 #include "text/utf8.h"
 
-#define TABLES_MAX 64 /* open at a time; deeper ones are as the last */
-#define BOXES_MAX 8   /* the same */
+#define TABLES_MAX FLOW_TABLES_MAX
+#define BOXES_MAX 8 /* open at a time; deeper ones are as the last */
 #define FIELDS_MAX 64
-#define SPAN_MAX 64
 #define INSTRUCTION_BYTES 16 /* enough to know a field by */
-#define COLOR_NEAR 8         /* colours that nobody can tell apart */
-#define PAGE_WHITE 0xffffffu
 #define TITLE_BYTES_MAX (4 * KIB)
 
 struct para {
@@ -18,12 +15,10 @@ struct para {
     bool mark_deleted;
 };
 
+/* What of a table decides how text in it looks, and whether it is there. */
 struct table {
-    bool begun;
-    bool real; /* written as a table: not one in another, not a frame */
-    unsigned columns;
     uint32_t ground, cell_ground;
-    bool row_open, row_deleted, cell_deleted;
+    bool row_deleted, cell_deleted;
     uint32_t span, before;
 };
 
@@ -51,14 +46,12 @@ struct body {
     unsigned tables_n, boxes_n;
     size_t fields_n;
     struct para para;
-    bool joins;   /* the mark between the paragraphs is deleted */
-    bool code;    /* the block written last is code and may go on */
-    bool in_real; /* a table that is written as one */
+    bool joins; /* the mark between the paragraphs is deleted */
     bool title_done;
-    struct docx_look look; /* of the run, as it sets it itself */
+    struct look look; /* of the run, as it sets it itself */
     const struct docx_style *run_style;
     bool look_known;
-    enum doc_flag_kind look_drops; /* DOC_FLAG_COUNT: it can be read */
+    enum doc_flag_kind run_drops; /* DOC_FLAG_COUNT: it can be read */
     uint32_t page, fill;
     struct table tables[TABLES_MAX];
     struct box boxes[BOXES_MAX];
@@ -81,24 +74,8 @@ static struct table *table_top(struct body *b)
 
 /* ---- what can't be read ---- */
 
-static bool is_color(uint32_t c)
-{
-    return c <= 0xffffff;
-}
-
-static bool near(uint32_t a, uint32_t b)
-{
-    for (unsigned shift = 0; shift < 24; shift += 8) {
-        int x = (int)(a >> shift & 0xff), y = (int)(b >> shift & 0xff);
-
-        if (x - y > COLOR_NEAR || y - x > COLOR_NEAR)
-            return false;
-    }
-    return true;
-}
-
 /* The first of the grounds that lie on one another that is not clear. */
-static uint32_t ground(const struct body *b, const struct docx_look *l)
+static uint32_t ground(const struct body *b, const struct look *l)
 {
     uint32_t grounds[5 + 2 * TABLES_MAX];
     unsigned tables = b->tables_n > TABLES_MAX ? TABLES_MAX : b->tables_n;
@@ -116,7 +93,7 @@ static uint32_t ground(const struct body *b, const struct docx_look *l)
     if (b->boxes_n > 0 && b->boxes_n <= BOXES_MAX)
         grounds[n++] = b->boxes[b->boxes_n - 1].fill;
     for (size_t i = 0; i < n; i++) {
-        if (grounds[i] != DOCX_UNSET && grounds[i] != DOCX_AUTO)
+        if (look_is_ground(grounds[i]))
             return grounds[i];
     }
     return b->page;
@@ -133,24 +110,18 @@ static bool hidden(const struct body *b)
     return b->x->styles.defaults.hidden == TRI_YES || by_para != by_run;
 }
 
-static enum doc_flag_kind look_drops(const struct body *b)
+static enum doc_flag_kind run_drops(const struct body *b)
 {
-    struct docx_look l = b->x->styles.defaults;
-    uint32_t on;
+    struct look l = b->x->styles.defaults;
 
-    if (b->para.style != NULL)
-        docx_look_lay(&l, &b->para.style->look);
-    if (b->run_style != NULL)
-        docx_look_lay(&l, &b->run_style->look);
-    docx_look_lay(&l, &b->look);
     if (hidden(b))
         return FLAG_HIDDEN;
-    if (l.half_points <= 2)
-        return FLAG_TINY;
-    on = ground(b, &l);
-    if (is_color(l.color) && is_color(on) && near(l.color, on))
-        return FLAG_INVISIBLE;
-    return DOC_FLAG_COUNT;
+    if (b->para.style != NULL)
+        look_lay(&l, &b->para.style->look);
+    if (b->run_style != NULL)
+        look_lay(&l, &b->run_style->look);
+    look_lay(&l, &b->look);
+    return look_drops(&l, ground(b, &l));
 }
 
 /* Why text that comes now is left out; DOC_FLAG_COUNT: it is not. */
@@ -174,10 +145,10 @@ static enum doc_flag_kind drops(struct body *b)
             return FLAG_BOILERPLATE;
     }
     if (!b->look_known) {
-        b->look_drops = look_drops(b);
+        b->run_drops = run_drops(b);
         b->look_known = true;
     }
-    return b->look_drops;
+    return b->run_drops;
 }
 
 /* What a field is made with is no text, only what it shows. */
@@ -192,12 +163,12 @@ static bool in_instruction(const struct body *b)
 
 /* ---- paragraphs ---- */
 
-static enum docx_role role_of(const struct para *p, unsigned *heading)
+static enum role role_of(const struct para *p, unsigned *heading)
 {
-    enum docx_role role = p->style == NULL ? ROLE_PLAIN : p->style->role;
+    enum role role = p->style == NULL ? ROLE_PLAIN : p->style->role;
 
     *heading = role == ROLE_HEADING ? p->style->heading : 1;
-    if (p->outline == DOCX_UNSET || role == ROLE_TITLE)
+    if (p->outline == UNSET || role == ROLE_TITLE)
         return role;
     *heading = p->outline + 1;
     if (p->outline < DOCX_LEVELS)
@@ -210,55 +181,29 @@ static bool item_of(const struct para *p, uint32_t *list, unsigned *level)
     uint32_t at = p->list_level;
 
     *list = p->list;
-    if (*list == DOCX_UNSET && p->style != NULL)
+    if (*list == UNSET && p->style != NULL)
         *list = p->style->list;
-    if (at == DOCX_UNSET && p->style != NULL)
+    if (at == UNSET && p->style != NULL)
         at = p->style->list_level;
     *level = at < DOCX_LEVELS ? at : 0;
-    return *list != DOCX_UNSET && *list != 0;
-}
-
-static void code_begin(struct body *b)
-{
-    if (b->code)
-        writer_break(&b->x->w);
-    else
-        writer_block(&b->x->w, BLOCK_CODE, 0);
-    b->code = true;
-}
-
-static void block_begin(struct body *b)
-{
-    struct writer *w = &b->x->w;
-    unsigned heading, level = 0;
-    uint32_t list, number = DOCX_NO_ITEM;
-    enum docx_role role = role_of(&b->para, &heading);
-
-    if (role == ROLE_CODE) {
-        code_begin(b);
-        return;
-    }
-    b->code = false;
-    if (role == ROLE_TITLE || role == ROLE_HEADING)
-        writer_block(w, BLOCK_HEADING,
-                     heading > HEADING_DEPTH_MAX ? HEADING_DEPTH_MAX : heading);
-    else if (item_of(&b->para, &list, &level))
-        number = docx_list_next(&b->x->lists, &b->x->styles, list, level);
-    if (number != DOCX_NO_ITEM)
-        writer_item(w, level + 1, number);
-    else if (role != ROLE_TITLE && role != ROLE_HEADING)
-        writer_block(w, role == ROLE_QUOTE ? BLOCK_QUOTE : BLOCK_PARAGRAPH, 0);
+    return *list != UNSET && *list != 0;
 }
 
 static void para_open(struct body *b)
 {
+    struct flow_para p = {.number = FLOW_NO_ITEM};
+    uint32_t list;
+    unsigned level;
+
     if (b->para.open)
         return;
     b->para.open = true;
-    if (b->x->f.asides_n > 0 || b->in_real)
-        flow_break(&b->x->f);
-    else
-        block_begin(b);
+    p.role = role_of(&b->para, &p.heading);
+    if (p.role != ROLE_HEADING && item_of(&b->para, &list, &level)) {
+        p.level = level + 1;
+        p.number = docx_list_next(&b->x->lists, &b->x->styles, list, level);
+    }
+    flow_para(&b->x->f, &p);
 }
 
 static bool in_aside_box(const struct body *b)
@@ -273,23 +218,13 @@ static void para_begin(struct body *b)
 
     b->para = (struct para){.open = goes_on,
                             .style = b->x->styles.paragraph,
-                            .outline = DOCX_UNSET,
-                            .list = DOCX_UNSET,
-                            .list_level = DOCX_UNSET,
-                            .ground = DOCX_UNSET};
+                            .outline = UNSET,
+                            .list = UNSET,
+                            .list_level = UNSET,
+                            .ground = UNSET};
     b->joins = false;
     if (in_aside_box(b))
         flow_aside(&b->x->f);
-}
-
-/* What waited for the end of the block; it ends code too. */
-static void flush(struct body *b)
-{
-    if (b->x->f.later_n == 0 || b->x->f.asides_n > 0 || b->in_real)
-        return;
-    writer_break_block(&b->x->w);
-    flow_flush(&b->x->f);
-    b->code = false;
 }
 
 static void para_end(struct body *b)
@@ -302,24 +237,18 @@ static void para_end(struct body *b)
         return;
     }
     b->joins = b->para.mark_deleted;
-    if (b->joins || x->f.asides_n > 0 || b->in_real)
+    if (b->joins)
         return;
-    if (role_of(&b->para, &heading) != ROLE_CODE) {
-        writer_break_block(&x->w);
-        b->code = false;
-    } else if (b->code && !b->para.open) {
-        writer_break(&x->w); /* an empty line */
-    }
+    flow_para_end(&x->f, role_of(&b->para, &heading), b->para.open);
     if (x->title.n > 0)
         b->title_done = true;
-    flush(b);
 }
 
 /* ---- runs ---- */
 
 static void run_begin(struct body *b)
 {
-    b->look = DOCX_LOOK_UNSET;
+    b->look = LOOK_NONE;
     b->run_style = NULL;
     b->look_known = false;
 }
@@ -338,7 +267,7 @@ static void show(struct body *b, str s)
     }
     para_open(b);
     flow_text(&x->f, s);
-    if (!b->title_done && x->f.asides_n == 0 && !b->in_real &&
+    if (!b->title_done && !flow_is_inline(&x->f) &&
         role_of(&b->para, &heading) == ROLE_TITLE &&
         s.n <= TITLE_BYTES_MAX - x->title.n)
         buf_put(&x->title, s);
@@ -366,7 +295,7 @@ static void show_symbol(struct body *b, const struct markup_tag *t)
     for (size_t i = 0; i < digits.n && i < 4; i++) {
         char padded[6] = {'0', '0', '0', '0', '0', digits.p[i]};
 
-        cp = cp << 4 | (docx_color((str){padded, 6}) & 0xf);
+        cp = cp << 4 | (look_color((str){padded, 6}) & 0xf);
     }
     if (cp >= 0xf000 && cp < 0xf100)
         cp -= 0xf000;
@@ -374,7 +303,7 @@ static void show_symbol(struct body *b, const struct markup_tag *t)
         (cp | 0x20) >= 'a' && (cp | 0x20) <= 'z') {
         const str *letters = &GREEK[cp >= 'a'];
 
-        show(b, str_sub(*letters, 2 * ((cp | 0x20) - 'a'), 2));
+        show(b, str_sub(*letters, (size_t)2 * ((cp | 0x20) - 'a'), 2));
     } else if (cp >= 0x100 && (cp < 0xd800 || cp >= 0xf900)) {
         utf8_put(&sign, cp);
         show(b, buf_str(&sign));
@@ -463,8 +392,8 @@ static void para_property(struct body *b, const struct markup_tag *t)
         const struct docx_style *s = docx_style_find(&b->x->styles, id);
 
         p->style = s != NULL ? s : p->style;
-        if (s == NULL && docx_heading_name(id) > 0) /* styles were left out */
-            p->outline = docx_heading_name(id) - 1;
+        if (s == NULL && role_heading(id) > 0) /* styles were left out */
+            p->outline = role_heading(id) - 1;
         break;
     }
     case W_OUTLINELVL:
@@ -518,24 +447,20 @@ static void table_begin(struct body *b)
     b->tables_n++;
     if (b->tables_n <= TABLES_MAX)
         b->tables[b->tables_n - 1] =
-            (struct table){.ground = DOCX_UNSET, .cell_ground = DOCX_UNSET};
+            (struct table){.ground = UNSET, .cell_ground = UNSET};
     b->joins = false;
+    flow_table(&b->x->f);
 }
 
-/* A table of one column frames text; it is read as what it holds. */
 static void row_begin(struct body *b)
 {
     struct table *t = table_top(b);
 
     if (t == NULL)
         return;
-    if (!t->begun && !b->in_real && b->x->f.asides_n == 0 && t->columns != 1) {
-        t->real = b->in_real = true;
-        writer_table(&b->x->w);
-    }
-    t->begun = true;
-    t->row_open = t->row_deleted = false;
+    t->row_deleted = false;
     t->before = 0;
+    flow_row(&b->x->f);
 }
 
 static void cell_begin(struct body *b)
@@ -546,32 +471,18 @@ static void cell_begin(struct body *b)
     if (t == NULL)
         return;
     t->span = 1;
-    t->cell_ground = DOCX_UNSET;
+    t->cell_ground = UNSET;
     t->cell_deleted = false;
-    if (!t->real || t->row_deleted) {
-        if (b->in_real || b->x->f.asides_n > 0)
-            flow_break(&b->x->f);
-        return;
-    }
-    if (t->row_open) {
-        writer_cell(&b->x->w);
-        return;
-    }
-    t->row_open = true;
-    b->code = false;
-    writer_block(&b->x->w, BLOCK_TABLE_ROW, 0);
-    for (uint32_t i = 0; i < t->before; i++)
-        writer_cell(&b->x->w);
+    if (!t->row_deleted)
+        flow_cell(&b->x->f, t->before);
 }
 
 static void cell_end(struct body *b)
 {
-    struct table *t = table_top(b);
+    const struct table *t = table_top(b);
 
-    if (t == NULL || !t->real || !t->row_open)
-        return;
-    for (uint32_t i = 1; i < t->span; i++)
-        writer_cell(&b->x->w);
+    if (t != NULL && !t->row_deleted)
+        flow_cells(&b->x->f, t->span - 1);
 }
 
 static void row_end(struct body *b)
@@ -580,24 +491,17 @@ static void row_end(struct body *b)
 
     if (t == NULL)
         return;
-    if (t->real)
-        writer_break_block(&b->x->w);
-    t->row_open = t->row_deleted = t->cell_deleted = false;
+    t->row_deleted = t->cell_deleted = false;
+    flow_row_end(&b->x->f);
 }
 
 static void table_end(struct body *b)
 {
-    struct table *t = table_top(b);
-
-    if (t == NULL)
+    if (b->tables_n == 0)
         return;
-    if (t->real && b->tables_n <= TABLES_MAX) {
-        b->in_real = false;
-        writer_table(&b->x->w);
-    }
     b->tables_n--;
     b->para.open = b->joins = false;
-    flush(b);
+    flow_table_end(&b->x->f);
 }
 
 static void table_property(struct body *b, const struct markup_tag *t)
@@ -608,13 +512,13 @@ static void table_property(struct body *b, const struct markup_tag *t)
 
     if (table == NULL)
         return;
-    n = n > SPAN_MAX ? 1 : n;
+    n = n > FLOW_SPAN_MAX ? 1 : n;
     switch (t->id) {
     case W_GRIDCOL:
-        table->columns++;
+        flow_columns(&b->x->f, 1);
         break;
     case W_GRIDSPAN:
-        table->span = n;
+        table->span = n == 0 ? 1 : n;
         break;
     case W_GRIDBEFORE:
         table->before = n;
@@ -624,7 +528,7 @@ static void table_property(struct body *b, const struct markup_tag *t)
         break;
     case W_TBLSTYLE:
         style = docx_style_find(&b->x->styles, markup_attr(t, NS_W, "val"));
-        if (style != NULL && table->ground == DOCX_UNSET)
+        if (style != NULL && table->ground == UNSET)
             table->ground = style->ground;
         break;
     default:
@@ -662,14 +566,14 @@ static void shape_fill(struct body *b, const struct markup_tag *t)
         filled = markup_attr(t, NS_NONE, "filled");
 
     if (str_starts(filled, STR("f")) || str_eq(filled, STR("0")))
-        b->fill = DOCX_UNSET;
+        b->fill = UNSET;
     else if (color.p == NULL || str_starts(color, STR("white")))
-        b->fill = PAGE_WHITE;
+        b->fill = LOOK_WHITE;
     else if (color.n >= 7 && color.p[0] == '#' &&
-             is_color(docx_color(str_sub(color, 1, 6))))
-        b->fill = docx_color(str_sub(color, 1, 6));
+             look_is_color(look_color(str_sub(color, 1, 6))))
+        b->fill = look_color(str_sub(color, 1, 6));
     else
-        b->fill = DOCX_UNKNOWN;
+        b->fill = LOOK_UNKNOWN;
 }
 
 static void fill(struct body *b, const struct markup_tag *t)
@@ -679,17 +583,16 @@ static void fill(struct body *b, const struct markup_tag *t)
         above(b, b->depth, 1) == A_FILL && above(b, b->depth, 2) == WPS_SPPR;
     str val = markup_attr(t, NS_NONE, "val");
 
-    if (t->id == A_FILL && of_shape)
-        b->fill = DOCX_UNKNOWN;
+    if ((t->id == A_FILL && of_shape) ||
+        (t->id == A_FILLREF && b->fill == UNSET &&
+         !str_eq(markup_attr(t, NS_NONE, "idx"), STR("0"))))
+        b->fill = LOOK_UNKNOWN;
     else if (t->id == A_NOFILL && of_shape)
-        b->fill = DOCX_AUTO;
-    else if (t->id == A_RGB && of_fill && is_color(docx_color(val)))
-        b->fill = docx_color(val);
+        b->fill = LOOK_AUTO;
+    else if (t->id == A_RGB && of_fill && look_is_color(look_color(val)))
+        b->fill = look_color(val);
     else if (t->id == A_SCHEME && of_fill && str_eq(val, STR("bg1")))
-        b->fill = PAGE_WHITE;
-    else if (t->id == A_FILLREF && b->fill == DOCX_UNSET &&
-             !str_eq(markup_attr(t, NS_NONE, "idx"), STR("0")))
-        b->fill = DOCX_UNKNOWN;
+        b->fill = LOOK_WHITE;
 }
 
 /* ---- containers ---- */
@@ -878,7 +781,7 @@ static void enter(struct body *b, const struct markup_tag *t)
         break;
     case W_DRAWING:
     case W_PICT:
-        b->fill = DOCX_UNSET;
+        b->fill = UNSET;
         break;
     case A_FILL:
     case A_NOFILL:
@@ -899,8 +802,8 @@ static void enter(struct body *b, const struct markup_tag *t)
         break;
     case W_BACKGROUND:
         if (b->x->shows_background &&
-            is_color(docx_color(markup_attr(t, NS_W, "color"))))
-            b->page = docx_color(markup_attr(t, NS_W, "color"));
+            look_is_color(look_color(markup_attr(t, NS_W, "color"))))
+            b->page = look_color(markup_attr(t, NS_W, "color"));
         break;
     default: /* what has no text and changes none */
         break;
@@ -1010,16 +913,14 @@ static rc body_read(struct docx *x, const struct part *part,
 
     b->x = x;
     b->notes = notes;
-    b->page = PAGE_WHITE;
-    b->fill = DOCX_UNSET;
+    b->page = LOOK_WHITE;
+    b->fill = UNSET;
     run_begin(b);
     code = markup_read(x->p, part, &sink, e);
-    while (x->f.asides_n > 0) /* it broke off */
-        flow_later(&x->f, 0, flow_aside_end(&x->f));
-    if (notes == NULL) {
-        writer_break_block(&x->w);
-        flow_flush(&x->f);
-    }
+    if (notes == NULL)
+        flow_end(&x->f);
+    while (x->f.asides_n > 0) /* the note broke off */
+        (void)flow_aside_end(&x->f);
     if (code == RC_OK && b->fields_n > 0 && x->lost.n == 0)
         x->lost = STR("A field in the file does not end; what stands behind "
                       "it may be missing");

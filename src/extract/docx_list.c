@@ -9,7 +9,7 @@ struct reader {
     struct arena *out;
     struct docx_list_kind *kind; /* of the w:abstractNum we are in */
     struct docx_list *list;      /* of the w:num */
-    uint32_t level;              /* DOCX_UNSET: in none */
+    uint32_t level;              /* UNSET: in none */
 };
 
 static void kind_begin(struct reader *r, const struct markup_tag *t)
@@ -34,7 +34,7 @@ static void list_begin(struct reader *r, const struct markup_tag *t)
     if (r->l->n == DOCX_LISTS_MAX)
         return;
     for (size_t i = 0; i < DOCX_LEVELS; i++)
-        one.starts[i] = DOCX_UNSET;
+        one.starts[i] = UNSET;
     *map_slot(r->l->by_id, markup_attr(t, NS_W, "numId"), NULL) = r->l->n;
     ARENA_PUSH(r->out, r->l->v, r->l->n, r->l->cap, one);
     r->list = &r->l->v[r->l->n - 1];
@@ -104,7 +104,7 @@ void docx_lists_close(struct docx_lists *l)
 rc docx_lists_read(struct package *p, const struct part *part,
                    struct arena *out, struct docx_lists *l, struct err *e)
 {
-    struct reader r = {.l = l, .out = out, .level = DOCX_UNSET};
+    struct reader r = {.l = l, .out = out, .level = UNSET};
     struct markup_sink sink = {.names = DOCX_NAMES,
                                .names_n = DOCX_NAMES_N,
                                .start = on_start,
@@ -145,7 +145,7 @@ static void restart(struct docx_list *list, struct docx_list_kind *kind)
         return;
     list->begun = true;
     for (size_t i = 0; i < DOCX_LEVELS; i++) {
-        if (list->starts[i] == DOCX_UNSET)
+        if (list->starts[i] == UNSET)
             continue;
         kind->levels[i].start = list->starts[i];
         kind->levels[i].count = 0;
@@ -170,7 +170,7 @@ uint32_t docx_list_next(struct docx_lists *l, const struct docx_styles *s,
     restart(found, kind);
     at = &kind->levels[level];
     if (at->blank)
-        return DOCX_NO_ITEM;
+        return FLOW_NO_ITEM;
     for (size_t i = level + 1; i < DOCX_LEVELS; i++)
         kind->levels[i].count = 0;
     if (at->count < NUMBER_MAX)

@@ -127,29 +127,7 @@ uint32_t docx_number(const struct markup_tag *t, const char *attr)
     uint64_t n;
 
     return str_to_u64(markup_attr(t, NS_W, attr), INT32_MAX, &n) ? (uint32_t)n
-                                                                 : DOCX_UNSET;
-}
-
-static int hex(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-uint32_t docx_color(str s)
-{
-    uint32_t color = 0;
-
-    if (s.n != 6)
-        return DOCX_AUTO;
-    for (size_t i = 0; i < s.n; i++) {
-        if (hex(s.p[i]) < 0)
-            return DOCX_AUTO;
-        color = color << 4 | (uint32_t)hex(s.p[i]);
-    }
-    return color;
+                                                                 : UNSET;
 }
 
 uint32_t docx_shade(const struct markup_tag *t)
@@ -157,11 +135,11 @@ uint32_t docx_shade(const struct markup_tag *t)
     str pattern = val(t);
 
     if (str_eq(pattern, STR("solid")))
-        return docx_color(markup_attr(t, NS_W, "color"));
+        return look_color(markup_attr(t, NS_W, "color"));
     if (pattern.n > 0 && !str_eq(pattern, STR("clear")) &&
         !str_eq(pattern, STR("nil")))
-        return DOCX_UNKNOWN;
-    return docx_color(markup_attr(t, NS_W, "fill"));
+        return LOOK_UNKNOWN;
+    return look_color(markup_attr(t, NS_W, "fill"));
 }
 
 static uint32_t highlight_of(str name)
@@ -190,82 +168,21 @@ static uint32_t highlight_of(str name)
         if (str_eq(name, COLORS[i].name))
             return COLORS[i].color;
     }
-    return DOCX_AUTO;
+    return LOOK_AUTO;
 }
 
-void docx_look_take(struct docx_look *l, const struct markup_tag *t)
+void docx_look_take(struct look *l, const struct markup_tag *t)
 {
     if (t->id == W_VANISH || (t->id == W_WEBHIDDEN && docx_bool(t)))
         l->hidden = docx_bool(t) ? TRI_YES : TRI_NO;
     else if (t->id == W_COLOR)
-        l->color = docx_color(val(t));
+        l->color = look_color(val(t));
     else if (t->id == W_SZ)
         l->half_points = docx_number(t, "val");
     else if (t->id == W_SHD)
         l->ground = docx_shade(t);
     else if (t->id == W_HIGHLIGHT)
         l->highlight = highlight_of(val(t));
-}
-
-void docx_look_lay(struct docx_look *l, const struct docx_look *over)
-{
-    if (over->color != DOCX_UNSET)
-        l->color = over->color;
-    if (over->ground != DOCX_UNSET)
-        l->ground = over->ground;
-    if (over->highlight != DOCX_UNSET)
-        l->highlight = over->highlight;
-    if (over->half_points != DOCX_UNSET)
-        l->half_points = over->half_points;
-}
-
-/* ---- names ---- */
-
-unsigned docx_heading_name(str name)
-{
-    str head = str_sub(name, 0, 7);
-    uint64_t n;
-
-    if (!str_eq_nocase(head, STR("heading")) ||
-        !str_to_u64(str_trim(str_sub(name, 7, name.n)), DOCX_LEVELS, &n))
-        return 0;
-    return (unsigned)n;
-}
-
-/* By the names the formats have for them whatever language Word speaks, and
- * those of LibreOffice and pandoc. */
-static void role_of_name(struct docx_style *s, str name)
-{
-    static const struct {
-        str name;
-        enum docx_role role;
-    } ROLES[] = {{STR_INIT("title"), ROLE_TITLE},
-                 {STR_INIT("toc heading"), ROLE_CONTENTS},
-                 {STR_INIT("contents heading"), ROLE_CONTENTS},
-                 {STR_INIT("source code"), ROLE_CODE},
-                 {STR_INIT("html preformatted"), ROLE_CODE},
-                 {STR_INIT("preformatted text"), ROLE_CODE},
-                 {STR_INIT("macro"), ROLE_CODE},
-                 {STR_INIT("macro text"), ROLE_CODE},
-                 {STR_INIT("code"), ROLE_CODE},
-                 {STR_INIT("code block"), ROLE_CODE},
-                 {STR_INIT("quote"), ROLE_QUOTE},
-                 {STR_INIT("intense quote"), ROLE_QUOTE},
-                 {STR_INIT("block text"), ROLE_QUOTE},
-                 {STR_INIT("quotations"), ROLE_QUOTE}};
-    uint64_t n;
-
-    if (docx_heading_name(name) > 0) {
-        s->role = ROLE_HEADING;
-        s->heading = docx_heading_name(name);
-    } else if (str_eq_nocase(str_sub(name, 0, 4), STR("toc ")) &&
-               str_to_u64(str_sub(name, 4, name.n), DOCX_LEVELS, &n)) {
-        s->role = ROLE_CONTENTS;
-    }
-    for (size_t i = 0; i < NELEMS(ROLES); i++) {
-        if (str_eq_nocase(name, ROLES[i].name))
-            s->role = ROLES[i].role;
-    }
 }
 
 /* ---- reading ---- */
@@ -280,10 +197,8 @@ struct reader {
 
 static void style_begin(struct reader *r, const struct markup_tag *t)
 {
-    struct docx_style s = {.look = DOCX_LOOK_UNSET,
-                           .list = DOCX_UNSET,
-                           .list_level = DOCX_UNSET,
-                           .ground = DOCX_UNSET};
+    struct docx_style s = {
+        .look = LOOK_NONE, .list = UNSET, .list_level = UNSET, .ground = UNSET};
     str type = markup_attr(t, NS_W, "type"),
         is_default = markup_attr(t, NS_W, "default");
 
@@ -305,7 +220,7 @@ static void style_property(struct reader *r, struct docx_style *s,
 
     switch (t->id) {
     case W_NAME:
-        role_of_name(s, val(t));
+        s->role = role_of_name(val(t), &s->heading);
         break;
     case W_BASEDON:
         s->based_on_id = arena_str(r->out, val(t));
@@ -325,8 +240,8 @@ static void style_property(struct reader *r, struct docx_style *s,
         break;
     case W_SHD: /* a run's is one of its look */
         n = docx_shade(t);
-        if (r->in_run == 0 && (!r->in_part || n != DOCX_AUTO))
-            s->ground = r->in_part ? DOCX_UNKNOWN : n;
+        if (r->in_run == 0 && (!r->in_part || n != LOOK_AUTO))
+            s->ground = r->in_part ? LOOK_UNKNOWN : n;
         break;
     default:
         break;
@@ -379,19 +294,19 @@ static void on_end(void *user, unsigned id, unsigned depth)
 
 static void inherit(struct docx_style *s, const struct docx_style *from)
 {
-    struct docx_look look = from->look;
+    struct look look = from->look;
 
     if (s->role == ROLE_UNSET) {
         s->role = from->role;
         s->heading = from->heading;
     }
-    if (s->list == DOCX_UNSET)
+    if (s->list == UNSET)
         s->list = from->list;
-    if (s->list_level == DOCX_UNSET)
+    if (s->list_level == UNSET)
         s->list_level = from->list_level;
-    if (s->ground == DOCX_UNSET)
+    if (s->ground == UNSET)
         s->ground = from->ground;
-    docx_look_lay(&look, &s->look);
+    look_lay(&look, &s->look);
     look.hidden = s->look.hidden == TRI_UNSET ? look.hidden : s->look.hidden;
     s->look = look;
 }
@@ -420,7 +335,7 @@ static void resolve(struct docx_styles *s)
 
 void docx_styles_open(struct docx_styles *s)
 {
-    *s = (struct docx_styles){.by_id = map_open(), .defaults = DOCX_LOOK_UNSET};
+    *s = (struct docx_styles){.by_id = map_open(), .defaults = LOOK_NONE};
 }
 
 void docx_styles_close(struct docx_styles *s)

@@ -4,10 +4,15 @@
 #define MIMETYPE_BYTES_MAX 200
 #define MIME_WORD "application/vnd.openxmlformats-officedocument."
 
-static rc refuse(struct doc *d, enum extract_outcome outcome, str note)
+void office_refuse(struct doc *d, enum extract_outcome outcome, str note)
 {
     d->outcome = outcome;
     d->note = note;
+}
+
+static rc refuse(struct doc *d, enum extract_outcome outcome, str note)
+{
+    office_refuse(d, outcome, note);
     return RC_OK;
 }
 
@@ -17,11 +22,17 @@ static rc refuse_unread(struct doc *d, const char *what, struct arena *out)
                   arena_fmt(out, "This is %s, which is not read", what));
 }
 
-static rc refuse_encrypted(struct doc *d)
+void office_encrypted(struct doc *d)
 {
-    return refuse(d, EXTRACT_ENCRYPTED,
+    office_refuse(d, EXTRACT_ENCRYPTED,
                   STR("The file is encrypted; it can't be read without its "
                       "password"));
+}
+
+static rc refuse_encrypted(struct doc *d)
+{
+    office_encrypted(d);
+    return RC_OK;
 }
 
 static enum extract_outcome outcome_of(rc code)
@@ -107,11 +118,47 @@ static rc read_opc(struct package *p, struct arena *out, struct doc *d,
     return refuse_unread(d, "an Office file of an unknown kind", out);
 }
 
+/* ---- OpenDocument and EPUB: they say what they are ---- */
+
+#define MIME_ODF "application/vnd.oasis.opendocument."
+
+static rc read_mimetype(struct package *p, const struct part *part,
+                        struct arena *out, struct doc *d, struct err *e)
+{
+    static const struct {
+        str type;
+        const char *what; /* NULL: it is read */
+    } KINDS[] = {
+        {STR_INIT(MIME_ODF "text"), NULL},
+        {STR_INIT(MIME_ODF "spreadsheet"), "an OpenDocument sheet"},
+        {STR_INIT(MIME_ODF "presentation"), "an OpenDocument presentation"},
+        {STR_INIT(MIME_ODF "graphics"), "an OpenDocument drawing"},
+        {STR_INIT(MIME_ODF), "an OpenDocument file"},
+        {STR_INIT("application/vnd.sun.xml."), "an old OpenOffice file"}};
+    struct err why;
+    str type = STR_NONE;
+    rc code = package_read(p, part, MIMETYPE_BYTES_MAX, out, &type, &why);
+
+    if (code != RC_OK)
+        return refuse_error(d, code, &why, out, e);
+    type = str_trim(type);
+    for (size_t i = 0; i < NELEMS(KINDS); i++) {
+        if (!str_starts(type, KINDS[i].type))
+            continue;
+        d->mime = KINDS[i].type;
+        if (KINDS[i].what != NULL)
+            return refuse_unread(d, KINDS[i].what, out);
+        return extract_odt(p, out, d, e);
+    }
+    return refuse_unread(d, "a ZIP archive", out);
+}
+
 /* ---- which one it is ---- */
 
 rc extract_package(str bytes, str filename, struct arena *out, struct doc *d,
                    struct err *e)
 {
+    const struct part *mimetype;
     struct package p;
     struct err why;
     rc code = package_open(bytes, out, &p, &why);
@@ -123,6 +170,9 @@ rc extract_package(str bytes, str filename, struct arena *out, struct doc *d,
         return refuse_encrypted(d);
     if (package_find(&p, STR("[Content_Types].xml")) != NULL)
         return read_opc(&p, out, d, e);
+    mimetype = package_find(&p, STR("mimetype"));
+    if (mimetype != NULL)
+        return read_mimetype(&p, mimetype, out, d, e);
     if (package_find(&p, STR("META-INF/MANIFEST.MF")) != NULL)
         return refuse_unread(d, "a Java archive", out);
     return refuse_unread(d, "a ZIP archive", out);
@@ -134,10 +184,11 @@ rc extract_package(str bytes, str filename, struct arena *out, struct doc *d,
  * UTF-16LE with a 0 behind it, its length in bytes at 64. */
 #define OLE_ENTRY_BYTES 128
 #define OLE_NAME_BYTES 64
+#define OLE_HEADER_BYTES 512
 
 static bool ole_has(str bytes, str name)
 {
-    for (size_t at = 4 * OLE_ENTRY_BYTES; at + OLE_ENTRY_BYTES <= bytes.n;
+    for (size_t at = OLE_HEADER_BYTES; at + OLE_ENTRY_BYTES <= bytes.n;
          at += OLE_ENTRY_BYTES) {
         struct cur c = cur_of(str_sub(bytes, at, OLE_ENTRY_BYTES));
         size_t i = 0;

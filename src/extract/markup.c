@@ -45,7 +45,7 @@ static const struct {
     {NS_MANIFEST, STR_INIT(ODF "manifest:1.0")},
     {NS_SCRIPT, STR_INIT(ODF "script:1.0")},
     {NS_XLINK, STR_INIT("http://www.w3.org/1999/xlink")},
-    {NS_MATHML, STR_INIT("http://www.w3.org/1998/Math/MathML")},
+    {NS_SVG, STR_INIT(ODF "svg-compatible:1.0")},
     {NS_OCF, STR_INIT(ODF "container")},
     {NS_OPF, STR_INIT("http://www.idpf.org/2007/opf")},
     {NS_XMLENC, STR_INIT("http://www.w3.org/2001/04/xmlenc#")},

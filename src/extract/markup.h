@@ -47,7 +47,7 @@ enum markup_ns {
     NS_MANIFEST,
     NS_XLINK,
     NS_SCRIPT,
-    NS_MATHML,
+    NS_SVG,
     NS_OCF, /* EPUB from here on */
     NS_OPF,
     NS_XMLENC,

@@ -15,6 +15,12 @@
 rc extract_docx(struct package *p, str main, const struct opc_rels *package,
                 struct arena *out, struct doc *d, struct err *e) MUST_CHECK;
 
+rc extract_odt(struct package *p, struct arena *out, struct doc *d,
+               struct err *e) MUST_CHECK;
+
+/* The document is no use, for this reason. */
+void office_refuse(struct doc *d, enum extract_outcome outcome, str note);
+void office_encrypted(struct doc *d);
 /* Ends the writer. The text broke off with `text` and the sentence in `why`,
  * or did not (RC_OK); `lost` says what else is missing. */
 rc office_end(struct writer *w, rc text, const struct err *why, str lost,

@@ -291,13 +291,12 @@ static void text_code(struct writer *w, str s)
     for (size_t at = 0, start = 0; at < s.n && !w->full; start = at) {
         uint32_t cp = utf8_next(s, &at);
         str sign = str_sub(s, start, at - start);
+        bool kept = cp == '\n' || cp == '\t';
 
-        if (cp == '\n' || cp == '\t')
-            put(w, sign);
-        else if (is_space(cp))
+        if (kept || !is_space(cp))
+            put(w, kept || !dropped(w, cp, sign) ? sign : STR(""));
+        else
             put(w, STR(" "));
-        else if (!dropped(w, cp, sign))
-            put(w, sign);
     }
 }
 
