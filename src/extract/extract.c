@@ -39,6 +39,15 @@ static rc work_extract(str input, str filename, struct arena *arena,
     return code == RC_OK ? doc_encode(&d, to, e) : code;
 }
 
+static rc work_session(str input, str filename, struct arena *arena,
+                       struct buf *to, struct err *e)
+{
+    struct doc d;
+    rc code = extract_bytes_shared(input, filename, arena, &d, e);
+
+    return code == RC_OK ? doc_encode(&d, to, e) : code;
+}
+
 rc extract_start_work(const struct zygote_work *work, struct extractor **x,
                       struct err *e)
 {
@@ -58,19 +67,26 @@ rc extract_start_work(const struct zygote_work *work, struct extractor **x,
     return RC_OK;
 }
 
+static rc start(extract_work *run, extract_work *session, struct extractor **x,
+                struct err *e)
+{
+    const struct zygote_work work = {.run = run,
+                                     .session = session,
+                                     .jobs = JOBS,
+                                     .jobs_n = JOB_KIND_COUNT,
+                                     .programs = PROGRAMS};
+
+    return extract_start_work(&work, x, e);
+}
+
 rc extract_start_with(extract_work *work, struct extractor **x, struct err *e)
 {
-    return extract_start_work(&(struct zygote_work){.run = work,
-                                                    .session = work,
-                                                    .jobs = JOBS,
-                                                    .jobs_n = JOB_KIND_COUNT,
-                                                    .programs = PROGRAMS},
-                              x, e);
+    return start(work, work, x, e);
 }
 
 rc extract_start(struct extractor **x, struct err *e)
 {
-    return extract_start_with(work_extract, x, e);
+    return start(work_extract, work_session, x, e);
 }
 
 void extract_stop(struct extractor *x)

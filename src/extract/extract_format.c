@@ -124,8 +124,8 @@ str extract_too_long(void)
 }
 
 /* Text of any character set, decoded and parsed as what it looks like. */
-static rc read_text(str bytes, str filename, struct arena *out, struct doc *d,
-                    struct err *e)
+static rc read_text(str bytes, str filename, bool shared, struct arena *out,
+                    struct doc *d, struct err *e)
 {
     struct decoded how;
     struct buf text;
@@ -139,6 +139,8 @@ static rc read_text(str bytes, str filename, struct arena *out, struct doc *d,
     if (code == RC_OK) {
         const struct format *f = format_by_text(d->text, filename);
 
+        if (shared && f->parse != extract_text && f->parse != extract_md)
+            return err_set(e, RC_UNSUPPORTED, "for a child of its own");
         d->mime = str_of(f->mime);
         note_charset(d, &how);
         f->parse(d, out);
@@ -153,8 +155,8 @@ static rc read_text(str bytes, str filename, struct arena *out, struct doc *d,
     return code;
 }
 
-rc extract_bytes(str bytes, str filename, struct arena *out, struct doc *d,
-                 struct err *e)
+static rc read_bytes(str bytes, str filename, bool shared, struct arena *out,
+                     struct doc *d, struct err *e)
 {
     const struct format *f = format_by_magic(bytes);
     rc code;
@@ -170,7 +172,7 @@ rc extract_bytes(str bytes, str filename, struct arena *out, struct doc *d,
     if (bytes.n == 0)
         return refuse(d, EXTRACT_MALFORMED, STR("The file is empty"));
     code = f != NULL ? f->read(bytes, filename, out, d, e)
-                     : read_text(bytes, filename, out, d, e);
+                     : read_text(bytes, filename, shared, out, d, e);
     if (code == RC_OK && d->blocks_n == 0 &&
         (d->outcome == EXTRACT_OK || d->outcome == EXTRACT_PARTIAL)) {
         d->text = STR_NONE;
@@ -178,4 +180,18 @@ rc extract_bytes(str bytes, str filename, struct arena *out, struct doc *d,
         return refuse(d, EXTRACT_MALFORMED, STR("The file holds no text"));
     }
     return code;
+}
+
+rc extract_bytes(str bytes, str filename, struct arena *out, struct doc *d,
+                 struct err *e)
+{
+    return read_bytes(bytes, filename, false, out, d, e);
+}
+
+rc extract_bytes_shared(str bytes, str filename, struct arena *out,
+                        struct doc *d, struct err *e)
+{
+    if (format_by_magic(bytes) != NULL)
+        return err_set(e, RC_UNSUPPORTED, "for a child of its own");
+    return read_bytes(bytes, filename, true, out, d, e);
 }

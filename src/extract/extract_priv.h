@@ -39,6 +39,11 @@ typedef rc extract_read(str bytes, str filename, struct arena *out,
 
 extract_read extract_package, extract_ole;
 
+/* extract_bytes for a child that reads documents one after the other: what is
+ * neither text nor Markdown is RC_UNSUPPORTED before it is parsed. */
+rc extract_bytes_shared(str bytes, str filename, struct arena *out,
+                        struct doc *d, struct err *e) MUST_CHECK;
+
 /* The note of a document over TEXT_BYTES_MAX. */
 str extract_too_long(void);
 

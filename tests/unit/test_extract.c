@@ -360,6 +360,59 @@ static void a_session_reads_many_in_one_child(void **state)
     arena_close(a);
 }
 
+static void only_text_is_read_where_others_are(void **state)
+{
+    static const struct {
+        const char *bytes, *filename;
+        rc code;
+    } CASES[] = {{"# text", "a.md", RC_OK},
+                 {"text", "", RC_OK},
+                 {"\1\2", "a.bin", RC_OK}, /* malformed, by its letters */
+                 {"PK\3\4 an archive", "a.md", RC_UNSUPPORTED},
+                 {"%PDF-1.4", "a.txt", RC_UNSUPPORTED}};
+    struct arena *a = arena_open();
+    struct doc d;
+
+    (void)state;
+    for (size_t i = 0; i < NELEMS(CASES); i++)
+        assert_int_equal(extract_bytes_shared(str_of(CASES[i].bytes),
+                                              str_of(CASES[i].filename), a, &d,
+                                              NULL),
+                         CASES[i].code);
+    arena_close(a);
+}
+
+static rc work_shared(str input, str filename, struct arena *arena,
+                      struct buf *to, struct err *e)
+{
+    if (str_starts(input, STR("ALONE")))
+        return err_set(e, RC_UNSUPPORTED, "for a child of its own");
+    return work(input, filename, arena, to, e);
+}
+
+static void what_is_not_read_here_leaves_the_session_alone(void **state)
+{
+    const struct zygote_work both = {.run = work, .session = work_shared};
+    struct arena *a = arena_open();
+    struct extract_session *s;
+    struct extractor *x;
+    pid_t zygote, first = 0, child = 0;
+
+    (void)state;
+    assert_int_equal(extract_start_work(&both, &x, NULL), RC_OK);
+    s = extract_session_open(x);
+    zygote = zygote_of(x);
+    assert_int_equal(session_run(s, a, STR("fine")).outcome, EXTRACT_OK);
+    assert_int_equal(children_of(zygote, &first), 1);
+    assert_true(str_eq(session_run(s, a, STR("ALONE")).text, STR("ALONE")));
+    assert_int_equal(session_run(s, a, STR("fine")).outcome, EXTRACT_OK);
+    assert_int_equal(children_of(zygote, &child), 1);
+    assert_int_equal(child, first);
+    extract_session_close(s);
+    extract_stop(x);
+    arena_close(a);
+}
+
 static void a_document_that_fails_in_a_session_fails_alone(void **state)
 {
     static const char *const BAD[] = {"CRASH", "ABORT",  "EXIT",
@@ -552,6 +605,8 @@ int main(void)
         cmocka_unit_test(no_run_leaves_a_descriptor_behind),
         cmocka_unit_test(threads_run_side_by_side),
         cmocka_unit_test(a_session_reads_many_in_one_child),
+        cmocka_unit_test(only_text_is_read_where_others_are),
+        cmocka_unit_test(what_is_not_read_here_leaves_the_session_alone),
         cmocka_unit_test(a_document_that_fails_in_a_session_fails_alone),
         cmocka_unit_test(a_killed_server_takes_all_with_it),
         cmocka_unit_test(a_zygote_that_dies_is_replaced),
