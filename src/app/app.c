@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/queue.h"
+#include "base/sandbox.h"
 
 /* ---- start and end ---- */
 
@@ -29,6 +30,50 @@ static void on_missing(void *arg, uuid base)
         maintenance_repair(a->maintenance, base);
 }
 
+/* Says at the start what walls the readers of documents in. */
+static void sandbox_told(struct extractor *x, bool allowed)
+{
+    unsigned walls = extract_walls(x);
+    bool safe = (walls & SANDBOX_NEEDED) == SANDBOX_NEEDED;
+
+    for (size_t i = 0; i < SANDBOX_WALLS_MAX; i++) {
+        if ((walls & 1u << i) == 0)
+            log_warn("extract", "sandbox without=%s", SANDBOX_WALL_NAMES[i]);
+    }
+    if (allowed)
+        extract_unsandboxed_allow(x);
+    if (safe)
+        log_info("extract", "documents are read in a sandbox");
+    else if (allowed)
+        log_warn("extract", "documents are read without a sandbox, as "
+                            "--allow-unsandboxed says");
+    else
+        log_error("extract", "no document is read: seccomp or Landlock is "
+                             "missing (knowd doctor); --allow-unsandboxed "
+                             "reads them all the same");
+}
+
+rc app_sandbox_examine(struct arena *out, struct app_sandbox *s, struct err *e)
+{
+    struct extract_program *list;
+    struct extractor *x;
+    rc code = extract_start(&x, e);
+
+    *s = (struct app_sandbox){0};
+    if (code != RC_OK)
+        return code;
+    s->walls = extract_walls(x);
+    extract_unsandboxed_allow(x); /* what it starts are programs that say who
+                                     they are */
+    code = extract_programs(x, out, &list, &s->programs_n, e);
+    s->programs = ARENA_ARRAY(out, struct app_program, s->programs_n);
+    for (size_t i = 0; code == RC_OK && i < s->programs_n; i++)
+        s->programs[i] = (struct app_program){list[i].name, list[i].package,
+                                              list[i].version};
+    extract_stop(x);
+    return code;
+}
+
 static rc rooms_open(struct app *a, const struct app_opts *o, struct arena *out,
                      str *made_key, struct err *e)
 {
@@ -48,6 +93,8 @@ static rc rooms_open(struct app *a, const struct app_opts *o, struct arena *out,
     code = o->child_work == NULL
                ? extract_start(&a->extractor, e)
                : extract_start_with(o->child_work, &a->extractor, e);
+    if (code == RC_OK)
+        sandbox_told(a->extractor, o->unsandboxed_allowed);
     if (code != RC_OK || (code = store_open(&so, &a->store, e)) != RC_OK)
         return code;
     eo.store = a->store;

@@ -36,6 +36,7 @@ struct app_opts {
     str admin_key;           /* KNOWD_ADMIN_KEY; empty: made if none is there */
     str public_url;          /* "http://127.0.0.1:7766"; signed links */
     size_t upload_bytes_max; /* 0: UPLOAD_BYTES_MAX */
+    bool unsandboxed_allowed; /* read documents where walls are missing */
     /* Tests: what extraction children do instead; NULL: extract. */
     rc (*child_work)(str input, str filename, struct arena *arena,
                      struct buf *to, struct err *e);
@@ -52,6 +53,20 @@ bool app_ready(struct app *a);
 void app_close(struct app *a);
 /* The address is known only after the listener stands (port 0). */
 void app_public_url_set(struct app *a, str url);
+
+/* What would wall the readers of documents in on this machine, and the programs
+ * they start: found by starting them as a server does. No thread may run. */
+struct app_program {
+    const char *name, *package; /* package: Debian's */
+    str version;                /* empty: it is not there */
+};
+struct app_sandbox {
+    unsigned walls; /* of enum sandbox_wall */
+    struct app_program *programs;
+    size_t programs_n;
+};
+rc app_sandbox_examine(struct arena *out, struct app_sandbox *s,
+                       struct err *e) MUST_CHECK;
 size_t app_upload_bytes_max(const struct app *a);
 
 rc app_read_begin(struct app *a, struct db **db, struct err *e) MUST_CHECK;

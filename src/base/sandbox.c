@@ -107,6 +107,14 @@ static const struct call CALLS[] = {
     {SYS_fcntl, F | M, PLAIN_FCNTL},
     {SYS_sched_getaffinity, M, ANY},
     {SYS_sysinfo, M, ANY},
+    /* what tesseract's libraries ask and try when they are loaded */
+    {SYS_getuid, M, ANY},
+    {SYS_geteuid, M, ANY},
+    {SYS_getgid, M, ANY},
+    {SYS_getegid, M, ANY},
+    {SYS_uname, M, ANY},
+    {SYS_ioctl, M, REFUSED},
+    {SYS_socket, M, REFUSED},
     /* fontconfig would like to write a cache */
     {SYS_mkdirat, F, REFUSED},
     {SYS_linkat, F, REFUSED},

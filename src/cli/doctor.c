@@ -1,15 +1,16 @@
 /* doctor: what this machine offers, and what is missing. */
 #include <dlfcn.h>
 #include <errno.h>
-#include <linux/seccomp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "app/app.h"
 #include "base/file.h"
 #include "base/limits.h"
+#include "base/sandbox.h"
 #include "cli/cli.h"
 #include "cli/print.h"
 #include "net/fetch.h"
@@ -50,37 +51,6 @@ static str library_version(size_t i)
 }
 
 /* ---- the kernel ---- */
-
-static long landlock_abi(void)
-{
-#ifdef SYS_landlock_create_ruleset
-    long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, 1u);
-
-    return abi < 0 ? 0 : abi;
-#else
-    return 0;
-#endif
-}
-
-static bool has_seccomp(void)
-{
-    uint32_t action = SECCOMP_RET_KILL_PROCESS;
-
-    return syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0;
-}
-
-/* Is the number in this file of /proc above 0 (or the file absent: no limit)? */
-static bool proc_allows(const char *path, struct arena *tmp)
-{
-    uint64_t v = 1;
-    str text;
-
-    if (!file_exists(path))
-        return file_exists("/proc/self/ns/user");
-    if (file_read(path, 64, tmp, &text, NULL) != RC_OK)
-        return false;
-    return str_to_u64(str_trim(text), UINT64_MAX, &v) && v > 0;
-}
 
 static bool has_memfd(void)
 {
@@ -185,21 +155,74 @@ static void examine_libraries(struct exam *x)
     put(x, "libraries", all);
 }
 
+/* By bit number, as SANDBOX_WALL_NAMES. */
+static const struct {
+    const char *why, *how;
+} WALLS[SANDBOX_WALLS_MAX] = {
+    {"the kernel has no seccomp filters: no document is read",
+     "boot a kernel with CONFIG_SECCOMP_FILTER, or give --allow-unsandboxed"},
+    {"the kernel has no Landlock: no document is read",
+     "boot a kernel from 5.13 on with landlock among its LSMs "
+     "(lsm=landlock,…), or give --allow-unsandboxed"},
+    {"readers of documents run as root", "start the server as a user, or with "
+                                         "the right to change its user"},
+    {"readers of documents see other processes",
+     "allow namespaces: sysctl user.max_user_namespaces=10000, "
+     "kernel.unprivileged_userns_clone=1"},
+    {"readers of documents share the network, though seccomp lets them make no "
+     "socket",
+     "allow namespaces, as above"},
+    {"readers of documents share System V IPC, though seccomp lets them call "
+     "none of it",
+     "allow namespaces, as above"},
+    {"readers of documents share the host's name",
+     "allow namespaces, as above"},
+};
+
+static void examine_programs(struct exam *x, const struct app_sandbox *s)
+{
+    json_t *all = json_object();
+    char how[128];
+
+    for (size_t i = 0; i < s->programs_n; i++) {
+        const struct app_program *p = &s->programs[i];
+
+        (void)json_object_set_new(
+            all, p->name,
+            p->version.n == 0 ? json_null()
+                              : json_stringn(p->version.p, p->version.n));
+        (void)snprintf(how, sizeof how,
+                       "apt-get install %s, and restart the server",
+                       p->package);
+        if (p->version.n == 0)
+            miss(x, p->name, STR("the program is not there, or does not run"),
+                 how);
+    }
+    put(x, "programs", all);
+}
+
 static void examine_sandbox(struct exam *x)
 {
-    struct arena *tmp = x->r->arena;
-    long abi = landlock_abi();
+    struct arena *a = x->r->arena;
+    struct app_sandbox s;
+    struct err e = {0};
+    json_t *walls = json_pack("{s:I, s:b, s:b}", "landlock_abi",
+                              (json_int_t)sandbox_landlock_abi(), "memfd",
+                              has_memfd(), "pidfd", has_pidfd());
 
-    put(x, "sandbox",
-        json_pack("{s:I, s:b, s:b, s:b, s:b, s:b}", "landlock_abi",
-                  (json_int_t)abi, "seccomp", has_seccomp(), "user_namespaces",
-                  proc_allows("/proc/sys/user/max_user_namespaces", tmp),
-                  "network_namespaces",
-                  proc_allows("/proc/sys/user/max_net_namespaces", tmp),
-                  "memfd", has_memfd(), "pidfd", has_pidfd()));
-    if (!has_seccomp())
-        miss(x, "seccomp", STR("the kernel has no seccomp filters"),
-             "boot a kernel with CONFIG_SECCOMP_FILTER");
+    if (app_sandbox_examine(a, &s, &e) != RC_OK)
+        miss(x, "sandbox", arena_fmt(a, "%s", e.text),
+             "free memory, or allow more processes");
+    for (size_t i = 0; i < SANDBOX_WALLS_MAX; i++) {
+        bool there = (s.walls & 1u << i) != 0;
+
+        (void)json_object_set_new(walls, SANDBOX_WALL_NAMES[i],
+                                  json_boolean(there));
+        if (!there)
+            miss(x, SANDBOX_WALL_NAMES[i], str_of(WALLS[i].why), WALLS[i].how);
+    }
+    put(x, "sandbox", walls);
+    examine_programs(x, &s);
 }
 
 static void examine_server(struct exam *x)
@@ -262,6 +285,7 @@ static void print_report(const struct exam *x)
                           (json_int_t)MIB));
     print_object("server", json_object_get(x->report, "server"));
     print_object("sandbox", json_object_get(x->report, "sandbox"));
+    print_object("programs", json_object_get(x->report, "programs"));
     print_object("libraries", json_object_get(x->report, "libraries"));
     for (size_t i = 0; i < json_array_size(x->missing); i++) {
         const json_t *m = json_array_get(x->missing, i);

@@ -131,6 +131,11 @@ const struct option OPTIONS[OPT_COUNT] = {
                         "How many requests an organization may make in a "
                         "dialect (feather, knowd), as feather=6000/min; /sec "
                         "and /hour too; none when not given"},
+    [OPT_ALLOW_UNSANDBOXED] = {"allow-unsandboxed", 0, OPTION_FLAG, NULL, NULL,
+                               0, 0, ON(SERVE), false, false,
+                               "Read documents even where the kernel has no "
+                               "seccomp or no Landlock to lock their readers "
+                               "in; knowd doctor says what there is"},
     [OPT_WORKERS] = {"workers", 0, OPTION_COUNT, "N", "0", 0, 256, ON(SERVE),
                      false, false, "Worker threads; 0: one a core"},
     [OPT_COMMIT_GROUP] = {"commit-group", 0, OPTION_COUNT, "N", "256", 1, 4096,

@@ -125,13 +125,14 @@ rc cmd_serve(struct run *r, struct err *e)
         .upload_bytes_max = (size_t)option_count(&r->o, OPT_UPLOAD_BYTES_MAX),
         .rate_limits = r->o.v[OPT_RATE_LIMIT].texts,
         .rate_limits_n = r->o.v[OPT_RATE_LIMIT].n};
-    struct app_opts ao = {.dir = dir,
-                          .workers = (unsigned)option_count(&r->o, OPT_WORKERS),
-                          .group_max =
-                              (size_t)option_count(&r->o, OPT_COMMIT_GROUP),
-                          .admin_key = option_str(&r->o, OPT_ADMIN_KEY),
-                          .public_url = option_str(&r->o, OPT_PUBLIC_URL),
-                          .upload_bytes_max = so.upload_bytes_max};
+    struct app_opts ao = {
+        .dir = dir,
+        .workers = (unsigned)option_count(&r->o, OPT_WORKERS),
+        .group_max = (size_t)option_count(&r->o, OPT_COMMIT_GROUP),
+        .admin_key = option_str(&r->o, OPT_ADMIN_KEY),
+        .public_url = option_str(&r->o, OPT_PUBLIC_URL),
+        .upload_bytes_max = so.upload_bytes_max,
+        .unsandboxed_allowed = option_flag(&r->o, OPT_ALLOW_UNSANDBOXED)};
     sigset_t set;
     rc code;
 

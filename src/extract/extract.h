@@ -41,6 +41,15 @@ rc extract_start_with(rc (*work)(str input, str filename, struct arena *arena,
  * SANDBOX_NEEDED is missing every document is `unsupported`, unless allowed. */
 unsigned extract_walls(const struct extractor *x);
 void extract_unsandboxed_allow(struct extractor *x);
+/* The helper programs, each asked for its version as a document's reader would
+ * start it; texts live in `out`. */
+struct extract_program {
+    const char *name, *package; /* package: Debian's */
+    str version;                /* empty: it is not there, or does not run */
+};
+rc extract_programs(struct extractor *x, struct arena *out,
+                    struct extract_program **list, size_t *n,
+                    struct err *e) MUST_CHECK;
 /* Ends the zygote; no run may be under way. NULL is fine. */
 void extract_stop(struct extractor *x);
 /* Ends every run under way with RC_BUSY, and refuses more. Any thread. */

@@ -291,3 +291,49 @@ rc job_wait(struct job *j, struct arena *out, struct job_result *r,
     asked_end(&j->asked);
     return code;
 }
+
+/* ---- programs ---- */
+
+/* "pdftotext version 22.12.0" and "tesseract 5.3.0": the last word of the
+ * first line. */
+static str version_in(str said)
+{
+    str line, rest;
+    size_t at;
+
+    (void)str_cut(str_trim(said), '\n', &line, &rest);
+    line = str_trim(line);
+    for (at = line.n; at > 0 && line.p[at - 1] != ' ';)
+        at--;
+    return str_sub(line, at, line.n);
+}
+
+rc extract_programs(struct extractor *x, struct arena *out,
+                    struct extract_program **list, size_t *n, struct err *e)
+{
+    struct extract_program *all =
+        ARENA_ARRAY(out, struct extract_program, PROGRAM_ROWS_MAX);
+    rc code = RC_OK;
+
+    ASSERT(x->work.jobs == JOBS);
+    *list = all;
+    for (*n = 0; PROGRAMS[*n].name != NULL && code == RC_OK; (*n)++) {
+        const struct job_opts o = {.kind = JOB_VERSIONS + (unsigned)*n,
+                                   .fd = -1};
+        struct job_result r = {0};
+        struct job *j;
+
+        code = job_begin(x, &o, &j, e);
+        if (code == RC_OK)
+            code = job_wait(j, out, &r, e);
+        all[*n] = (struct extract_program){.name = PROGRAMS[*n].name,
+                                           .package = PROGRAMS[*n].package};
+        if (code == RC_OK && r.end == JOB_OK)
+            all[*n].version =
+                arena_str(out, version_in(r.bytes.n > 0 ? buf_str(&r.bytes)
+                                                        : r.messages));
+        buf_close(&r.bytes);
+        job_close(j);
+    }
+    return code;
+}

@@ -40,7 +40,8 @@ enum job_kind {
     JOB_PAGE_PICTURE, /* first, last, dpi: grey PGMs, one behind the other */
     JOB_PAGE_OCR,     /* first (one page), dpi, language: TSV of tesseract */
     JOB_PICTURE_OCR,  /* a picture; dpi, language: TSV of tesseract */
-    JOB_KIND_COUNT
+    JOB_VERSIONS,     /* and on: what version each of PROGRAMS has */
+    JOB_KIND_COUNT = JOB_VERSIONS + 5
 };
 
 #define JOB_PROGRAMS_MAX 2

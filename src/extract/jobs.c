@@ -6,6 +6,12 @@
 #define PICTURE_BYTES_MAX (64 * MIB)   /* A3 at 300 dpi, grey: 17 MiB */
 
 /* Memory is address space: poppler takes 60 MiB of it for a letter. */
+#define VERSION(i, program, option)                        \
+    [JOB_VERSIONS + (i)] = {.name = program "-version",    \
+                            .argv = {{program, option}},   \
+                            .cpu_s_max = 10,               \
+                            .memory_bytes_max = 512 * MIB, \
+                            .result_bytes_max = 64 * KIB}
 const struct job_row JOBS[JOB_KIND_COUNT] = {
     [JOB_PDF_INFO] = {.name = "pdf-info",
                       .argv = {{"pdfinfo", "-isodates", "-"}},
@@ -49,6 +55,11 @@ const struct job_row JOBS[JOB_KIND_COUNT] = {
                          .memory_bytes_max = 1024 * MIB,
                          .pipe_bytes_max = 32 * MIB,
                          .result_bytes_max = 32 * MIB},
+    VERSION(0, "pdfinfo", "-v"),
+    VERSION(1, "pdftotext", "-v"),
+    VERSION(2, "pdftohtml", "-v"),
+    VERSION(3, "pdftoppm", "-v"),
+    VERSION(4, "tesseract", "--version"),
 };
 
 #define POPPLER_DATA "/usr/share/poppler"

@@ -338,7 +338,12 @@ def test_doctor_knows_the_machine(cli, server):
     assert got["model_dir"] is None
     assert got["libraries"]["sqlite"].startswith("3.")
     assert all(got["libraries"].values())
-    assert isinstance(got["sandbox"]["landlock_abi"], int)
+    assert isinstance(got["sandbox"].pop("landlock_abi"), int)
+    assert all(isinstance(there, bool) for there in got["sandbox"].values())
+    assert {"seccomp", "landlock", "network_namespace"} < set(got["sandbox"])
+    # each asked inside the sandbox
+    assert all(got["programs"].values()), got["programs"]
+    assert {"pdftotext", "tesseract"} < set(got["programs"])
     assert got["server"]["up"] is True
     for missing in got["missing"]:
         assert set(missing) == {"what", "why", "how"}
