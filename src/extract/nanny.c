@@ -1,7 +1,6 @@
 /* The nanny: makes the walls ready, and a zygote whenever there is none. */
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -40,6 +39,16 @@ static void program_find(const char *name, char path[PROGRAM_PATH_MAX])
     path[0] = '\0';
 }
 
+/* Cuts a path down to the folder it stands in. */
+static const char *folder_of(char *path)
+{
+    char *slash = strrchr(path, '/');
+
+    ASSERT(slash != NULL); /* realpath's */
+    *slash = '\0';
+    return path;
+}
+
 /* The loader, and the folder it stands in, which holds the libraries. */
 static bool allow_libraries(int rules)
 {
@@ -53,7 +62,7 @@ static bool allow_libraries(int rules)
             real == NULL ||
             (sandbox_rules_allow(rules, real,
                                  SANDBOX_READ_FILES | SANDBOX_EXECUTE) &&
-             sandbox_rules_allow(rules, dirname(real), SANDBOX_READ_FILES));
+             sandbox_rules_allow(rules, folder_of(real), SANDBOX_READ_FILES));
 
         free(real);
         if (!good)
@@ -86,6 +95,7 @@ static bool rules_make(struct walls *w, const struct program_row *rows)
     w->zygote_rules = sandbox_rules_open();
     good = w->reader_rules >= 0 && w->zygote_rules >= 0;
     for (size_t i = 0; good && i < w->programs_n; i++) {
+        ASSERT(rows != NULL);
         w->programs[i].rules = sandbox_rules_open();
         good = w->programs[i].rules >= 0 &&
                allow_program(w->programs[i].rules, &rows[i], &w->programs[i]) &&

@@ -96,10 +96,59 @@ static void listings_are_as_expected(void **state)
     arena_close(a);
 }
 
+/* What a reader needs it may do in its sandbox: each file read by a child, of
+ * its own and in a session, is what it is in process. */
+static void assert_same(const struct doc *here, const struct doc *there)
+{
+    struct buf x = {0}, y = {0};
+
+    assert_int_equal(doc_encode(here, &x, NULL), RC_OK);
+    assert_int_equal(doc_encode(there, &y, NULL), RC_OK);
+    assert_true(str_eq(buf_str(&x), buf_str(&y)));
+    buf_close(&x);
+    buf_close(&y);
+}
+
+static void a_child_reads_the_same(void **state)
+{
+    struct arena *a = arena_open();
+    struct extract_session *session;
+    struct extractor *x;
+    str *names, input;
+    size_t n;
+
+    (void)state;
+    assert_int_equal(extract_start(&x, NULL), RC_OK);
+    session = extract_session_open(x);
+    assert_int_equal(file_list(DIR_PATH, 1000, a, &names, &n, NULL), RC_OK);
+    for (size_t i = 0; i < n; i++) {
+        str path = arena_fmt(a, DIR_PATH "/" STR_FMT, STR_ARG(names[i]));
+        struct extract_in in = {.fd = -1, .filename = names[i]};
+        struct doc here, there;
+
+        if (str_ends(names[i], STR(".expected")))
+            continue;
+        assert_int_equal(file_read(path.p, MIB, a, &input, NULL), RC_OK);
+        in.bytes = input;
+        assert_int_equal(extract_bytes(input, names[i], a, &here, NULL), RC_OK);
+        assert_int_equal(extract_run(x, &in, a, &there, NULL), RC_OK);
+        if (there.outcome != here.outcome)
+            fail_msg("%s: %s", path.p, EXTRACT_OUTCOME_NAMES[there.outcome]);
+        assert_same(&here, &there);
+        assert_int_equal(extract_session_run(session, &in, a, &there, NULL),
+                         RC_OK);
+        assert_same(&here, &there);
+    }
+    extract_session_close(session);
+    extract_stop(x);
+    arena_close(a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(listings_are_as_expected),
+        cmocka_unit_test(a_child_reads_the_same),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
