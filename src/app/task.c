@@ -305,34 +305,31 @@ rc task_index(struct task *t, struct engine_batch *b,
 
 static rc logs_put(struct db *db, const struct task *t, struct err *e)
 {
+    struct log_row rows[STEP_COUNT];
+    uuid id = uuid_new();
+    size_t n = 0;
+
     for (unsigned s = 0; s <= (unsigned)t->step; s++) {
         const struct task_log *l = &t->logs[s];
         bool failed = t->fate == FATE_FAILED && s == (unsigned)t->step;
-        rc code;
 
         if (l->began_ms == 0)
             continue;
-        code =
-            db_log_put(db,
-                       &(struct log_row){
-                           .id = uuid_new(),
-                           .base = t->item.base,
-                           .tenant = t->item.tenant,
-                           .job = t->item.job,
-                           .document = t->version.document,
-                           .task = str_of(STEP_NAMES[s]),
-                           .status = failed ? STR("failed") : STR("completed"),
-                           .input = l->input.n > 0 ? l->input : STR("{}"),
-                           .output = l->output.n > 0 ? l->output : STR("{}"),
-                           .error = failed ? t->error : STR_NONE,
-                           .started_ms = l->began_ms,
-                           .completed_ms = l->began_ms + l->us / 1000,
-                           .duration_us = l->us},
-                       e);
-        if (code != RC_OK)
-            return code;
+        rows[n++] = (struct log_row){
+            .id = id,
+            .base = t->item.base,
+            .tenant = t->item.tenant,
+            .job = t->item.job,
+            .document = t->version.document,
+            .task = str_of(STEP_NAMES[s]),
+            .status = failed ? STR("failed") : STR("completed"),
+            .input = l->input.n > 0 ? l->input : STR("{}"),
+            .output = l->output.n > 0 ? l->output : STR("{}"),
+            .error = failed ? t->error : STR_NONE,
+            .started_ms = l->began_ms,
+            .duration_us = l->us};
     }
-    return RC_OK;
+    return db_logs_put(db, rows, n, e);
 }
 
 static rc item_ends(struct db *db, const struct task *t, enum job_status status,

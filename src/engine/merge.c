@@ -9,10 +9,13 @@
  * that a segment is rewritten when a fifth of its rows is dead, and in a quiet
  * moment when anything in it is: what was deleted leaves the disk. How quiet
  * grows with its size, so that a trickle of deletes doesn't rewrite a gigabyte
- * each time.
+ * each time. While documents pour in a tier may hold more: merging can wait for
+ * the moment after, and then takes more of them at once.
  */
 #define TIER_BYTES_MIN ((uint64_t)32 << 10)
 #define TIER_SEGMENTS 8
+#define TIER_SEGMENTS_BUSY 32
+#define BUSY_NS ((int64_t)1 * 1000000000) /* since the last change */
 #define TIERS 6 /* the last one begins at 128 MiB and is left alone */
 #define MERGE_SEGMENTS_MAX 64
 #define MERGE_BYTES_MAX ((uint64_t)1 << 30)
@@ -64,8 +67,9 @@ static void pick(struct merge *m, struct segment *s, uint64_t *bytes,
 }
 
 /* The fullest tier, so that none waits for the others to be empty. */
-static bool pick_tier(const struct base *b, struct merge *m)
+static bool pick_tier(const struct base *b, struct merge *m, bool now)
 {
+    bool busy = !now && clock_mono_ns() - b->changed_ns < BUSY_NS;
     size_t count[TIERS] = {0};
     unsigned fullest = 0;
     uint64_t bytes = 0, rows = 0;
@@ -75,7 +79,7 @@ static bool pick_tier(const struct base *b, struct merge *m)
     for (unsigned tier = 1; tier < TIERS - 1; tier++)
         if (count[tier] > count[fullest])
             fullest = tier;
-    if (count[fullest] < TIER_SEGMENTS)
+    if (count[fullest] < (busy ? TIER_SEGMENTS_BUSY : TIER_SEGMENTS))
         return false;
     for (size_t i = 0; i < b->segments_n; i++)
         if (tier_of(b->segments[i]) == fullest)
@@ -377,7 +381,7 @@ rc merge_step(struct engine *g, struct base *b, bool now, bool *did,
     *did = false;
     (void)pthread_mutex_lock(&b->lock);
     if (b->phase == BASE_OPEN && (now || clock_mono_ns() >= b->rest_until_ns) &&
-        (pick_tier(b, &m) || pick_dead(b, &m, now))) {
+        (pick_tier(b, &m, now) || pick_dead(b, &m, now))) {
         *did = true;
         code = merge_begin(&m, e);
     }

@@ -26,8 +26,11 @@ struct leaf {
 struct piece {
     str text;
     size_t end;
-    /* Where each line starts in text. Of blank lines in a row only the first
-     * is there: more say nothing, but cost a step for each open list. */
+    /* Where each line that cmark is given starts in text. Of blank lines in a
+     * row only the first is there: more say nothing, but cost a step for each
+     * open list. Of plain lines in a row only the first and the last are:
+     * whatever they are part of (a paragraph, code, HTML), it goes on between
+     * them; the last may be a table's head or be underlined. */
     size_t *lines;
     size_t lines_n, lines_cap;
     struct leaf *leaves;
@@ -237,23 +240,57 @@ static bool is_fence(cmark_node *node)
            cmark_node_get_fenced(node, &length, &offset, &c) != 0;
 }
 
-/* Lines of text from `at`, about `bytes` of them, and what is in them. */
+/* Whether a line starts with a letter and has nothing that could be a cell of
+ * a table or end an HTML block: in the middle of others it changes nothing. */
+static bool is_plain(str line)
+{
+    return line.n > 0 && (uint8_t)((line.p[0] | 0x20) - 'a') < 26 &&
+           memchr(line.p, '|', line.n) == NULL &&
+           memchr(line.p, '>', line.n) == NULL;
+}
+
+/* Rows of a table may do without bars: behind what could be the line under its
+ * head each line counts, up to a blank one. */
+static bool under_head(str line)
+{
+    for (size_t i = 0; i < line.n; i++) {
+        if (strchr("-:| \t>", line.p[i]) == NULL)
+            return false;
+    }
+    return true;
+}
+
+/* The lines of text from `at` on, about `bytes` of them. */
+static void lines_read(struct piece *p, size_t at, size_t bytes,
+                       struct arena *tmp)
+{
+    bool blank = false, table = false;
+    size_t plain = 0; /* lines in a row */
+
+    while (p->end < p->text.n && p->end - at < bytes) {
+        size_t start = p->end;
+        str line = line_at(p->text, start, &p->end);
+        bool blank_before = blank;
+
+        blank = str_blank(line);
+        table = !blank && (table || under_head(line));
+        plain = !table && is_plain(line) ? plain + 1 : 0;
+        if (plain > 2) /* the one before was not the last */
+            p->lines[p->lines_n - 1] = start;
+        else if (!blank || !blank_before)
+            ARENA_PUSH(tmp, p->lines, p->lines_n, p->lines_cap, start);
+    }
+}
+
+/* What is in a piece of about so many bytes. */
 static struct piece piece_read(str text, size_t at, size_t bytes,
                                struct arena *tmp)
 {
     struct piece p = {.text = text, .end = at};
     cmark_node *root, *last;
-    bool blank = false, blank_before;
     int line;
 
-    while (p.end < text.n && p.end - at < bytes) {
-        size_t start = p.end;
-
-        blank_before = blank;
-        blank = str_blank(line_at(text, start, &p.end));
-        if (!blank || !blank_before)
-            ARENA_PUSH(tmp, p.lines, p.lines_n, p.lines_cap, start);
-    }
+    lines_read(&p, at, bytes, tmp);
     root = parse(&p, tmp);
     collect_leaves(&p, root, tmp);
     last = cmark_node_last_child(root);

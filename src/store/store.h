@@ -467,7 +467,9 @@ rc db_items_unlease(struct db *db, uint64_t *n, struct err *e);
 /* Failed items of the job are queued again; failed versions are pending. */
 rc db_job_retry(struct db *db, uuid tenant, uuid base, uuid id, uint64_t *n,
                 struct err *e);
-rc db_log_put(struct db *db, const struct log_row *l, struct err *e);
+/* The logs of one try of one document, 16 at most, in order; the first's id
+ * stands for all. Task and status are words, input and output JSON. */
+rc db_logs_put(struct db *db, const struct log_row *v, size_t n, struct err *e);
 rc db_log_list(struct db *db, uuid tenant, uuid job, uuid document,
                struct arena *out, struct log_row **v, size_t *n,
                struct err *e); /* oldest first */

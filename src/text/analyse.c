@@ -18,19 +18,20 @@ enum role {
 };
 
 /* The stem cache: direct mapped, a word that lands on another's place takes
- * it. An entry is one cache line; longer words go uncached. */
+ * it; longer words go uncached. What every token looks at stands two to a
+ * cache line, the terms apart. */
 #define CACHE_ENTRIES 16384u
 #define CACHE_WORDS 3 /* of eight bytes */
 #define CACHE_WORD_BYTES (CACHE_WORDS * sizeof(uint64_t))
 
 struct entry {
     uint64_t word[CACHE_WORDS]; /* zeros behind it; all zero: free */
-    char term[CACHE_WORD_BYTES];
-    uint32_t memo, epoch; /* the memo is of this epoch of the analyser's */
+    uint32_t memo;
+    uint16_t epoch; /* of the memo: the analyser's when it was made */
     uint8_t term_n;
     bool stop;
 };
-static_assert(sizeof(struct entry) == 64, "a cache line");
+static_assert(sizeof(struct entry) == 32, "half a cache line");
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
               "words are read eight bytes at a time, the first lowest");
 
@@ -53,8 +54,9 @@ struct analyser {
     bool in_run;      /* unit is set */
     bool alone;       /* unit has not been part of a token yet */
     char term[TERM_BYTES_MAX + CACHE_WORD_BYTES];
-    uint32_t epoch; /* of the memos */
+    uint16_t epoch; /* of the memos */
     struct entry *cache;
+    char (*cache_terms)[CACHE_WORD_BYTES];
 };
 
 /* The Snowball project's English list, and what is left of its contractions
@@ -209,6 +211,7 @@ struct analyser *analyser_open(void)
     a->stemmer = sb_stemmer_new("english", NULL);
     ASSERT(a->stemmer != NULL);
     a->cache = mem_alloc(CACHE_ENTRIES * sizeof *a->cache);
+    a->cache_terms = mem_alloc(CACHE_ENTRIES * sizeof *a->cache_terms);
     return a;
 }
 
@@ -218,13 +221,14 @@ void analyser_close(struct analyser *a)
         return;
     sb_stemmer_delete(a->stemmer);
     mem_free(a->cache);
+    mem_free(a->cache_terms);
     mem_free(a);
 }
 
 void analyser_forget(struct analyser *a)
 {
     a->epoch++;
-    if (a->epoch == 0) /* after four thousand million of them */
+    if (a->epoch == 0) /* it has come round: older ones would count again */
         memset(a->cache, 0, CACHE_ENTRIES * sizeof *a->cache);
 }
 
@@ -288,9 +292,9 @@ static size_t hash(const uint64_t word[CACHE_WORDS])
 
 /* The word of at most CACHE_WORD_BYTES gets the entry. False: its stem has no
  * room there and is in t. */
-static bool entry_fill(struct analyser *a, struct entry *en, str word,
-                       struct token *t)
+static bool entry_fill(struct analyser *a, size_t at, str word, struct token *t)
 {
+    struct entry *en = &a->cache[at];
     str s = stem(a, word);
 
     if (s.n > CACHE_WORD_BYTES) {
@@ -299,7 +303,7 @@ static bool entry_fill(struct analyser *a, struct entry *en, str word,
     }
     memset(en, 0, sizeof *en);
     memcpy(en->word, word.p, word.n);
-    memcpy(en->term, s.p, s.n);
+    memcpy(a->cache_terms[at], s.p, s.n);
     en->term_n = (uint8_t)s.n;
     en->stop = stop_word(word);
     return true;
@@ -310,6 +314,7 @@ static void finish(struct analyser *a, size_t n, struct token *t)
 {
     uint64_t word[CACHE_WORDS];
     struct entry *en;
+    size_t at;
 
     t->position = a->position++;
     t->stop = false;
@@ -320,16 +325,17 @@ static void finish(struct analyser *a, size_t n, struct token *t)
     }
     memset(a->term + n, 0, CACHE_WORD_BYTES);
     memcpy(word, a->term, sizeof word);
-    en = &a->cache[hash(word)];
+    at = hash(word);
+    en = &a->cache[at];
     if ((en->word[0] != word[0] || en->word[1] != word[1] ||
          en->word[2] != word[2]) &&
-        !entry_fill(a, en, (str){a->term, n}, t))
+        !entry_fill(a, at, (str){a->term, n}, t))
         return;
     if (en->epoch != a->epoch) {
         en->epoch = a->epoch;
         en->memo = 0;
     }
-    t->term = (str){en->term, en->term_n};
+    t->term = (str){a->cache_terms[at], en->term_n};
     t->stop = en->stop;
     t->memo = &en->memo;
 }

@@ -805,20 +805,45 @@ static void jobs_are_listed_by_status(void **state)
     store_read_end(db);
 }
 
-static rc put_log(struct db *db, void *arg, struct err *e)
+/* Two stages of a try; the second failed. */
+static rc put_logs(struct db *db, void *arg, struct err *e)
 {
     struct intake_doc *d = arg;
+    struct log_row v[2] = {{.id = uuid_new(),
+                            .base = d->f->base,
+                            .tenant = d->f->tenant,
+                            .job = d->job,
+                            .document = d->document,
+                            .task = STR("extract"),
+                            .status = STR("completed"),
+                            .input = STR("{\"bytes\":3}"),
+                            .output = STR("{}"),
+                            .started_ms = 1000,
+                            .duration_us = 12000}};
 
-    return db_log_put(db,
-                      &(struct log_row){.id = uuid_new(),
-                                        .base = d->f->base,
-                                        .tenant = d->f->tenant,
-                                        .job = d->job,
-                                        .document = d->document,
-                                        .task = STR("extract"),
-                                        .status = STR("ok"),
-                                        .duration_us = 12},
-                      e);
+    v[1] = v[0];
+    v[1].task = STR("chunk");
+    v[1].status = STR("failed");
+    v[1].error = STR("it says \"no\"\n");
+    return db_logs_put(db, v, NELEMS(v), e);
+}
+
+/* A row of one log, as the first version wrote them. */
+static rc put_old_log(struct db *db, void *arg, struct err *e)
+{
+    struct intake_doc *d = arg;
+    struct q q = q_open(
+        db, "INSERT INTO log(base, job, id, tenant, document, task, status,"
+            " input, output, error, started_ms, completed_ms, duration_us)"
+            " VALUES(?1, ?2, ?3, ?4, ?5, 'index', 'completed', '{}', '{}',"
+            " NULL, 5, 6, 7)");
+
+    q_uuid(&q, d->f->base);
+    q_uuid(&q, d->job);
+    q_uuid(&q, uuid_new());
+    q_uuid(&q, d->f->tenant);
+    q_uuid(&q, d->document);
+    return q_run(&q, NULL, e);
 }
 
 static void items_and_logs_of_a_job_are_listed(void **state)
@@ -832,8 +857,8 @@ static void items_and_logs_of_a_job_are_listed(void **state)
 
     (void)state;
     intake(&f, &d, STR("text"));
-    must(do_write(f.s, put_log, &d, &f.e), &f.e);
-    must(do_write(f.s, put_log, &d, &f.e), &f.e);
+    must(do_write(f.s, put_logs, &d, &f.e), &f.e);
+    must(do_write(f.s, put_old_log, &d, &f.e), &f.e);
     db = reading();
     must(db_item_list(db, f.tenant, d.job, 0, 10, f.a, &items, &n, &more, &f.e),
          &f.e);
@@ -847,8 +872,17 @@ static void items_and_logs_of_a_job_are_listed(void **state)
     assert_int_equal(db_item_get(db, d.job, 1, f.a, &one, &f.e), RC_NOTFOUND);
     must(db_log_list(db, f.tenant, d.job, d.document, f.a, &logs, &n, &f.e),
          &f.e);
-    assert_int_equal(n, 2);
-    assert_true(uuid_cmp(logs[0].id, logs[1].id) < 0);
+    assert_int_equal(n, 3);
+    assert_false(uuid_eq(logs[0].id, logs[1].id));
+    assert_true(uuid_eq(logs[1].document, d.document));
+    assert_true(str_eq(logs[0].input, STR("{\"bytes\":3}")));
+    assert_true(str_eq(logs[0].status, STR("completed")));
+    assert_int_equal(logs[0].error.n, 0);
+    assert_int_equal(logs[0].completed_ms, 1012);
+    assert_true(str_eq(logs[1].task, STR("chunk")));
+    assert_true(str_eq(logs[1].error, STR("it says \"no\"\n")));
+    assert_true(str_eq(logs[2].task, STR("index")));
+    assert_int_equal(logs[2].duration_us, 7);
     store_read_end(db);
 }
 
@@ -1007,7 +1041,7 @@ static void a_deleted_base_is_hidden_at_once_and_purged_in_slices(void **state)
     (void)state;
     for (size_t i = 0; i < NELEMS(d); i++) {
         intake(&f, &d[i], noise(&f, i == 0 ? 100000 : 100, i));
-        must(do_write(f.s, put_log, &d[i], &f.e), &f.e);
+        must(do_write(f.s, put_logs, &d[i], &f.e), &f.e);
     }
     must(do_write(f.s, segments, ids, &f.e), &f.e);
     must(do_write(f.s, delete_base, NULL, &f.e), &f.e);
