@@ -194,24 +194,27 @@ static _Noreturn void child_session(extract_work *work)
     struct session_request rq;
     struct buf to;
 
-    buf_open(&to, STREAM_BYTES_MAX);
+    buf_open(&to, sizeof(struct session_answer) + STREAM_BYTES_MAX);
     while (session_take(&rq, sizeof rq)) {
-        struct session_answer answer;
+        struct session_answer answer = {0};
         rc code;
 
         if (rq.bytes_n > SESSION_BYTES_MAX ||
             rq.filename_n > FILENAME_BYTES_MAX ||
             !session_take(bytes, rq.bytes_n))
             _exit(CHILD_EXIT_TROUBLE);
+        /* The answer in one piece, so that the server wakes once for it. */
         to.n = 0;
+        buf_put(&to, (str){(const char *)&answer, sizeof answer});
         code = work((str){bytes, rq.bytes_n}, (str){rq.filename, rq.filename_n},
                     a, &to, NULL);
         if (code == RC_UNSUPPORTED)
-            to.n = 0;
+            to.n = sizeof answer;
         else if (code != RC_OK || buf_end(&to, NULL) != RC_OK)
             _exit(CHILD_EXIT_TROUBLE);
-        answer.stream_n = code == RC_OK ? to.n : SESSION_NOT_HERE;
-        write_all((str){(const char *)&answer, sizeof answer});
+        answer.stream_n =
+            code == RC_OK ? to.n - sizeof answer : SESSION_NOT_HERE;
+        memcpy(to.p, &answer, sizeof answer);
         write_all(buf_str(&to));
         arena_rewind(a, empty);
     }

@@ -86,16 +86,23 @@ static void session_kill(struct extract_session *s)
     extract_session_rest(s);
 }
 
-static bool send_all(int fd, str s)
+/* A question in one piece, so that the child wakes once for it. */
+static bool send_both(int fd, str head, str body)
 {
-    while (s.n > 0) {
-        ssize_t n = send(fd, s.p, s.n, MSG_NOSIGNAL);
+    while (head.n + body.n > 0) {
+        struct iovec v[2] = {{mem_unconst(head.p), head.n},
+                             {mem_unconst(body.p), body.n}};
+        struct msghdr m = {.msg_iov = v, .msg_iovlen = NELEMS(v)};
+        ssize_t n = sendmsg(fd, &m, MSG_NOSIGNAL);
+        size_t of_head;
 
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
             return false;
-        s = str_sub(s, (size_t)n, s.n);
+        of_head = (size_t)n < head.n ? (size_t)n : head.n;
+        head = str_sub(head, of_head, head.n);
+        body = str_sub(body, (size_t)n - of_head, body.n);
     }
     return true;
 }
@@ -107,21 +114,21 @@ static bool take_all(int fd, void *to, size_t n, int64_t until_ns)
 
     while (n > 0) {
         struct pollfd p = {fd, POLLIN, 0};
-        int64_t left_ms = (until_ns - clock_mono_ns()) / NS_PER_MS;
-        ssize_t got;
+        ssize_t got = recv(fd, at, n, MSG_DONTWAIT);
+        int64_t left_ms;
 
+        if (got > 0) {
+            at += got;
+            n -= (size_t)got;
+            continue;
+        }
+        if (got == 0 || (errno != EINTR && errno != EAGAIN))
+            return false;
+        left_ms = (until_ns - clock_mono_ns()) / NS_PER_MS;
         if (left_ms <= 0)
             return false;
         /* In slices: tests run the clock. */
-        if (poll(&p, 1, left_ms > 200 ? 200 : (int)left_ms) <= 0)
-            continue;
-        got = recv(fd, at, n, MSG_DONTWAIT);
-        if (got < 0 && (errno == EINTR || errno == EAGAIN))
-            continue;
-        if (got <= 0)
-            return false;
-        at += got;
-        n -= (size_t)got;
+        (void)poll(&p, 1, left_ms > 200 ? 200 : (int)left_ms);
     }
     return true;
 }
@@ -136,8 +143,7 @@ static bool exchange(struct extract_session *s, const struct extract_in *in,
     char *to;
 
     rq.filename_n = extract_name(in, rq.filename);
-    if (!send_all(s->fd, (str){(const char *)&rq, sizeof rq}) ||
-        !send_all(s->fd, in->bytes) ||
+    if (!send_both(s->fd, (str){(const char *)&rq, sizeof rq}, in->bytes) ||
         !take_all(s->fd, &answer, sizeof answer, until))
         return false;
     *here = answer.stream_n != SESSION_NOT_HERE;

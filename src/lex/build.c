@@ -346,6 +346,10 @@ static bool text_add(struct lex_builder *b, str text, uint32_t first_position)
 
     analyser_begin(b->analyser, text);
     while (b->tokens_n < ROW_TOKENS_MAX && analyser_next(b->analyser, &token)) {
+        uint32_t coming = analyser_coming(b->analyser);
+
+        if (coming != 0)
+            __builtin_prefetch(&b->terms[coming - 1], 1);
         if (token.position < ROW_TOKENS_MAX && token.term.n > 0 &&
             !token_add(b, &token, first_position + token.position))
             return false;

@@ -45,6 +45,16 @@ struct unit {
     enum role role;
 };
 
+/* A word of plain ASCII that has been read but not been asked for yet: what
+ * the cache has of it is on its way from memory meanwhile. */
+struct coming {
+    uint64_t word[CACHE_WORDS];
+    size_t start, end, entry;
+    uint8_t n;
+};
+#define COMING_MAX 8u /* a power of two */
+#define COMING_MIN 4u /* fewer: more are read */
+
 struct analyser {
     struct sb_stemmer *stemmer;
     str text;
@@ -55,6 +65,8 @@ struct analyser {
     bool alone;       /* unit has not been part of a token yet */
     char term[TERM_BYTES_MAX + CACHE_WORD_BYTES];
     uint16_t epoch; /* of the memos */
+    struct coming coming[COMING_MAX];
+    uint32_t coming_at, coming_n; /* the first one's place, how many */
     struct entry *cache;
     char (*cache_terms)[CACHE_WORD_BYTES];
 };
@@ -239,6 +251,7 @@ void analyser_begin(struct analyser *a, str text)
     a->at = 0;
     a->position = 0;
     a->in_run = false;
+    a->coming_n = 0;
 }
 
 static bool stop_word(str word)
@@ -309,27 +322,18 @@ static bool entry_fill(struct analyser *a, size_t at, str word, struct token *t)
     return true;
 }
 
-/* a->term holds the folded word of n bytes. */
-static void finish(struct analyser *a, size_t n, struct token *t)
+/* The token of a word of n bytes whose place in the cache is `at`. */
+static void finish_cached(struct analyser *a, const uint64_t word[CACHE_WORDS],
+                          size_t n, size_t at, struct token *t)
 {
-    uint64_t word[CACHE_WORDS];
-    struct entry *en;
-    size_t at;
+    struct entry *en = &a->cache[at];
 
     t->position = a->position++;
     t->stop = false;
     t->memo = NULL;
-    if (n > CACHE_WORD_BYTES) {
-        t->term = stem(a, (str){a->term, n});
-        return;
-    }
-    memset(a->term + n, 0, CACHE_WORD_BYTES);
-    memcpy(word, a->term, sizeof word);
-    at = hash(word);
-    en = &a->cache[at];
     if ((en->word[0] != word[0] || en->word[1] != word[1] ||
          en->word[2] != word[2]) &&
-        !entry_fill(a, at, (str){a->term, n}, t))
+        !entry_fill(a, at, (str){(const char *)word, n}, t))
         return;
     if (en->epoch != a->epoch) {
         en->epoch = a->epoch;
@@ -338,6 +342,38 @@ static void finish(struct analyser *a, size_t n, struct token *t)
     t->term = (str){a->cache_terms[at], en->term_n};
     t->stop = en->stop;
     t->memo = &en->memo;
+}
+
+/* a->term holds the folded word of n bytes. */
+static void finish(struct analyser *a, size_t n, struct token *t)
+{
+    uint64_t word[CACHE_WORDS];
+
+    if (n > CACHE_WORD_BYTES) {
+        t->position = a->position++;
+        t->stop = false;
+        t->memo = NULL;
+        t->term = stem(a, (str){a->term, n});
+        return;
+    }
+    memset(a->term + n, 0, CACHE_WORD_BYTES);
+    memcpy(word, a->term, sizeof word);
+    finish_cached(a, word, n, hash(word), t);
+}
+
+uint32_t analyser_coming(const struct analyser *a)
+{
+    const struct coming *c;
+    const struct entry *en;
+
+    if (a->coming_n < COMING_MIN)
+        return 0;
+    c = &a->coming[(a->coming_at + 1) % COMING_MAX];
+    en = &a->cache[c->entry];
+    return en->epoch == a->epoch && en->word[0] == c->word[0] &&
+                   en->word[1] == c->word[1] && en->word[2] == c->word[2]
+               ? en->memo
+               : 0;
 }
 
 /* Folds one code point to at most 32: NFKC's decomposition, case folding,
@@ -548,10 +584,58 @@ static bool step_run(struct analyser *a, struct token *t)
     return a->alone && take_units(a, u.start, u.end, t);
 }
 
+/* Reads words of plain ASCII on, up to anything else. */
+static void words_read(struct analyser *a)
+{
+    const uint8_t *p = (const uint8_t *)a->text.p;
+
+    while (a->coming_n < COMING_MAX) {
+        struct coming *c =
+            &a->coming[(a->coming_at + a->coming_n) % COMING_MAX];
+        size_t at = a->at, end, n;
+
+        while (at < a->text.n && p[at] < 0x80 && FOLD[p[at]] == 0)
+            at++;
+        a->at = at;
+        if (at == a->text.n || p[at] >= 0x80)
+            return;
+        end = fold_plain(a, at, &n);
+        if (n > CACHE_WORD_BYTES || (end < a->text.n && p[end] >= 0x80))
+            return;
+        memset(a->term + n, 0, CACHE_WORD_BYTES);
+        memcpy(c->word, a->term, sizeof c->word);
+        c->start = at;
+        c->end = end;
+        c->n = (uint8_t)n;
+        c->entry = hash(c->word);
+        __builtin_prefetch(&a->cache[c->entry], 1);
+        a->at = end + possessive(a, end);
+        a->coming_n++;
+    }
+}
+
+static bool take_coming(struct analyser *a, struct token *t)
+{
+    const struct coming *c = &a->coming[a->coming_at];
+
+    if (a->coming_n == 0)
+        return false;
+    t->start = c->start;
+    t->end = c->end;
+    finish_cached(a, c->word, c->n, c->entry, t);
+    a->coming_at = (a->coming_at + 1) % COMING_MAX;
+    a->coming_n--;
+    return true;
+}
+
 bool analyser_next(struct analyser *a, struct token *t)
 {
     const uint8_t *p = (const uint8_t *)a->text.p;
 
+    if (!a->in_run && a->coming_n < COMING_MIN)
+        words_read(a);
+    if (take_coming(a, t))
+        return true;
     for (;;) {
         size_t at = a->at;
         struct unit u;

@@ -42,6 +42,9 @@ struct analyser *analyser_open(void);
 void analyser_close(struct analyser *a); /* NULL is fine */
 /* Every memo is 0 again: the caller's numbers mean nothing any more. */
 void analyser_forget(struct analyser *a);
+/* The memo of a word that comes soon, 0: not known. For the caller to have what
+ * it keeps of that word at hand. */
+uint32_t analyser_coming(const struct analyser *a);
 /* Begins a text of valid UTF-8 (borrowed until the last token). */
 void analyser_begin(struct analyser *a, str text);
 bool analyser_next(struct analyser *a, struct token *t); /* false: the end */
