@@ -162,6 +162,32 @@ bool run_next(str s, size_t *at, struct run *r)
     return true;
 }
 
+/* How many of eight bytes, from the first, are letters of ASCII: a step for
+ * each would end where the processor can't foresee. */
+static size_t letters8(const char *p)
+{
+    const uint64_t ones = 0x0101010101010101u, high = 0x80 * ones;
+    uint64_t v, small, letters;
+
+    memcpy(&v, p, sizeof v);
+    small = (v & ~high) | 0x20 * ones;
+    letters = (small + (0x80 - 'a') * ones) &
+              ~(small + (0x80 - 'z' - 1) * ones) & ~v & high;
+    return letters == high ? 8 : (size_t)__builtin_ctzll(~letters & high) / 8;
+}
+
+static size_t skip_letters(str s, size_t at)
+{
+    while (s.n - at >= 8) {
+        size_t n = letters8(s.p + at);
+
+        at += n;
+        if (n < 8)
+            return at;
+    }
+    return skip_plain(s, at, KIND_LETTER);
+}
+
 /* What run_next says of plain ASCII, which nearly all text is, without a step
  * for each run: costs and gaps from *at on, up to the first run that touches
  * another character or passes cost_max; *at is before it. */
@@ -179,7 +205,7 @@ static uint64_t plain_cost(str s, size_t *at, uint64_t cost_max)
             break;
         i = start + 1;
         if (ascii_letter(p[start])) {
-            i = skip_plain(s, i, KIND_LETTER);
+            i = skip_letters(s, i);
             n = i - start;
             one = n < NELEMS(LETTERS) ? LETTERS[n] : n * LETTER_COST;
         } else if (ascii_digit(p[start])) {
