@@ -97,6 +97,9 @@ static rc rooms_open(struct app *a, const struct app_opts *o, struct arena *out,
         sandbox_told(a->extractor, o->unsandboxed_allowed);
     if (code != RC_OK || (code = store_open(&so, &a->store, e)) != RC_OK)
         return code;
+    extract_ocr_set(a->extractor,
+                    &(struct extract_ocr){.off = o->ocr_off,
+                                          .pages_max = o->ocr_pages_max});
     eo.store = a->store;
     if ((code = engine_open(&eo, &a->engine, e)) != RC_OK ||
         (code = store_write(a->store, &unlease, e)) != RC_OK ||

@@ -37,6 +37,8 @@ struct app_opts {
     str public_url;          /* "http://127.0.0.1:7766"; signed links */
     size_t upload_bytes_max; /* 0: UPLOAD_BYTES_MAX */
     bool unsandboxed_allowed; /* read documents where walls are missing */
+    bool ocr_off;
+    unsigned ocr_pages_max; /* of one file; 0: OCR_PAGES_MAX */
     /* Tests: what extraction children do instead; NULL: extract. */
     rc (*child_work)(str input, str filename, struct arena *arena,
                      struct buf *to, struct err *e);

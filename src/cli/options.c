@@ -142,6 +142,13 @@ const struct option OPTIONS[OPT_COUNT] = {
                           ON(SERVE), false, false,
                           "Writes committed together at most; 1 shows what "
                           "groups are worth"},
+    [OPT_OCR] = {"ocr", 0, OPTION_CHOICE, "on|off", "on", 0, 0, ON(SERVE),
+                 false, false,
+                 "Whether pages that are pictures are read (by tesseract)"},
+    [OPT_OCR_PAGES_MAX] = {"ocr-pages-max", 0, OPTION_COUNT, "N", "100", 1,
+                           10000, ON(SERVE), false, false,
+                           "Pages of one file that are read by OCR at most; a "
+                           "page takes seconds"},
     [OPT_LOG] = {"log", 0, OPTION_CHOICE, "error|warn|info|debug", "info", 0, 0,
                  ON(SERVE), false, false, "How much to log"},
     [OPT_URL] = {"url", 0, OPTION_URL, "URL", "http://127.0.0.1:7766", 0, 0,

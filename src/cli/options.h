@@ -62,6 +62,8 @@ enum option_id {
     OPT_ALLOW_UNSANDBOXED,
     OPT_WORKERS,
     OPT_COMMIT_GROUP,
+    OPT_OCR,
+    OPT_OCR_PAGES_MAX,
     OPT_LOG,
     OPT_URL,
     OPT_KEY,

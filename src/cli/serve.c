@@ -132,7 +132,9 @@ rc cmd_serve(struct run *r, struct err *e)
         .admin_key = option_str(&r->o, OPT_ADMIN_KEY),
         .public_url = option_str(&r->o, OPT_PUBLIC_URL),
         .upload_bytes_max = so.upload_bytes_max,
-        .unsandboxed_allowed = option_flag(&r->o, OPT_ALLOW_UNSANDBOXED)};
+        .unsandboxed_allowed = option_flag(&r->o, OPT_ALLOW_UNSANDBOXED),
+        .ocr_off = str_eq(option_str(&r->o, OPT_OCR), STR("off")),
+        .ocr_pages_max = (unsigned)option_count(&r->o, OPT_OCR_PAGES_MAX)};
     sigset_t set;
     rc code;
 

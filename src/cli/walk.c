@@ -27,8 +27,8 @@ struct folders {
 
 static bool has_extension(const char *path)
 {
-    static const char *const TEXT[] = {".txt",   ".md",   ".markdown",
-                                       ".jsonl", ".docx", ".odt"};
+    static const char *const TEXT[] = {".txt",  ".md",  ".markdown", ".jsonl",
+                                       ".docx", ".odt", ".pdf"};
     str name = str_of(path);
 
     for (size_t i = 0; i < NELEMS(TEXT); i++) {
@@ -97,6 +97,7 @@ static bool file_is_text(const char *path, uint64_t size, const char **reason)
         return false;
     *reason = "not text";
     return has_extension(path) ||
+           str_starts((str){head, (size_t)n}, STR("%PDF-")) ||
            walk_is_text((str){head, (size_t)n}, (uint64_t)n == size);
 }
 

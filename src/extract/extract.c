@@ -57,6 +57,7 @@ rc extract_start_work(const struct zygote_work *work, struct extractor **x,
 
     ASSERT(work->jobs_n <= JOB_ROWS_MAX);
     made->work = *work;
+    made->ocr_pages_max = OCR_PAGES_MAX;
     code = zygote_fork(&made->work, &made->nanny, &made->fd, &made->facts, e);
     if (code != RC_OK) {
         mem_free(made);
@@ -104,6 +105,12 @@ void extract_stop(struct extractor *x)
     while (waitpid(x->nanny, NULL, 0) < 0 && errno == EINTR)
         ;
     mem_free(x);
+}
+
+void extract_ocr_set(struct extractor *x, const struct extract_ocr *o)
+{
+    x->ocr_off = o->off;
+    x->ocr_pages_max = o->pages_max == 0 ? OCR_PAGES_MAX : o->pages_max;
 }
 
 /* The zygote sees its socket end, kills its children and ends itself. */
@@ -436,14 +443,13 @@ static rc refuse(struct doc *d, enum extract_outcome outcome, str note)
     return RC_OK;
 }
 
-rc extract_run(struct extractor *x, const struct extract_in *in,
-               struct arena *out, struct doc *d, struct err *e)
+static rc run_alone(struct extractor *x, const struct extract_in *in,
+                    struct arena *out, struct doc *d, struct err *e)
 {
     int input = -1;
     str why;
     rc code = RC_OK;
 
-    *d = (struct doc){.extractor_version = EXTRACTOR_VERSION};
     if (extract_refused(x, &why))
         return refuse(d, EXTRACT_UNSUPPORTED, why);
     if (in->fd < 0 && in->bytes.n > INPUT_BYTES_MAX)
@@ -454,4 +460,26 @@ rc extract_run(struct extractor *x, const struct extract_in *in,
         code = run_whole(x, in, in->fd < 0 ? input : in->fd, out, d, e);
     shut(&input);
     return code;
+}
+
+extract_plan *extract_plan_for(const struct extract_in *in)
+{
+    char head[HEAD_BYTES];
+    ssize_t n;
+
+    if (in->plain)
+        return NULL;
+    if (in->fd < 0)
+        return extract_plan_of(str_sub(in->bytes, 0, HEAD_BYTES));
+    n = pread(in->fd, head, sizeof head, 0); /* what fails, fails again */
+    return n <= 0 ? NULL : extract_plan_of((str){head, (size_t)n});
+}
+
+rc extract_run(struct extractor *x, const struct extract_in *in,
+               struct arena *out, struct doc *d, struct err *e)
+{
+    extract_plan *plan = extract_plan_for(in);
+
+    *d = (struct doc){.extractor_version = EXTRACTOR_VERSION};
+    return plan != NULL ? plan(x, in, out, d, e) : run_alone(x, in, out, d, e);
 }

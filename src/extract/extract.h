@@ -11,7 +11,8 @@
  * doc.outcome and a plain sentence in doc.note, never an error of the server.
  *
  * Formats are rows of a table (extract_format.c), sniffed by content; the file
- * name only breaks ties between text and Markdown.
+ * name only breaks ties between text and Markdown. Those that take programs of
+ * others (PDF) have a plan: jobs (job_priv.h), joined to one document.
  *
  * Errors:  RC_IO, RC_NOMEM, RC_BUSY for what is the server's own trouble (no
  *          process, no descriptor): worth a retry; everything about the
@@ -50,6 +51,13 @@ struct extract_program {
 rc extract_programs(struct extractor *x, struct arena *out,
                     struct extract_program **list, size_t *n,
                     struct err *e) MUST_CHECK;
+/* How pages that are pictures are read; before the first run. */
+struct extract_ocr {
+    bool off;
+    unsigned pages_max; /* of one file; 0: OCR_PAGES_MAX */
+};
+#define OCR_PAGES_MAX 100
+void extract_ocr_set(struct extractor *x, const struct extract_ocr *o);
 /* Ends the zygote; no run may be under way. NULL is fine. */
 void extract_stop(struct extractor *x);
 /* Ends every run under way with RC_BUSY, and refuses more. Any thread. */

@@ -91,6 +91,36 @@ static const struct format *format_by_magic(str bytes)
     return NULL;
 }
 
+/* "%PDF-1.4" at the start of a line: many files have something before it. */
+static bool is_pdf(str head)
+{
+    for (size_t at = 0, next; at < head.n; at = next) {
+        str line = line_at(head, at, &next);
+
+        line = str_sub(line, str_find(line, STR("%PDF-")), line.n);
+        if (line.n > 5 && line.p[5] >= '0' && line.p[5] <= '9' &&
+            (line.p == head.p || line.p[-1] == '\n' || line.p[-1] == '\r' ||
+             (unsigned char)line.p[-1] >= 0x7f))
+            return true;
+    }
+    return false;
+}
+
+/* What takes more than one process, tried before all else. */
+static const struct {
+    bool (*is)(str head);
+    extract_plan *plan;
+} PLANS[] = {{is_pdf, pdf_plan}};
+
+extract_plan *extract_plan_of(str head)
+{
+    for (size_t i = 0; i < NELEMS(PLANS); i++) {
+        if (PLANS[i].is(head))
+            return PLANS[i].plan;
+    }
+    return NULL;
+}
+
 static const struct format *format_by_text(str text, str filename)
 {
     size_t i = 0;

@@ -38,6 +38,14 @@ typedef rc extract_read(str bytes, str filename, struct arena *out,
                         struct doc *d, struct err *e);
 
 extract_read extract_package, extract_ole;
+/* A plan, on the server's side: fills all of d from what jobs say. */
+typedef rc extract_plan(struct extractor *x, const struct extract_in *in,
+                        struct arena *out, struct doc *d, struct err *e);
+extract_plan pdf_plan;
+/* The plan of a file by its first HEAD_BYTES bytes; NULL: it takes none. */
+#define HEAD_BYTES 1024
+extract_plan *extract_plan_of(str head);
+extract_plan *extract_plan_for(const struct extract_in *in);
 
 /* extract_bytes for a child that reads documents one after the other: what is
  * neither text nor Markdown is RC_UNSUPPORTED before it is parsed. */
@@ -55,6 +63,8 @@ struct extractor {
     struct zygote_facts facts;
     atomic_bool unsandboxed; /* allowed */
     atomic_bool cancelled;
+    bool ocr_off;
+    unsigned ocr_pages_max;
     _Atomic uint64_t next_run;
     _Atomic uint64_t running, crashes;
 };

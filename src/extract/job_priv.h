@@ -37,8 +37,10 @@ enum job_kind {
     JOB_PDF_INFO,     /* pdfinfo's lines */
     JOB_PDF_TEXT,     /* first, last: words with boxes as XML */
     JOB_PDF_OUTLINE,  /* first, last: XML of pdftohtml with the outline */
+    JOB_PDF_LAYOUT,   /* parts of pdf_layout.h to an extraction stream */
+    JOB_PAGE_INK,     /* first, last, dpi: which pages show something */
     JOB_PAGE_PICTURE, /* first, last, dpi: grey PGMs, one behind the other */
-    JOB_PAGE_OCR,     /* first (one page), dpi, language: TSV of tesseract */
+    JOB_PAGE_OCR,     /* first (one page), dpi, language: words of tesseract */
     JOB_PICTURE_OCR,  /* a picture; dpi, language: TSV of tesseract */
     JOB_VERSIONS,     /* and on: what version each of PROGRAMS has */
     JOB_KIND_COUNT = JOB_VERSIONS + 5

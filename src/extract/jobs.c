@@ -1,9 +1,13 @@
 /* The tables of jobs and of the programs they start: one row each. */
 #include "base/sandbox.h"
 #include "extract/job_priv.h"
+#include "extract/pdf_jobs.h"
+#include "extract/pdf_layout.h"
+#include "extract/zygote.h"
 
 #define TEXT_XML_BYTES_MAX (512 * MIB) /* of 200 dense pages: 60 MiB */
-#define PICTURE_BYTES_MAX (64 * MIB)   /* A3 at 300 dpi, grey: 17 MiB */
+#define PDF_RESULT_BYTES_MAX (10 * MIB)
+#define PICTURE_BYTES_MAX (64 * MIB) /* A3 at 300 dpi, grey: 17 MiB */
 
 /* Memory is address space: poppler takes 60 MiB of it for a letter. */
 #define VERSION(i, program, option)                        \
@@ -21,17 +25,32 @@ const struct job_row JOBS[JOB_KIND_COUNT] = {
     [JOB_PDF_TEXT] = {.name = "pdf-text",
                       .argv = {{"pdftotext", "-bbox-layout", "-f", "@first",
                                 "-l", "@last", "-", "-"}},
-                      .cpu_s_max = 60,
+                      .work = pdf_text_work,
+                      .cpu_s_max = 20,
                       .memory_bytes_max = 1024 * MIB,
                       .pipe_bytes_max = TEXT_XML_BYTES_MAX,
-                      .result_bytes_max = TEXT_XML_BYTES_MAX},
+                      .result_bytes_max = PDF_RESULT_BYTES_MAX},
     [JOB_PDF_OUTLINE] = {.name = "pdf-outline",
                          .argv = {{"pdftohtml", "-xml", "-i", "-stdout", "-f",
                                    "@first", "-l", "@last", "-", "none"}},
-                         .cpu_s_max = 20,
+                         .work = pdf_outline_work,
+                         .cpu_s_max = 10,
                          .memory_bytes_max = 1024 * MIB,
                          .pipe_bytes_max = 64 * MIB,
-                         .result_bytes_max = 64 * MIB},
+                         .result_bytes_max = PDF_RESULT_BYTES_MAX},
+    [JOB_PDF_LAYOUT] = {.name = "pdf-layout",
+                        .work = pdf_layout_work,
+                        .cpu_s_max = 20,
+                        .pipe_bytes_max = PDF_PARTS_BYTES_MAX,
+                        .result_bytes_max = STREAM_BYTES_MAX},
+    [JOB_PAGE_INK] = {.name = "page-ink",
+                      .argv = {{"pdftoppm", "-gray", "-r", "@dpi", "-f",
+                                "@first", "-l", "@last", "-"}},
+                      .work = pdf_ink_work,
+                      .cpu_s_max = 20,
+                      .memory_bytes_max = 1024 * MIB,
+                      .pipe_bytes_max = PICTURE_BYTES_MAX,
+                      .result_bytes_max = MIB},
     [JOB_PAGE_PICTURE] = {.name = "page-picture",
                           .argv = {{"pdftoppm", "-gray", "-r", "@dpi", "-f",
                                     "@first", "-l", "@last", "-"}},
@@ -44,10 +63,11 @@ const struct job_row JOBS[JOB_KIND_COUNT] = {
                                 "@first", "-l", "@first", "-"},
                                {"tesseract", "stdin", "stdout", "--dpi", "@dpi",
                                 "-l", "@language", "tsv"}},
+                      .work = pdf_ocr_work,
                       .cpu_s_max = 60,
                       .memory_bytes_max = 1024 * MIB,
                       .pipe_bytes_max = 32 * MIB,
-                      .result_bytes_max = 32 * MIB},
+                      .result_bytes_max = PDF_RESULT_BYTES_MAX},
     [JOB_PICTURE_OCR] = {.name = "picture-ocr",
                          .argv = {{"tesseract", "stdin", "stdout", "--dpi",
                                    "@dpi", "-l", "@language", "tsv"}},

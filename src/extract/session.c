@@ -187,7 +187,8 @@ rc extract_session_run(struct extract_session *s, const struct extract_in *in,
                        struct arena *out, struct doc *d, struct err *e)
 {
     bool small = in->fd < 0 && in->bytes.n <= SESSION_BYTES_MAX &&
-                 in->cpu_s_max == 0 && in->wall_ms_max == 0;
+                 in->cpu_s_max == 0 && in->wall_ms_max == 0 &&
+                 extract_plan_for(in) == NULL;
     bool good = false;
     str why;
 

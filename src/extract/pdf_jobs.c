@@ -1,0 +1,128 @@
+#include "extract/pdf_jobs.h"
+
+#include "base/mem.h"
+#include "extract/pdf_bbox.h"
+#include "extract/pdf_layout.h"
+#include "extract/pdf_pages.h"
+
+#define BLOCK_BYTES (64 * KIB)
+/* Grey values further apart than this are something drawn; less is paper. */
+#define INK_CONTRAST 24
+#define PGM_NUMBER_MAX 100000
+
+static rc output_read(struct job_in *in, struct pdf_output *o, struct err *e)
+{
+    char *block = mem_alloc(BLOCK_BYTES);
+    size_t n;
+    rc code;
+
+    while ((n = job_read(in, block, BLOCK_BYTES)) > 0)
+        pdf_output_put(o, (str){block, n});
+    code = pdf_output_end(o, e);
+    pdf_output_close(o);
+    mem_free(block);
+    return code;
+}
+
+rc pdf_text_work(struct job_in *in, const struct job_params *p,
+                 struct arena *arena, struct buf *to, struct err *e)
+{
+    (void)p;
+    (void)arena;
+    return output_read(in, pdf_bbox_open(to), e);
+}
+
+rc pdf_outline_work(struct job_in *in, const struct job_params *p,
+                    struct arena *arena, struct buf *to, struct err *e)
+{
+    (void)p;
+    (void)arena;
+    return output_read(in, pdf_outline_open(to), e);
+}
+
+rc pdf_ocr_work(struct job_in *in, const struct job_params *p,
+                struct arena *arena, struct buf *to, struct err *e)
+{
+    str tsv;
+    rc code = job_read_all(in, arena, &tsv, e);
+
+    return code == RC_OK ? pdf_tsv_read(tsv, p->dpi, to, e) : code;
+}
+
+/* ---- ink ---- */
+
+/* The next number of a PGM's head; false: there is none. The byte behind it is
+ * taken, too. */
+static bool pgm_number(struct job_in *in, size_t *v)
+{
+    char c;
+    bool any = false;
+
+    *v = 0;
+    while (job_read(in, &c, 1) == 1) {
+        if (c >= '0' && c <= '9' && *v < PGM_NUMBER_MAX) {
+            *v = *v * 10 + (size_t)(c - '0');
+            any = true;
+        } else if (any || (c != ' ' && c != '\n')) {
+            return any;
+        }
+    }
+    return false;
+}
+
+/* Whether the n pixels that come differ; false in *whole: some are missing. */
+static bool has_ink(struct job_in *in, size_t n, bool *whole)
+{
+    unsigned char block[4096], low = 255, high = 0;
+
+    while (n > 0 && *whole) {
+        size_t got = job_read(in, block, n < sizeof block ? n : sizeof block);
+
+        for (size_t i = 0; i < got; i++) {
+            low = block[i] < low ? block[i] : low;
+            high = block[i] > high ? block[i] : high;
+        }
+        *whole = got > 0;
+        n -= got;
+    }
+    return high > low && high - low > INK_CONTRAST;
+}
+
+rc pdf_ink_work(struct job_in *in, const struct job_params *p,
+                struct arena *arena, struct buf *to, struct err *e)
+{
+    char magic[2];
+    bool whole = true;
+
+    (void)p;
+    (void)arena;
+    while (whole && job_read(in, magic, 2) == 2 && magic[0] == 'P' &&
+           magic[1] == '5') {
+        size_t width, height, depth;
+        bool ink;
+
+        if (!pgm_number(in, &width) || !pgm_number(in, &height) ||
+            !pgm_number(in, &depth) || depth != 255)
+            break;
+        ink = has_ink(in, width * height, &whole);
+        if (whole)
+            buf_put_char(to, ink ? 1 : 0);
+    }
+    return buf_end(to, e);
+}
+
+/* ---- the join ---- */
+
+rc pdf_layout_work(struct job_in *in, const struct job_params *p,
+                   struct arena *arena, struct buf *to, struct err *e)
+{
+    struct doc d;
+    str parts;
+    rc code;
+
+    (void)p;
+    if ((code = job_read_all(in, arena, &parts, e)) != RC_OK ||
+        (code = pdf_layout(parts, arena, &d, e)) != RC_OK)
+        return code;
+    return doc_encode(&d, to, e);
+}
