@@ -6,7 +6,7 @@ VARIANT ?= release
 B := build/$(VARIANT)
 
 LIBS_PC := libmicrohttpd libcurl sqlite3 jansson libcmark-gfm libutf8proc \
-	libsodium libcrypto libzstd expat zlib
+	libsodium libcrypto libzstd expat zlib gumbo
 LIBS_PLAIN := -lcmark-gfm-extensions -lstemmer -lm -pthread
 
 WARN := -std=c17 -D_GNU_SOURCE -Wall -Wextra -Wpedantic -Wshadow -Wconversion \
@@ -133,7 +133,7 @@ BENCH := build/bench/bin
 PYTHON ?= python3
 BENCH_PEERS_words := $(BENCH)/peer_fts5.o $(BENCH)/peer_xapian.o
 BENCH_LIBS_words := -lxapian -lstdc++
-BENCH_CORPUS := words ingest
+BENCH_CORPUS := words ingest html
 $(BENCH)/%.o: bench/%.c bench/peers.h
 	@mkdir -p $(@D)
 	@gcc $(CPPFLAGS) $(WARN) $(OPT_release) -c -o $@ $<

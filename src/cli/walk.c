@@ -28,7 +28,8 @@ struct folders {
 static bool has_extension(const char *path)
 {
     static const char *const TEXT[] = {".txt",  ".md",  ".markdown", ".jsonl",
-                                       ".docx", ".odt", ".pdf"};
+                                       ".html", ".htm", ".xhtml",    ".docx",
+                                       ".odt",  ".pdf"};
     str name = str_of(path);
 
     for (size_t i = 0; i < NELEMS(TEXT); i++) {

@@ -3,7 +3,8 @@
 
 /* What a file can be; rows are tried top down. One with a magic is known by
  * its first bytes and read as bytes; one with `is` is known by its decoded
- * text and read as that. One with neither reader is known, but not read. */
+ * text, and parsed as that or read as bytes. One with neither is known, but not
+ * read. */
 struct format {
     const char *mime;
     const char *what; /* "this is …" */
@@ -78,6 +79,7 @@ static const struct format FORMATS[] = {
     UNREAD("image/jpeg", "a picture", "\xff\xd8\xff"),
     UNREAD("image/gif", "a picture", "GIF8"),
     UNREAD("application/x-elf", "a program", "\x7f\x45LF"),
+    {"text/html", "HTML", {NULL, 0}, is_html, NULL, extract_html},
     {"text/markdown", "Markdown", {NULL, 0}, is_markdown, extract_md, NULL},
     {"text/plain", "text", {NULL, 0}, is_text, extract_text, NULL},
 };
@@ -172,6 +174,8 @@ static rc read_text(str bytes, str filename, bool shared, struct arena *out,
         if (shared && f->parse != extract_text && f->parse != extract_md)
             return err_set(e, RC_UNSUPPORTED, "for a child of its own");
         d->mime = str_of(f->mime);
+        if (f->read != NULL)
+            return f->read(bytes, filename, out, d, e);
         note_charset(d, &how);
         f->parse(d, out);
     }

@@ -36,6 +36,9 @@ extract_fn extract_text, extract_md;
  * wrong with the document is RC_OK with an outcome and a note. */
 typedef rc extract_read(str bytes, str filename, struct arena *out,
                         struct doc *d, struct err *e);
+extract_read extract_html;
+/* Whether a text is a page of HTML, by how it starts. */
+bool is_html(str text, str filename);
 
 extract_read extract_package, extract_ole;
 /* A plan, on the server's side: fills all of d from what jobs say. */

@@ -363,7 +363,10 @@ rc writer_end(struct writer *w, struct err *e)
         block_place(d, &d->blocks[i], &line);
     if (w->full) {
         d->outcome = EXTRACT_PARTIAL;
-        d->note = extract_too_long();
+        d->note = w->blocks_n < BLOCKS_KEPT_MAX
+                      ? extract_too_long()
+                      : STR("The document has more paragraphs, rows and items "
+                            "than are kept; the rest was left out");
     }
     return buf_end(&w->text, e);
 }

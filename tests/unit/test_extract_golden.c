@@ -45,6 +45,15 @@ static void list_doc(const struct doc *d, struct arena *tmp, struct buf *to)
             (size_t)d->text_cp);
     buf_fmt(to, "title: " STR_FMT "\nnote: " STR_FMT "\n", STR_ARG(d->title),
             STR_ARG(d->note));
+    if (d->language.n + d->created.n + d->modified.n > 0)
+        buf_fmt(to, "language: %s, created: %s, modified: %s\n",
+                arena_cstr(tmp, d->language), arena_cstr(tmp, d->created),
+                arena_cstr(tmp, d->modified));
+    for (size_t i = 0; i < d->flags_n; i++)
+        buf_fmt(to, "%s: %u %s, first: " STR_FMT "\n",
+                DOC_FLAG_NAMES[d->flags[i].kind], d->flags[i].count,
+                d->flags[i].dropped ? "dropped" : "kept",
+                STR_ARG(d->flags[i].sample));
     for (uint32_t i = 0; i < d->blocks_n; i++)
         list_block(d, i, tmp, to);
 }

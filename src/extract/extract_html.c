@@ -1,0 +1,142 @@
+/* HTML: bytes to blocks. Its chapters and their order are in html_priv.h. */
+#include "base/mem.h"
+#include "extract/extract_priv.h"
+#include "extract/html_priv.h"
+#include "extract/html_token.h"
+#include "text/utf8.h"
+
+/* ---- is it HTML? ---- */
+
+#define SNIFF_BYTES (64 * KIB)
+
+/* A page starts with what only a page starts with: a doctype or one of its
+ * outer elements, comments and instructions before them aside. Markdown may
+ * start with any other element. */
+bool is_html(str text, str filename)
+{
+    struct html_token t;
+    size_t at = 0;
+
+    (void)filename;
+    text = str_sub(text, 0, SNIFF_BYTES);
+    for (;;) {
+        static const str OUTER[] = {STR_INIT("html"), STR_INIT("head"),
+                                    STR_INIT("body"), STR_INIT("frameset")};
+        str rest = str_sub(text, at, text.n);
+
+        if (str_eq_nocase(str_sub(rest, 0, 14), STR("<!doctype html")) ||
+            str_eq_nocase(str_sub(rest, 0, 14), STR("<!doctype\nhtml")))
+            return true;
+        html_token_next(text, &at, &t);
+        if (t.kind == HTML_TOKEN_TEXT && str_blank(t.text))
+            continue;
+        for (size_t i = 0; t.kind == HTML_TOKEN_START && i < NELEMS(OUTER);
+             i++) {
+            if (str_eq_nocase(t.name, OUTER[i]))
+                return true;
+        }
+        if (t.kind != HTML_TOKEN_NOTHING)
+            return false;
+    }
+}
+
+/* ---- what is said of it ---- */
+
+/* Less text than this beside scripts is the shell of a program. */
+#define SHELL_LETTERS_MAX 200
+
+static void add_note(struct doc *d, str note, struct arena *out)
+{
+    d->note = d->note.n == 0 ? note
+                             : arena_fmt(out, STR_FMT "; " STR_FMT,
+                                         STR_ARG(d->note), STR_ARG(note));
+}
+
+static void note_limits(const struct html_facts *f, struct doc *d,
+                        struct arena *out)
+{
+    if (f->cut) {
+        d->outcome = EXTRACT_PARTIAL;
+        add_note(d,
+                 STR("The page has more elements than are read; what comes "
+                     "after them was left out"),
+                 out);
+    }
+    if (f->deep) {
+        d->outcome = EXTRACT_PARTIAL;
+        add_note(d,
+                 STR("Elements are nested deeper than 256 levels; what is "
+                     "deeper was read without its structure"),
+                 out);
+    }
+}
+
+static void note_shell(const struct html_facts *f, struct doc *d,
+                       struct arena *out)
+{
+    if (f->scripts == 0 || html_letters(d->text) > SHELL_LETTERS_MAX ||
+        f->noscripts + f->roots == 0)
+        return;
+    if (d->blocks_n == 0)
+        d->outcome = EXTRACT_UNSUPPORTED;
+    add_note(d, STR("The page makes its text by JavaScript, which is not run"),
+             out);
+}
+
+static rc read_page(str html, struct arena *out, struct doc *d, struct err *e)
+{
+    struct html_tree t;
+    struct html_choice c = {0};
+    rc code = html_tree_open(&t, html, e);
+
+    if (code == RC_OK) {
+        c.fate = mem_alloc(t.nodes_n);
+        html_hide(&t, d, out, &c);
+        html_main(&t, d, out, &c);
+        html_meta(&t, &c, d, out);
+        code = html_write(&t, &c, d, out, e);
+    }
+    if (code == RC_OK) {
+        if (t.facts.scripts > 0)
+            doc_flag_add(d,
+                         (struct doc_flag){.kind = FLAG_SCRIPT,
+                                           .dropped = true,
+                                           .count = (uint32_t)t.facts.scripts},
+                         out);
+        note_limits(&t.facts, d, out);
+        note_shell(&t.facts, d, out);
+    }
+    mem_free(c.fate);
+    html_tree_close(&t);
+    return code;
+}
+
+rc extract_html(str bytes, str filename, struct arena *out, struct doc *d,
+                struct err *e)
+{
+    struct buf text;
+    struct html_charset how;
+    rc code;
+
+    (void)filename;
+    d->text = STR_NONE;
+    buf_open(&text, TEXT_BYTES_MAX);
+    code = html_decode(bytes, &text, &how, e);
+    if (code == RC_OK && how.unread.n > 0) {
+        d->outcome = EXTRACT_UNSUPPORTED;
+        d->note = arena_fmt(out,
+                            "The page is written in the character set " STR_FMT
+                            ", which is not read",
+                            STR_ARG(how.unread));
+    } else if (code == RC_OK) {
+        if (how.replaced) {
+            d->outcome = EXTRACT_PARTIAL;
+            d->note = STR("Some bytes are no valid text and were replaced");
+        } else if (how.guessed) {
+            d->note = STR("The text is not UTF-8 and was read as Windows-1252");
+        }
+        code = read_page(buf_str(&text), out, d, e);
+    }
+    buf_close(&text);
+    return code;
+}
