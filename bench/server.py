@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -49,6 +50,12 @@ class Server:
         with urllib.request.urlopen(request, timeout=600) as answer:
             text = answer.read()
         return json.loads(text) if text else None
+
+    def fetch(self, link):
+        """The text behind a link of the server's."""
+        with urllib.request.urlopen(urllib.parse.urljoin(self.url, link),
+                                    timeout=600) as answer:
+            return answer.read().decode()
 
     def cli(self, *words, cpus=None):
         command = [KNOWD, *words, "--url", self.url, "--key", KEY]
