@@ -27,9 +27,9 @@ struct folders {
 
 static bool has_extension(const char *path)
 {
-    static const char *const TEXT[] = {".txt",  ".md",  ".markdown", ".jsonl",
-                                       ".html", ".htm", ".xhtml",    ".docx",
-                                       ".odt",  ".pdf"};
+    static const char *const TEXT[] = {".txt",  ".md",   ".markdown", ".jsonl",
+                                       ".html", ".htm",  ".xhtml",    ".docx",
+                                       ".odt",  ".epub", ".pdf"};
     str name = str_of(path);
 
     for (size_t i = 0; i < NELEMS(TEXT); i++) {

@@ -121,6 +121,7 @@ static rc read_opc(struct package *p, struct arena *out, struct doc *d,
 /* ---- OpenDocument and EPUB: they say what they are ---- */
 
 #define MIME_ODF "application/vnd.oasis.opendocument."
+#define MIME_EPUB "application/epub+zip"
 
 static rc read_mimetype(struct package *p, const struct part *part,
                         struct arena *out, struct doc *d, struct err *e)
@@ -142,6 +143,10 @@ static rc read_mimetype(struct package *p, const struct part *part,
     if (code != RC_OK)
         return refuse_error(d, code, &why, out, e);
     type = str_trim(type);
+    if (str_eq(type, STR(MIME_EPUB))) {
+        d->mime = STR(MIME_EPUB);
+        return extract_epub(p, out, d, e);
+    }
     for (size_t i = 0; i < NELEMS(KINDS); i++) {
         if (!str_starts(type, KINDS[i].type))
             continue;
@@ -173,6 +178,10 @@ rc extract_package(str bytes, str filename, struct arena *out, struct doc *d,
     mimetype = package_find(&p, STR("mimetype"));
     if (mimetype != NULL)
         return read_mimetype(&p, mimetype, out, d, e);
+    if (package_find(&p, STR("META-INF/container.xml")) != NULL) {
+        d->mime = STR(MIME_EPUB);
+        return extract_epub(&p, out, d, e);
+    }
     if (package_find(&p, STR("META-INF/MANIFEST.MF")) != NULL)
         return refuse_unread(d, "a Java archive", out);
     return refuse_unread(d, "a ZIP archive", out);

@@ -190,7 +190,8 @@ void flow_end(struct flow *f)
 {
     while (f->asides_n > 0) /* the file broke off */
         flow_later(f, 0, flow_aside_end(f));
-    f->in_real = false;
+    f->in_real = f->code = false;
+    f->tables_n = 0;
     writer_break_block(f->w);
     flush(f);
 }

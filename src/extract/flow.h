@@ -110,7 +110,7 @@ str flow_aside_end(struct flow *f);
 void flow_later(struct flow *f, uint32_t note, str text);
 /* The mark of a note in the text: "[^3]". */
 void flow_note_mark(struct flow *f, uint32_t note);
-/* The end of the document: no aside, no block is open any more. */
+/* The end of the document, or of a chapter: nothing is open any more. */
 void flow_end(struct flow *f);
 
 #endif

@@ -49,6 +49,8 @@ static const struct {
     {NS_OCF, STR_INIT(ODF "container")},
     {NS_OPF, STR_INIT("http://www.idpf.org/2007/opf")},
     {NS_XMLENC, STR_INIT("http://www.w3.org/2001/04/xmlenc#")},
+    {NS_MATHML, STR_INIT("http://www.w3.org/1998/Math/MathML")},
+    {NS_XHTML, STR_INIT("http://www.w3.org/1999/xhtml")},
     {NS_XML, STR_INIT("http://www.w3.org/XML/1998/namespace")},
 };
 
@@ -199,6 +201,31 @@ static void on_entity(void *user, const char *name, int parameter,
     on_doctype(user, name, system, public, 1);
 }
 
+/* Of a DTD that is only referred to: those that books use. */
+static void on_unknown_entity(void *user, const char *name, int parameter)
+{
+    static const struct {
+        str name, text;
+    } ENTITIES[] = {{STR_INIT("nbsp"), STR_INIT("\u00a0")},
+                    {STR_INIT("shy"), STR_INIT("")},
+                    {STR_INIT("mdash"), STR_INIT("\u2014")},
+                    {STR_INIT("ndash"), STR_INIT("\u2013")},
+                    {STR_INIT("hellip"), STR_INIT("\u2026")},
+                    {STR_INIT("lsquo"), STR_INIT("\u2018")},
+                    {STR_INIT("rsquo"), STR_INIT("\u2019")},
+                    {STR_INIT("ldquo"), STR_INIT("\u201c")},
+                    {STR_INIT("rdquo"), STR_INIT("\u201d")},
+                    {STR_INIT("copy"), STR_INIT("\u00a9")}};
+    str s = STR("\ufffd");
+
+    for (size_t i = 0; i < NELEMS(ENTITIES); i++) {
+        if (str_eq(str_of(name), ENTITIES[i].name))
+            s = ENTITIES[i].text;
+    }
+    if (parameter == 0)
+        on_text(user, s.p, (int)s.n);
+}
+
 /* ---- reading ---- */
 
 static void *try_alloc(size_t n)
@@ -225,6 +252,7 @@ static rc begin(struct reader *r, struct err *e)
     XML_SetCharacterDataHandler(r->parser, on_text);
     XML_SetStartDoctypeDeclHandler(r->parser, on_doctype);
     XML_SetEntityDeclHandler(r->parser, on_entity);
+    XML_SetSkippedEntityHandler(r->parser, on_unknown_entity);
     ASSERT(r->sink->names_n <= MARKUP_NAMES_MAX);
     for (size_t i = 0; i < r->sink->names_n; i++) {
         const struct markup_name *n = &r->sink->names[i];

@@ -51,6 +51,8 @@ enum markup_ns {
     NS_OCF, /* EPUB from here on */
     NS_OPF,
     NS_XMLENC,
+    NS_XHTML,
+    NS_MATHML,
     NS_XML,
     NS_COUNT
 };

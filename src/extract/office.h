@@ -18,6 +18,9 @@ rc extract_docx(struct package *p, str main, const struct opc_rels *package,
 rc extract_odt(struct package *p, struct arena *out, struct doc *d,
                struct err *e) MUST_CHECK;
 
+rc extract_epub(struct package *p, struct arena *out, struct doc *d,
+                struct err *e) MUST_CHECK;
+
 /* The document is no use, for this reason. */
 void office_refuse(struct doc *d, enum extract_outcome outcome, str note);
 void office_encrypted(struct doc *d);

@@ -203,12 +203,15 @@ enum property {
     PROPERTY_CREATED,
     PROPERTY_MODIFIED,
     PROPERTY_META, /* EPUB: its attribute says what it is */
+    PROPERTY_DATE, /* of the last change; of an EPUB, of its publication */
+    PROPERTY_EPUB, /* it is one */
     PROPERTY_COUNT
 };
 
 struct property_reader {
     enum property at;
     unsigned depth;
+    bool epub;
     struct buf text;
     struct doc *d;
     struct arena *out;
@@ -220,7 +223,13 @@ static void property_start(void *user, const struct markup_tag *t)
 
     if (t->id == MARKUP_OTHER || r->at != PROPERTY_NONE)
         return;
+    if (t->id == PROPERTY_EPUB) {
+        r->epub = true;
+        return;
+    }
     r->at = (enum property)t->id;
+    if (r->at == PROPERTY_DATE)
+        r->at = r->epub ? PROPERTY_CREATED : PROPERTY_MODIFIED;
     if (r->at == PROPERTY_META)
         r->at =
             str_eq(markup_attr(t, NS_NONE, "property"), STR("dcterms:modified"))
@@ -310,7 +319,8 @@ rc dublin_core_read(struct package *p, const struct part *part,
         {NS_DCTERMS, "created", PROPERTY_CREATED},
         {NS_DCTERMS, "modified", PROPERTY_MODIFIED},
         {NS_META, "creation-date", PROPERTY_CREATED},
-        {NS_DC, "date", PROPERTY_MODIFIED},
+        {NS_DC, "date", PROPERTY_DATE},
+        {NS_OPF, "metadata", PROPERTY_EPUB},
         {NS_OPF, "meta", PROPERTY_META}};
     struct property_reader r = {.d = d, .out = out};
     struct markup_sink sink = {.names = NAMES,

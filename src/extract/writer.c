@@ -270,14 +270,34 @@ static bool at_start(struct writer *w)
             last_block(w)->kind == BLOCK_TABLE_ROW);
 }
 
+/* Bytes of ASCII that are nothing but text: all signs but white space, control
+ * characters and `|`. */
+static size_t plain_run(str s, size_t at)
+{
+    size_t n = 0;
+
+    while (at + n < s.n && s.p[at + n] >= '!' && s.p[at + n] <= '~' &&
+           s.p[at + n] != '|')
+        n++;
+    return n;
+}
+
 static void text_flow(struct writer *w, str s)
 {
     bool in_cell = last_block(w)->kind == BLOCK_TABLE_ROW;
 
     for (size_t at = 0, start = 0; at < s.n && !w->full; start = at) {
-        uint32_t cp = utf8_next(s, &at);
-        str sign = str_sub(s, start, at - start);
+        size_t plain = plain_run(s, start);
+        uint32_t cp;
+        str sign;
 
+        if (plain > 0) {
+            at = start + plain;
+            put_sign(w, str_sub(s, start, plain), false);
+            continue;
+        }
+        cp = utf8_next(s, &at);
+        sign = str_sub(s, start, at - start);
         if (is_space(cp))
             w->space = !at_start(w);
         else if (!dropped(w, cp, sign))
