@@ -200,9 +200,7 @@ static rc read_bytes(str bytes, str filename, bool shared, struct arena *out,
         d->mime = str_of(f->mime);
     if (f != NULL && f->read == NULL)
         return refuse(d, EXTRACT_UNSUPPORTED,
-                      arena_fmt(out,
-                                "This is %s; only text and Markdown are read",
-                                f->what));
+                      arena_fmt(out, "This is %s, which is not read", f->what));
     if (bytes.n == 0)
         return refuse(d, EXTRACT_MALFORMED, STR("The file is empty"));
     code = f != NULL ? f->read(bytes, filename, out, d, e)

@@ -59,7 +59,7 @@ rc office_end(struct writer *w, rc text, const struct err *why, str lost,
 
     if (code != RC_OK)
         return code;
-    if (text != RC_OK && d->blocks_n == 0)
+    if (text != RC_OK && (d->blocks_n == 0 || text == RC_NOMEM))
         return refuse_error(d, text, why, w->out, e);
     if (text != RC_OK)
         return refuse(

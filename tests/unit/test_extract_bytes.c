@@ -60,8 +60,7 @@ static void known_formats_without_a_reader_are_named(void **state)
     struct doc d = extract(*state, STR("%PDF-1.7\nstuff"), "a.txt");
 
     assert_int_equal(d.outcome, EXTRACT_UNSUPPORTED);
-    assert_true(str_eq(
-        d.note, STR("This is a PDF file; only text and Markdown are read")));
+    assert_true(str_eq(d.note, STR("This is a PDF file, which is not read")));
     assert_true(str_eq(d.mime, STR("application/pdf")));
 }
 

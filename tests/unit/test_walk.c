@@ -62,7 +62,7 @@ static void check_skipped(const char *want)
     assert_string_equal(skipped.p, want);
 }
 
-static void a_folder_gives_its_text_files_in_order(void **state)
+static void a_folder_gives_its_documents_in_order(void **state)
 {
     struct walk w;
 
@@ -71,13 +71,15 @@ static void a_folder_gives_its_text_files_in_order(void **state)
     (void)put(state, "a.txt", STR("a"));
     (void)put(state, "sub/Makefile", STR("all:\n\ttrue\n"));
     (void)put(state, "lines.JSONL", STR("{}"));
+    (void)put(state, "d.docx", STR("PK\3\4\0"));
     w = walk(*state);
-    assert_int_equal(w.n, 4);
+    assert_int_equal(w.n, 5);
     assert_true(str_eq(w.v[0].title, STR("a.txt")));
     assert_int_equal(w.v[0].size, 1);
     assert_true(str_eq(w.v[1].title, STR("b.md")));
-    assert_true(w.v[2].lines && !w.v[0].lines);
-    assert_true(str_eq(w.v[3].title, STR("sub/Makefile")));
+    assert_true(str_eq(w.v[2].title, STR("d.docx")));
+    assert_true(w.v[3].lines && !w.v[2].lines);
+    assert_true(str_eq(w.v[4].title, STR("sub/Makefile")));
     check_skipped("");
 }
 
@@ -193,7 +195,7 @@ static void a_line_over_the_bound_is_skipped_and_the_next_is_read(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_folder_gives_its_text_files_in_order),
+        TEST(a_folder_gives_its_documents_in_order),
         TEST(what_is_left_out_is_named),
         TEST(what_is_named_is_taken_or_fails),
         TEST(folders_inside_each_other_meet_a_bound),
