@@ -139,6 +139,7 @@ static void on_start(void *user, const char *name, const char **attrs)
 {
     struct reader *r = user;
     struct markup_tag t = {.id = id_of(r, name), .attrs = attrs};
+    size_t attrs_n = (size_t)XML_GetSpecifiedAttributeCount(r->parser) / 2;
 
     if (r->code != RC_OK)
         return;
@@ -146,11 +147,12 @@ static void on_start(void *user, const char *name, const char **attrs)
         stop(r, RC_LIMIT, "The file is nested too deep");
         return;
     }
-    if (r->p->tags_left == 0) {
+    if (r->p->tags_left == 0 || attrs_n > r->p->attrs_left) {
         stop(r, RC_LIMIT, "The file holds more tags than one document may");
         return;
     }
     r->p->tags_left--;
+    r->p->attrs_left -= attrs_n;
     r->ids[r->depth++] = t.id;
     t.depth = r->depth;
     if (r->sink->start != NULL)

@@ -1,6 +1,5 @@
 #include "extract/package.h"
 
-#include <stdlib.h>
 #include <zlib.h>
 
 #include "base/buf.h"
@@ -203,24 +202,55 @@ static int name_cmp(str a, str b)
     return a.n < b.n ? -1 : a.n > b.n;
 }
 
-static int by_name(const void *a, const void *b)
+typedef int part_cmp(const struct part *a, const struct part *b);
+
+static int by_name(const struct part *a, const struct part *b)
 {
-    return name_cmp(((const struct part *)a)->name,
-                    ((const struct part *)b)->name);
+    return name_cmp(a->name, b->name);
 }
 
-static int by_header(const void *a, const void *b)
+static int by_header(const struct part *a, const struct part *b)
 {
-    size_t x = ((const struct part *)a)->header,
-           y = ((const struct part *)b)->header;
+    return a->header < b->header ? -1 : a->header > b->header;
+}
 
-    return x < y ? -1 : x > y;
+/* Merges the sorted runs [from, mid) and [mid, to). */
+static void merge(const struct part *v, size_t from, size_t mid, size_t to,
+                  struct part *out, part_cmp *cmp)
+{
+    size_t a = from, b = mid;
+
+    for (size_t i = from; i < to; i++) {
+        bool first = b == to || (a < mid && cmp(&v[a], &v[b]) <= 0);
+
+        out[i] = first ? v[a++] : v[b++];
+    }
+}
+
+/* Not qsort: the C library's asks the system how much memory there is, for
+ * which the sandbox kills a child. */
+static void sort(struct package *p, struct arena *out, part_cmp *cmp)
+{
+    size_t n = p->parts_n;
+    struct part *v = p->parts, *w = ARENA_ARRAY(out, struct part, n);
+
+    for (size_t run = 1; run < n; run *= 2) {
+        struct part *swap = v;
+
+        for (size_t from = 0; from < n; from += 2 * run)
+            merge(v, from, from + run < n ? from + run : n,
+                  from + 2 * run < n ? from + 2 * run : n, w, cmp);
+        v = w;
+        w = swap;
+    }
+    p->parts = v;
 }
 
 /* Entries that share bytes are how small archives unpack to terabytes. */
-static bool share_bytes(struct package *p, uint64_t directory)
+static bool share_bytes(struct package *p, uint64_t directory,
+                        struct arena *out)
 {
-    qsort(p->parts, p->parts_n, sizeof *p->parts, by_header);
+    sort(p, out, by_header);
     for (size_t i = 0; i < p->parts_n; i++) {
         str packed = p->parts[i].packed;
         size_t end = (size_t)(packed.p - p->bytes.p) + packed.n;
@@ -231,9 +261,9 @@ static bool share_bytes(struct package *p, uint64_t directory)
     return false;
 }
 
-static bool share_names(struct package *p)
+static bool share_names(struct package *p, struct arena *out)
 {
-    qsort(p->parts, p->parts_n, sizeof *p->parts, by_name);
+    sort(p, out, by_name);
     for (size_t i = 1; i < p->parts_n; i++) {
         if (name_cmp(p->parts[i - 1].name, p->parts[i].name) == 0)
             return true;
@@ -249,7 +279,8 @@ rc package_open(str bytes, struct arena *out, struct package *p, struct err *e)
 
     *p = (struct package){.bytes = bytes,
                           .bytes_left = PACKAGE_BYTES_MAX,
-                          .tags_left = PACKAGE_TAGS_MAX};
+                          .tags_left = PACKAGE_TAGS_MAX,
+                          .attrs_left = PACKAGE_ATTRS_MAX};
     code = directory_find(bytes, &d, e);
     if (code != RC_OK)
         return code;
@@ -262,20 +293,29 @@ rc package_open(str bytes, struct arena *out, struct package *p, struct err *e)
     }
     if (c.p != c.end)
         return damaged(e);
-    if (share_bytes(p, d.at))
+    if (share_bytes(p, d.at, out))
         return err_set(e, RC_FORMAT, "Files inside the file share their bytes");
-    if (share_names(p))
+    if (share_names(p, out))
         return err_set(e, RC_FORMAT, "Two files inside the file have one name");
     return RC_OK;
 }
 
 const struct part *package_find(const struct package *p, str name)
 {
-    struct part key = {.name = name};
+    size_t from = 0, to = p->parts_n;
 
-    if (p->parts_n == 0)
-        return NULL;
-    return bsearch(&key, p->parts, p->parts_n, sizeof *p->parts, by_name);
+    while (from < to) {
+        size_t mid = from + (to - from) / 2;
+        int cmp = name_cmp(p->parts[mid].name, name);
+
+        if (cmp == 0)
+            return &p->parts[mid];
+        if (cmp < 0)
+            from = mid + 1;
+        else
+            to = mid;
+    }
+    return NULL;
 }
 
 /* ---- a part ---- */

@@ -25,6 +25,7 @@
 #define PACKAGE_BYTES_MAX (128 * MIB)
 /* Tags of all parts that are read as XML (markup.h). */
 #define PACKAGE_TAGS_MAX ((size_t)4 << 20)
+#define PACKAGE_ATTRS_MAX ((size_t)6 << 20)
 
 struct part {
     str name;
@@ -40,7 +41,7 @@ struct package {
     struct part *parts; /* by name, ASCII case ignored */
     size_t parts_n;
     bool encrypted; /* one of the parts at least */
-    size_t bytes_left, tags_left;
+    size_t bytes_left, tags_left, attrs_left;
 };
 
 rc package_open(str bytes, struct arena *out, struct package *p,

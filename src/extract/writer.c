@@ -1,5 +1,7 @@
 #include "extract/writer.h"
 
+#include <stdio.h>
+
 #include "extract/extract_priv.h"
 #include "text/utf8.h"
 
@@ -122,15 +124,14 @@ static void item_mark(struct writer *w, unsigned level, uint32_t number)
 {
     size_t start;
     unsigned at = level < WRITER_ITEM_LEVELS ? level : WRITER_ITEM_LEVELS;
+    char digits[16];
+    int n = snprintf(digits, sizeof digits, "%u. ", number);
 
     for (unsigned i = 0; i + 1 < at; i++)
         put(w, str_sub(STR("            "), 0,
                        w->item_widths[i] == 0 ? 2 : w->item_widths[i]));
     start = w->text.n;
-    if (number == WRITER_BULLET)
-        put(w, STR("- "));
-    else if (!w->full)
-        buf_fmt(&w->text, "%u. ", number);
+    put(w, number == WRITER_BULLET ? STR("- ") : (str){digits, (size_t)n});
     if (at > 0)
         w->item_widths[at - 1] = (unsigned)(w->text.n - start);
 }
@@ -298,10 +299,13 @@ static void text_flow(struct writer *w, str s)
         }
         cp = utf8_next(s, &at);
         sign = str_sub(s, start, at - start);
-        if (is_space(cp))
+        if (is_space(cp)) {
             w->space = !at_start(w);
-        else if (!dropped(w, cp, sign))
+            while (at < s.n && s.p[at] == ' ')
+                at++;
+        } else if (!dropped(w, cp, sign)) {
             put_sign(w, sign, in_cell);
+        }
     }
 }
 

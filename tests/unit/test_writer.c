@@ -194,6 +194,25 @@ static void too_much_is_partial(void **state)
     assert_true(d.text.n <= TEXT_BYTES_MAX);
 }
 
+static void a_number_that_has_no_room_is_left_out(void **state)
+{
+    (void)state;
+    for (size_t left = 1; left < 12; left += 5) {
+        struct doc d = {0};
+        struct writer w;
+        char *p = arena_alloc(arena, TEXT_BYTES_MAX);
+
+        memset(p, 'x', TEXT_BYTES_MAX);
+        writer_open(&w, &d, arena);
+        writer_text(&w, (str){p, TEXT_BYTES_MAX - left});
+        writer_item(&w, 1, 1234567890);
+        writer_text(&w, STR("y"));
+        finish(&w);
+        assert_int_equal(d.outcome, EXTRACT_PARTIAL);
+        assert_int_equal(d.blocks_n, 1);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -208,6 +227,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_block_stands_where_its_lines_stand,
                                         begin, end),
         cmocka_unit_test_setup_teardown(too_much_is_partial, begin, end),
+        cmocka_unit_test_setup_teardown(a_number_that_has_no_room_is_left_out,
+                                        begin, end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
