@@ -92,6 +92,7 @@ static const struct call CALLS[] = {
     {SYS_prlimit64, K, ANY},
     {SYS_prlimit64, P, READ_LIMIT},
     {SYS_rseq, P, ANY},
+    {SYS_sysinfo, P, ANY}, /* qsort asks how much memory there is */
     {SYS_rt_sigaction, P, ANY},
     {SYS_rt_sigprocmask, P, ANY},
     {SYS_set_robust_list, P, ANY},
@@ -106,14 +107,13 @@ static const struct call CALLS[] = {
     {SYS_fcntl, K, ANY},
     {SYS_fcntl, F | M, PLAIN_FCNTL},
     {SYS_sched_getaffinity, M, ANY},
-    {SYS_sysinfo, M, ANY},
     /* what tesseract's libraries ask and try when they are loaded */
     {SYS_getuid, M, ANY},
     {SYS_geteuid, M, ANY},
     {SYS_getgid, M, ANY},
     {SYS_getegid, M, ANY},
     {SYS_uname, M, ANY},
-    {SYS_ioctl, M, REFUSED},
+    {SYS_ioctl, F | M, REFUSED},
     {SYS_socket, M, REFUSED},
     /* fontconfig would like to write a cache */
     {SYS_mkdirat, F, REFUSED},

@@ -117,7 +117,7 @@ static bool gap_behind(const struct layout *l, const struct line *line,
 
 static bool joins(const struct line *a, const struct line *b)
 {
-    return a->page == b->page && b->role == ROLE_BODY && b->level == 0 &&
+    return a->page == b->page && b->role == a->role && b->level == 0 &&
            (int64_t)b->height * 8 >= (int64_t)a->height * 7 &&
            (int64_t)b->height * 7 <= (int64_t)a->height * 8 &&
            b->box[1] - a->box[3] < 2 * a->height &&
@@ -174,7 +174,7 @@ struct search {
 };
 
 static struct match match_on(struct layout *l, struct search *s,
-                             const struct page *p)
+                             const struct page *p, enum line_role role)
 {
     struct match best = {.fit = FIT_NONE};
     size_t n = p->lines_n < PAGE_LINES_MAX ? p->lines_n : PAGE_LINES_MAX;
@@ -183,7 +183,7 @@ static struct match match_on(struct layout *l, struct search *s,
         const struct line *line = &l->lines[i];
         struct match m;
 
-        if (line->role != ROLE_BODY || line->level > 0 ||
+        if (line->role != role || line->level > 0 ||
             s->compared >= COMPARED_MAX)
             continue;
         s->compared++;
@@ -218,10 +218,12 @@ static void mark(struct layout *l, const struct match *m, unsigned depth)
     for (size_t i = 0; i < m->n; i++) {
         l->lines[m->line + i].level = level & 7;
         l->lines[m->line + i].goes_on = i > 0;
+        l->lines[m->line + i].role = ROLE_BODY;
     }
 }
 
-/* The place of an item may be the end of the page before. */
+/* The place of an item may be the end of the page before. Chapters of a page
+ * each have titles that look like heads: what only stands there is one. */
 static bool find_item(struct layout *l, struct search *s,
                       const struct pdf_item *item)
 {
@@ -234,7 +236,9 @@ static bool find_item(struct layout *l, struct search *s,
 
         if (p == NULL)
             continue;
-        m = match_on(l, s, p);
+        m = match_on(l, s, p, ROLE_BODY);
+        if (m.fit == FIT_NONE && i == 0)
+            m = match_on(l, s, p, ROLE_RUNNING);
         if (m.fit != FIT_NONE) {
             mark(l, &m, item->depth);
             return true;

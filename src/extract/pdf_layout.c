@@ -443,9 +443,9 @@ rc pdf_layout(str parts, struct arena *out, struct doc *d, struct err *e)
     if (code == RC_OK) {
         l.body_height = body_height(&l);
         find_running(&l);
-        flag_lines(&l);
         find_markers(&l);
         find_headings(&l);
+        flag_lines(&l);
         find_code(&l);
         describe(&l);
         code = write_flow(&l, e);

@@ -208,7 +208,7 @@ static void page_turn(struct pdf_maker *m)
 }
 
 /* How the words of a line follow each other. */
-enum run { RUN_ALONG, RUN_DOWN, RUN_UP };
+enum run { RUN_ALONG, RUN_DOWN, RUN_UP, RUN_BACK };
 
 static enum run run_of(const struct pdf_maker *m, const struct made_word *v,
                        size_t n)
@@ -227,23 +227,48 @@ static enum run run_of(const struct pdf_maker *m, const struct made_word *v,
     dx = v[n - 1].box[0] - v[0].box[0];
     dy = v[n - 1].box[1] - v[0].box[1];
     if ((dy < 0 ? -dy : dy) <= 2 * (dx < 0 ? -dx : dx))
-        return RUN_ALONG;
+        return dx < 0 ? RUN_BACK : RUN_ALONG;
     return dy < 0 ? RUN_UP : RUN_DOWN;
 }
 
-static int32_t height_of(const struct made_word *w, enum run run)
+static bool is_upright(enum run run)
 {
-    return run == RUN_ALONG ? w->box[3] - w->box[1] : w->box[2] - w->box[0];
+    return run == RUN_DOWN || run == RUN_UP;
+}
+
+static int32_t height_of(const int32_t box[4], enum run run)
+{
+    return is_upright(run) ? box[2] - box[0] : box[3] - box[1];
 }
 
 static int32_t start_of(const int32_t box[4], enum run run)
 {
-    return run == RUN_ALONG ? box[0] : run == RUN_DOWN ? box[1] : -box[3];
+    switch (run) {
+    case RUN_ALONG:
+        return box[0];
+    case RUN_DOWN:
+        return box[1];
+    case RUN_UP:
+        return -box[3];
+    case RUN_BACK:
+        return -box[2];
+    }
+    return 0;
 }
 
 static int32_t end_of(const int32_t box[4], enum run run)
 {
-    return run == RUN_ALONG ? box[2] : run == RUN_DOWN ? box[3] : -box[1];
+    switch (run) {
+    case RUN_ALONG:
+        return box[2];
+    case RUN_DOWN:
+        return box[3];
+    case RUN_UP:
+        return -box[1];
+    case RUN_BACK:
+        return -box[0];
+    }
+    return 0;
 }
 
 static void put_signed(struct buf *b, int64_t v)
@@ -300,7 +325,7 @@ static void line_write(struct pdf_maker *m, const struct made_word *v, size_t n,
             drop(m, &s->off_page, w);
             continue;
         }
-        if (height_of(w, run) < TINY_HEIGHT) {
+        if (height_of(w->box, run) < TINY_HEIGHT) {
             drop(m, &s->tiny, w);
             continue;
         }
@@ -314,7 +339,7 @@ static void line_write(struct pdf_maker *m, const struct made_word *v, size_t n,
                          : box[k];
         if (w->text_n > longest) {
             longest = w->text_n;
-            height = height_of(w, run);
+            height = height_of(w->box, run);
         }
         line_word(m, w, run, &end);
         kept++;
@@ -322,9 +347,9 @@ static void line_write(struct pdf_maker *m, const struct made_word *v, size_t n,
     if (kept == 0)
         return;
     if (m->confidence > 0) /* boxes of ink: none has the height of the font */
-        height = run == RUN_ALONG ? box[3] - box[1] : box[2] - box[0];
+        height = height_of(box, run);
     buf_put_char(&m->page,
-                 (char)(s->breaks | (run == RUN_ALONG ? 0 : LINE_UPRIGHT)));
+                 (char)(s->breaks | (is_upright(run) ? LINE_UPRIGHT : 0)));
     for (size_t k = 0; k < 4; k++)
         put_signed(&m->page, (int64_t)box[k] - s->box[k]);
     buf_put_varint(&m->page, (uint64_t)height);

@@ -167,6 +167,22 @@ static void text_that_runs_upwards_has_its_gaps(void **state)
     assert_int_equal(word_of().gap, 4 * PT);
 }
 
+static void text_upside_down_has_its_gaps(void **state)
+{
+    struct pdf_maker *m = pdf_maker_open(&form);
+
+    (void)state;
+    pdf_maker_page(m, 600 * PT, 800 * PT);
+    word(m, 300, 20, 340, 30, STR("upside"));
+    word(m, 260, 20, 297, 30, STR("down"));
+    pdf_maker_page_end(m);
+    finish(m);
+    (void)page_of();
+    assert_false(line_of((const int32_t[4]){0}).upright);
+    assert_int_equal(word_of().gap, 0);
+    assert_int_equal(word_of().gap, 3 * PT);
+}
+
 static void numbers_become_units(void **state)
 {
     (void)state;
@@ -365,6 +381,8 @@ int main(void)
                                         begin, end),
         cmocka_unit_test_setup_teardown(text_that_runs_upwards_has_its_gaps,
                                         begin, end),
+        cmocka_unit_test_setup_teardown(text_upside_down_has_its_gaps, begin,
+                                        end),
         cmocka_unit_test(numbers_become_units),
         cmocka_unit_test_setup_teardown(boxes_of_words_are_read, begin, end),
         cmocka_unit_test_setup_teardown(what_is_cut_gives_its_whole_pages,

@@ -1,0 +1,329 @@
+"""PDF files: a passage has its page and box, and what is hostile costs itself
+only. The rectangle of each hit is held against the words poppler finds in it."""
+
+import re
+import shutil
+import subprocess
+import tempfile
+
+import pytest
+
+import pdfs
+from conftest import K
+
+FILE = [{"type": "file", "file_index": 0}]
+
+pytestmark = pytest.mark.skipif(shutil.which("pdftotext") is None,
+                                reason="SKIPPED: pdftotext is not installed")
+
+
+def add_file(api, base, data, name="x.pdf", seconds=120):
+    answer = api.ingest(base, FILE, [(name, data)])
+    assert answer.status_code == 202, answer.text
+    job = api.wait(answer.json()["ingestion_job_id"], seconds)
+    row, = api.pages(f"{K}/ingestion-jobs/{job['id']}/documents")
+    return row
+
+
+def words_of(text):
+    return re.findall(r"\w+", text)
+
+
+def words_inside(data, page, box, slack=0.1):
+    """What pdftotext has in a rectangle of a page."""
+    xml = subprocess.run(
+        ["pdftotext", "-bbox", "-f", str(page), "-l", str(page), "-", "-"],
+        input=data, capture_output=True, check=True).stdout.decode()
+    found = []
+    for m in re.finditer(r'<word xMin="([-\d.]+)" yMin="([-\d.]+)" '
+                         r'xMax="([-\d.]+)" yMax="([-\d.]+)">(.*?)</word>', xml):
+        x0, y0, x1, y1 = map(float, m.groups()[:4])
+        if (x0 >= box[0] - slack and y0 >= box[1] - slack and
+                x1 <= box[2] + slack and y1 <= box[3] + slack):
+            text = m[5].replace("&lt;", "<").replace("&gt;", ">")
+            found += words_of(text.replace("&quot;", '"').replace(
+                "&apos;", "'").replace("&amp;", "&"))
+    return found
+
+
+def check_hit(text, data, hit):
+    """The passage is what stands there, and its words are in the box, as far
+    as they are on its page."""
+    place = hit["position"]
+    assert text[place["start_char"]:place["end_char"]] == hit["content"]
+    page, box = hit["location"]["page"], hit["location"]["box"]
+    assert page >= 1
+    assert box[0] < box[2] and box[1] < box[3]
+    inside = "".join(words_inside(data, page, box))
+    own = words_of(hit["content"])
+    assert own[0] in inside
+    at = sum(word in inside for word in own)
+    assert at >= len(own) * 0.5, (own, inside)
+
+
+BOOK = pdfs.book().bytes()
+
+
+@pytest.mark.parametrize("query", [
+    "return wind when before exceeds now", "oil for the lamp, two cans",
+    "a well-known friend of those who keep the barometer",
+    "lighthouse on a rock that the sea covers"])
+def test_a_passage_has_its_page_and_box(api, base, query):
+    row = add_file(api, base, BOOK)
+    assert row["status"] == "completed", row
+    text = api.text_of(row["document_id"])
+    hits = api.search(query, base)["results"]
+    assert hits
+    for hit in hits:
+        check_hit(text, BOOK, hit)
+
+
+def test_what_the_file_says_of_itself(api, base):
+    row = add_file(api, base, BOOK)
+    x = api.document(row["document_id"])["extraction"]
+    assert x["outcome"] == "ok"
+    assert x["mime"] == "application/pdf"
+    assert x["title"] == "The Keeper's Handbook"
+    assert x["created"] == "2024-01-31T12:00:00Z"
+    assert x["modified"] == "2024-02-01T12:00:00+01:00"
+    assert x["pages"] == 8
+    flags = {f["kind"]: f["count"] for f in x["flags"]}
+    assert flags == {"page_number": 8, "running_head": 7}
+    text = api.text_of(row["document_id"])
+    assert re.findall(r"^#+ .*$", text, re.M) == [
+        "# 1 Keeping the light", "## 1.1 Daily figures",
+        "# 2 Reading the glass", "## 2.1 Daily figures"]
+
+
+def test_a_long_outline_is_read(api, base):
+    pdf = pdfs.Pdf()
+    for n in range(400):
+        pdf.page(pdfs.show(90, 700, f"Chapter about thing{n}") +
+                 pdfs.show(90, 670, "Text of the chapter."))
+        pdf.item(f"Chapter about thing{n}", n + 1)
+    row = add_file(api, base, pdf.bytes())
+    text = api.text_of(row["document_id"])
+    assert len(re.findall(r"^# Chapter about thing\d+$", text, re.M)) == 400
+
+
+@pytest.mark.parametrize("extra,box", [
+    ("/Rotate 90", (0, 0, 612, 792)), ("/Rotate 180", (0, 0, 612, 792)),
+    ("/Rotate 270", (0, 0, 612, 792)), ("", (100, 50, 712, 842)),
+    ("/CropBox[50 50 600 780]", (0, 0, 612, 792)), ("/UserUnit 2", (0, 0, 612, 792))],
+    ids=["90", "180", "270", "moved", "cropped", "unit"])
+def test_turned_and_moved_pages_have_places_too(api, base, extra, box):
+    pdf = pdfs.Pdf(box)
+    for word in ("alpha", "bravo", "charlie"):
+        pdf.page(pdfs.paragraph(150, 650, [word] + pdfs.PROSE * 6, 300)[0],
+                 extra)
+    data = pdf.bytes()
+    row = add_file(api, base, data)
+    text = api.text_of(row["document_id"])
+    hits = api.search("lighthouse alpha bravo charlie", base)["results"]
+    assert {hit["location"]["page"] for hit in hits} == {1, 2, 3}
+    for hit in hits:
+        check_hit(text, data, hit)
+
+
+def test_tiny_text_is_left_out_and_told(api, base):
+    row = add_file(api, base, pdfs.hidden().bytes())
+    doc = api.document(row["document_id"])
+    assert "tiny" not in api.text_of(doc["id"])
+    assert "lamps" not in api.text_of(doc["id"])
+    assert [f["count"] for f in doc["extraction"]["flags"]
+            if f["kind"] == "tiny"] == [5]
+
+
+@pytest.mark.parametrize("name,data,mime", [
+    ("notes.txt", BOOK, "application/pdf"),
+    ("report.pdf", b"The windmill of words turns.\n", "text/plain"),
+    ("late.pdf", b"\n\nX-Mail: yes\r\n" + BOOK, "application/pdf"),
+    ("about.md", b"# Files\n\nA file begins with %PDF-1.7 and ends so.\n",
+     "text/markdown")])
+def test_content_says_what_a_file_is(api, base, name, data, mime):
+    row = add_file(api, base, data, name)
+    assert row["status"] == "completed", row
+    assert api.document(row["document_id"])["extraction"]["mime"] == mime
+
+
+# ---- pages that are pictures ----
+
+def scan(pages=1):
+    """Pages of the book, drawn and packed as pictures."""
+    pdf = pdfs.Pdf()
+    for n in range(3, 3 + pages):
+        pgm = subprocess.run(
+            ["pdftoppm", "-gray", "-r", "200", "-f", str(n), "-l", str(n), "-"],
+            input=BOOK, capture_output=True, check=True).stdout
+        head = re.match(rb"P5\n(\d+) (\d+)\n255\n", pgm)
+        w, h = int(head[1]), int(head[2])
+        image = pdf.stream(
+            pgm[head.end():], deflate=1,
+            head=f"/Type/XObject/Subtype/Image/Width {w}/Height {h}"
+                 "/ColorSpace/DeviceGray/BitsPerComponent 8")
+        pdf.page("q 612 0 0 792 0 0 cm /Im Do Q",
+                 resources=f"<</XObject<</Im {image} 0 R>>>>")
+    pdf.page("")  # blank: not worth a reading
+    return pdf.bytes()
+
+
+@pytest.mark.skipif(shutil.which("tesseract") is None,
+                    reason="SKIPPED: tesseract is not installed")
+def test_pages_that_are_pictures_are_read(api, base):
+    row = add_file(api, base, scan())
+    assert row["status"] == "completed", row
+    x = api.document(row["document_id"])["extraction"]
+    flags = {f["kind"]: f["count"] for f in x["flags"]}
+    assert flags == {"ocr": 1}
+    assert 80 <= x["ocr_confidence"] <= 100
+    hit = api.search("the keeper reads the barometer each morning",
+                     base)["results"][0]
+    box = hit["location"]["box"]
+    inside = words_inside(BOOK, 3, box, slack=4)
+    own = words_of(hit["content"])
+    assert len(set(own) & set(inside)) >= 0.9 * len(set(own))
+
+
+def test_ocr_can_be_off_and_has_a_budget(start_server):
+    off = start_server("--ocr", "off")
+    row = add_file(off.api, off.api.make_base(), scan())
+    assert row["status"] == "failed"
+    assert row["error_message"] == \
+        "The pages are pictures and were not read: OCR is off"
+    if shutil.which("tesseract") is None:
+        return
+    few = start_server("--ocr-pages-max", "1")
+    row = add_file(few.api, few.api.make_base(), scan(2))
+    assert row["status"] == "completed"
+    x = few.api.document(row["document_id"])["extraction"]
+    assert x["outcome"] == "partial"
+    assert "OCR reads 1 pages" in x["note"]
+    assert {f["kind"]: f["count"] for f in x["flags"]} == {"ocr": 1, "no_text": 1}
+
+
+# ---- hostile ----
+
+def qpdf(data, *options):
+    if shutil.which("qpdf") is None:
+        pytest.skip("SKIPPED: qpdf is not installed")
+    with tempfile.NamedTemporaryFile(suffix=".pdf") as f:
+        f.write(data)
+        f.flush()
+        return subprocess.run(["qpdf", *options, f.name, "-"],
+                              capture_output=True, check=True).stdout
+
+
+def test_encrypted_files_say_so(api, base):
+    row = add_file(api, base, qpdf(BOOK, "--encrypt", "secret", "own", "256",
+                                   "--"))
+    assert row["status"] == "failed"
+    assert row["error_message"] == \
+        "The PDF file is encrypted and needs a password"
+    row = add_file(api, base, qpdf(BOOK, "--encrypt", "", "own", "256", "--"))
+    assert row["status"] == "completed"
+
+
+def page_cycle():
+    return (b"%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n"
+            b"2 0 obj<</Type/Pages/Count 5/Kids[2 0 R 3 0 R]>>endobj\n"
+            b"3 0 obj<</Type/Pages/Count 5/Kids[2 0 R 3 0 R]/Parent 2 0 R>>"
+            b"endobj\ntrailer<</Root 1 0 R>>\n%%EOF\n")
+
+
+def outline_cycle():
+    return BOOK.replace(b"/Next", b"/Nxet", 1).replace(
+        b"/Type/Outlines/First", b"/Type/Outlines/Next 10 0 R/First")
+
+
+def picture_of(width, height):
+    pdf = pdfs.Pdf()
+    image = pdf.stream(b"\0" * 1000, deflate=1, head=(
+        f"/Type/XObject/Subtype/Image/Width {width}/Height {height}"
+        "/ColorSpace/DeviceRGB/BitsPerComponent 8"))
+    pdf.page("q 612 0 0 792 0 0 cm /Im Do Q",
+             resources=f"<</XObject<</Im {image} 0 R>>>>")
+    return pdf.bytes()
+
+
+def zipped_again(times, size):
+    pdf = pdfs.Pdf()
+    pdf.page(pdfs.show(90, 700, "before the bomb") + " " * size, deflate=times)
+    return pdf.bytes()
+
+
+def giant_box():
+    pdf = pdfs.Pdf((0, 0, 99999999, 99999999))
+    pdf.page(pdfs.show(90, 700, "lost in space"))
+    pdf.page("0 0 m 9999999 9999999 l S")
+    return pdf.bytes()
+
+
+def nested_forms():
+    pdf = pdfs.Pdf()
+    form = pdf.stream("/F Do /F Do", head="/Type/XObject/Subtype/Form"
+                      "/BBox[0 0 9 9]/Resources<</XObject<</F 14 0 R>>>>")
+    pdf.page("/F Do " * 50, resources=f"<</XObject<</F {form} 0 R>>>>")
+    return pdf.bytes()
+
+
+def many_pages_of_one():
+    """A page tree that names one page many times."""
+    pdf = pdfs.Pdf()
+    pdf.page(pdfs.show(90, 700, "again and again"))
+    pdf.pages *= 3000
+    return pdf.bytes()
+
+
+HOSTILE = {
+    "nothing but a head": b"%PDF-1.7\n",
+    "cut": BOOK[:len(BOOK) // 2],
+    "cut at the start": BOOK[:200],
+    "noise behind the head": b"%PDF-1.4\n" + bytes(range(256)) * 400,
+    "a page cycle": page_cycle(),
+    "an outline cycle": outline_cycle(),
+    "a billion pages": pdfs.book().bytes(count=10**9),
+    "minus one page": pdfs.book().bytes(count=-1),
+    "more pages than there are": pdfs.book().bytes(count=30),
+    "a picture of 65535 squared": picture_of(65535, 65535),
+    "a picture of a billion lines": picture_of(1, 10**9),
+    "zipped three times": zipped_again(3, 50_000_000),
+    "zipped twice": zipped_again(2, 1000),
+    "a giant page": giant_box(),
+    "forms in themselves": nested_forms(),
+    "one page 3000 times": many_pages_of_one(),
+    "no cross-references": BOOK[:BOOK.rindex(b"xref")],
+    "objects that are not there": BOOK.replace(b"obj<</Type/Page/", b"obj<</Type/Page/Contents 9999 0 R/X "),
+}
+
+
+@pytest.mark.parametrize("case", HOSTILE)
+def test_hostile_files_end_and_harm_nobody(api, base, case):
+    row = add_file(api, base, HOSTILE[case], seconds=300)
+    assert row["status"] in ("completed", "failed")
+    if row["status"] == "failed":
+        assert len(row["error_message"]) > 8
+        assert "\n" not in row["error_message"]
+    else:
+        text = api.text_of(row["document_id"])
+        assert text == "" or text.endswith("\n")
+    good = add_file(api, base, b"A neighbour, unharmed.", "n.txt")
+    assert good["status"] == "completed"
+
+
+@pytest.mark.parametrize("case,words", [
+    ("more pages than there are", "Keeping the light"),
+    ("zipped twice", "before the bomb"),
+    ("no cross-references", "oil for the lamp")])
+def test_what_can_be_read_is_read(api, base, case, words):
+    row = add_file(api, base, HOSTILE[case])
+    assert row["status"] == "completed", row
+    assert words in api.text_of(row["document_id"])
+
+
+def test_no_process_of_a_document_is_left(server, api, base):
+    """Programs and readers end with their documents."""
+    add_file(api, base, BOOK)
+    left = subprocess.run(["ps", "-o", "comm=", "-s",
+                           str(server.process.pid)], capture_output=True,
+                          text=True, check=False).stdout
+    assert "pdftotext" not in left and "pdftohtml" not in left
