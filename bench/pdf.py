@@ -102,11 +102,14 @@ def knowd():
         began = time.monotonic()
         done = server.cli("add", pdfs.FOLDER, "--json", cpus=CPUS)
         took = time.monotonic() - began
+        print(f"knowd {took:.1f} s, peak {watch.peak:.0f} MiB", flush=True)
         # A file that is one picture holds no text: the only failure.
         if done.returncode not in (0, 1):
             raise SystemExit("knowd add: " + done.stderr + done.stdout)
-        hit = server.call("POST", "/v1/knowledge-base/search",
-                          {"query": "function", "limit": 1})["results"][0]
+        bases = server.call("GET", "/v1/knowledge-base/knowledge-bases")
+        hit = server.call("POST", "/v1/knowledge-base/search", {
+            "query": "function", "limit": 1,
+            "kb_ids": [bases["items"][0]["id"]]})["results"][0]
         assert hit["location"]["page"] and hit["location"]["box"]
         return took, watch.peak
     finally:
