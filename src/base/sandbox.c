@@ -442,15 +442,15 @@ bool sandbox_user_drop(void)
     struct __user_cap_header_struct head = {.version =
                                                 _LINUX_CAPABILITY_VERSION_3};
     struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {{0}};
+    bool good = true;
 
     /* In a namespace of users without a map nobody has a number, and root
      * has no rights outside. */
     if (geteuid() == 0) {
         (void)!setgroups(0, NULL);
-        if (setresgid(NOBODY, NOBODY, NOBODY) != 0 ||
-            setresuid(NOBODY, NOBODY, NOBODY) != 0)
-            return false;
+        good = setresgid(NOBODY, NOBODY, NOBODY) == 0 &&
+               setresuid(NOBODY, NOBODY, NOBODY) == 0;
     }
     (void)syscall(SYS_capset, &head, none);
-    return true;
+    return good;
 }

@@ -128,12 +128,8 @@ void walls_make(struct walls *w, const struct program_row *rows)
 static void facts_send(const struct walls *w)
 {
     struct zygote_facts facts = {.walls = w->there};
-    ssize_t n;
 
-    for (size_t i = 0; i < w->programs_n; i++)
-        facts.programs |= w->programs[i].path[0] != '\0' ? 1u << i : 0;
-    n = write(FACTS_FD, &facts, sizeof facts);
-    (void)n;
+    (void)!write(FACTS_FD, &facts, sizeof facts);
     (void)close(FACTS_FD);
 }
 

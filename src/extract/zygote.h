@@ -74,8 +74,7 @@ struct status {
 
 /* What the first zygote says of itself before it serves. */
 struct zygote_facts {
-    uint32_t walls;    /* of enum sandbox_wall */
-    uint32_t programs; /* those found, by index */
+    uint32_t walls; /* of enum sandbox_wall */
 };
 
 /* What a session is asked, and its answer; both are followed by their bytes. */

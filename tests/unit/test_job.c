@@ -347,6 +347,25 @@ static void a_job_that_is_let_go_ends(void **state)
     assert_int_equal(open_descriptors(), before);
 }
 
+static void without_walls_nothing_is_begun(void **state)
+{
+    struct arena *a = arena_open();
+    struct extractor *x = *state;
+    unsigned walls = x->facts.walls;
+    struct job_result r;
+
+    x->facts.walls &= ~(unsigned)SANDBOX_LANDLOCK;
+    r = run_bytes(x, a, ROW_CAT, "banana");
+    assert_true(str_find(r.note, STR("--allow-unsandboxed")) < r.note.n);
+    assert_result(&r, JOB_UNSAFE, "");
+    extract_unsandboxed_allow(x);
+    r = run_bytes(x, a, ROW_CAT, "banana");
+    assert_result(&r, JOB_OK, "banana");
+    x->facts.walls = walls;
+    atomic_store(&x->unsandboxed, false);
+    arena_close(a);
+}
+
 /* ---- the programs themselves ---- */
 
 /* Pages with a line each. Without a table of references, which poppler makes
@@ -481,6 +500,7 @@ int main(void)
         cmocka_unit_test(a_program_s_end_is_told),
         cmocka_unit_test(a_reader_s_end_is_told),
         cmocka_unit_test(a_job_that_is_let_go_ends),
+        cmocka_unit_test(without_walls_nothing_is_begun),
         cmocka_unit_test(poppler_reads_a_pdf),
         cmocka_unit_test(tesseract_reads_a_page),
     };
