@@ -181,9 +181,11 @@ static struct job_result run(struct extractor *x, struct arena *a,
 static struct job_result run_bytes(struct extractor *x, struct arena *a,
                                    unsigned kind, const char *bytes)
 {
-    return run(
-        x, a,
-        &(struct job_opts){.kind = kind, .fd = -1, .bytes = str_of(bytes)});
+    return run(x, a,
+               &(struct job_opts){.kind = kind,
+                                  .fd = -1,
+                                  .bytes = str_of(bytes),
+                                  .wall_ms_max = 60000});
 }
 
 static void assert_result(struct job_result *r, enum job_end end,
