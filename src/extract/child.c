@@ -29,9 +29,20 @@
 
 /* ---- what every child does first ---- */
 
+static rlim_t lower(rlim_t a, rlim_t b)
+{
+    return a < b ? a : b; /* none is the largest number */
+}
+
+/* Never above what the server itself was started with. */
 static void limit(int what, rlim_t soft, rlim_t hard)
 {
-    if (setrlimit((__rlimit_resource_t)what, &(struct rlimit){soft, hard}) != 0)
+    struct rlimit l;
+
+    if (getrlimit((__rlimit_resource_t)what, &l) != 0)
+        _exit(CHILD_EXIT_TROUBLE);
+    l = (struct rlimit){lower(soft, l.rlim_max), lower(hard, l.rlim_max)};
+    if (setrlimit((__rlimit_resource_t)what, &l) != 0)
         _exit(CHILD_EXIT_TROUBLE);
 }
 
