@@ -49,7 +49,7 @@ rc doc_decode_blocks(str bytes, str text, struct arena *out, struct doc *d,
     n = cur_varint(&c);
     d->extractor_version = n > UINT32_MAX ? 0 : (unsigned)n;
     d->mime = doc_text_take(&c, DOC_NAME_BYTES_MAX, out);
-    d->language = doc_text_take(&c, DOC_NAME_BYTES_MAX, out);
+    d->language = doc_language_take(&c, out);
     text_bytes = cur_varint(&c);
     d->text_cp = cur_varint(&c);
     n = cur_varint(&c);

@@ -278,6 +278,8 @@ bool doc_date_valid(str s)
 
 /* ---- checking ---- */
 
+#define PLAIN_NAME_BYTES_MAX 127 /* RFC 6838, section 4.2 */
+
 /* Reads code points on from a place both of whose offsets are known. Says
  * false at the first byte that is no part of clean text. */
 struct walk {
@@ -440,6 +442,19 @@ static const char *check_lines(const struct doc *d)
     return NULL;
 }
 
+/* A name of letters, digits and a few signs: it goes into answers' heads. */
+static bool plain_name(str s, const char *signs)
+{
+    for (size_t i = 0; i < s.n; i++) {
+        char c = s.p[i], low = (char)(c | 0x20);
+
+        if ((low < 'a' || low > 'z') && (c < '0' || c > '9') &&
+            (c == '\0' || strchr(signs, c) == NULL))
+            return false;
+    }
+    return s.n <= PLAIN_NAME_BYTES_MAX;
+}
+
 bool doc_check(const struct doc *d, const char **why)
 {
     *why = NULL;
@@ -454,8 +469,9 @@ bool doc_check(const struct doc *d, const char **why)
     else if ((d->created.n > 0 && !doc_date_valid(d->created)) ||
              (d->modified.n > 0 && !doc_date_valid(d->modified)))
         *why = "a date is none";
-    else if (!clean(d->title) || !clean(d->note) || !clean(d->mime) ||
-             !clean(d->language))
+    else if (!plain_name(d->mime, "/.+-_") || !plain_name(d->language, "-"))
+        *why = "a MIME type or language is none";
+    else if (!clean(d->title) || !clean(d->note))
         *why = "a name is not clean text";
     else if ((*why = check_flags(d)) == NULL && (*why = check_lines(d)) == NULL)
         *why = check_blocks(d);
@@ -591,7 +607,15 @@ static uint64_t take_bounded(struct cur *c, uint64_t max)
     return c->bad ? 0 : v;
 }
 
-/* What a document says of itself may be no date: that is no fault of it. */
+/* What a document says of itself may be no language, or no date: that is no
+ * fault of it. */
+str doc_language_take(struct cur *c, struct arena *out)
+{
+    str s = doc_text_take(c, DOC_NAME_BYTES_MAX, out);
+
+    return plain_name(s, "-") ? s : STR_NONE;
+}
+
 static str date_take(struct cur *c, struct arena *out)
 {
     str s = doc_text_take(c, DOC_NAME_BYTES_MAX, out);
@@ -718,7 +742,7 @@ rc doc_decode(str bytes, struct arena *out, struct doc *d, struct err *e)
     d->title = doc_text_take(&c, DOC_NAME_BYTES_MAX, out);
     d->note = doc_text_take(&c, DOC_NAME_BYTES_MAX, out);
     d->mime = doc_text_take(&c, DOC_NAME_BYTES_MAX, out);
-    d->language = doc_text_take(&c, DOC_NAME_BYTES_MAX, out);
+    d->language = doc_language_take(&c, out);
     d->text = doc_text_take(&c, TEXT_BYTES_MAX, out);
     d->text_cp = cur_varint(&c);
     n = cur_varint(&c);

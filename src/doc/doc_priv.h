@@ -22,5 +22,7 @@ void extras_put(struct buf *to, const struct doc *d);
 void extras_take(struct cur *c, struct arena *out, struct doc *d);
 void doc_text_put(struct buf *to, str s);
 str doc_text_take(struct cur *c, size_t bytes_max, struct arena *out);
+/* Empty for what is no language. */
+str doc_language_take(struct cur *c, struct arena *out);
 
 #endif
