@@ -24,7 +24,9 @@ const struct command COMMANDS[CMD_COUNT] = {
                    NULL, 0, 0},
     [CMD_ADD] = {"add", "PATH...", "Add files and folders to a base",
                  "Folders are walked. Hidden files are left out, and so are "
-                 "files that aren't text; each is named. The lines of a .jsonl "
+                 "files that are neither text nor a document that is read; "
+                 "each is named. A file that is named is always tried. The "
+                 "lines of a .jsonl "
                  "file are documents of their own: {\"_id\", \"title\", "
                  "\"text\", \"metadata\"}; _id becomes the document's "
                  "external_id, a title alone is the text.\n\n"

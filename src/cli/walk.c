@@ -23,17 +23,18 @@ struct folders {
     size_t n, cap;
 };
 
-/* ---- is it text? ---- */
+/* ---- is it a document? ---- */
 
+/* Whatever their bytes: what the server reads, and texts in any charset. */
 static bool has_extension(const char *path)
 {
-    static const char *const TEXT[] = {".txt",  ".md",   ".markdown", ".jsonl",
-                                       ".html", ".htm",  ".xhtml",    ".docx",
-                                       ".odt",  ".epub", ".pdf"};
+    static const char *const TAKEN[] = {".txt",  ".md",  ".markdown", ".jsonl",
+                                        ".html", ".htm", ".xhtml",    ".pdf",
+                                        ".docx", ".odt", ".epub"};
     str name = str_of(path);
 
-    for (size_t i = 0; i < NELEMS(TEXT); i++) {
-        str end = str_of(TEXT[i]);
+    for (size_t i = 0; i < NELEMS(TAKEN); i++) {
+        str end = str_of(TAKEN[i]);
 
         if (name.n > end.n &&
             str_eq_nocase(str_sub(name, name.n - end.n, end.n), end))
@@ -83,23 +84,25 @@ bool walk_is_text(str head, bool whole)
     return true;
 }
 
-static bool file_is_text(const char *path, uint64_t size, const char **reason)
+enum look { LOOK_DOCUMENT, LOOK_OTHER, LOOK_UNREADABLE };
+
+static enum look file_look(const char *path, uint64_t size)
 {
     char head[HEAD_BYTES];
     int fd = io_open(path, O_RDONLY | O_NOCTTY | O_NONBLOCK, 0);
     ssize_t n;
 
-    *reason = "cannot be read";
     if (fd < 0)
-        return false;
+        return LOOK_UNREADABLE;
     n = io_pread(fd, path, head, sizeof head, 0);
     (void)io_close(fd);
     if (n < 0)
-        return false;
-    *reason = "not text";
-    return has_extension(path) ||
-           str_starts((str){head, (size_t)n}, STR("%PDF-")) ||
-           walk_is_text((str){head, (size_t)n}, (uint64_t)n == size);
+        return LOOK_UNREADABLE;
+    if (has_extension(path) ||
+        str_starts((str){head, (size_t)n}, STR("%PDF-")) ||
+        walk_is_text((str){head, (size_t)n}, (uint64_t)n == size))
+        return LOOK_DOCUMENT;
+    return LOOK_OTHER;
 }
 
 /* ---- the walk ---- */
@@ -114,10 +117,14 @@ static rc take_file(struct walk *w, const char *path, str title, uint64_t size,
                     bool named, struct err *e)
 {
     struct walk_file f = {.path = path, .title = title, .size = size};
-    const char *reason;
+    enum look look = file_look(path, size);
 
-    if (!file_is_text(path, size, &reason)) {
-        skip(w, path, reason, named || strcmp(reason, "not text") != 0);
+    if (look == LOOK_UNREADABLE) {
+        skip(w, path, "cannot be read", true);
+        return RC_OK;
+    }
+    if (look == LOOK_OTHER && !named) {
+        skip(w, path, "neither text nor a document", false);
         return RC_OK;
     }
     if (w->n == WALK_FILES_MAX)

@@ -1,8 +1,9 @@
 /*
  * walk: the files that paths of a command line stand for.
  *
- * A path that is named is taken as it is; what a folder holds is sifted:
- * hidden names, links to folders, devices and files that aren't text are left
+ * A file that is named is taken whatever it is: the server says what it makes
+ * of it. What a folder holds is sifted: hidden names, links to folders, devices
+ * and files that are neither text nor a document (by their extension) are left
  * out, each told to `skip`. Names come in order, so that two walks agree.
  *
  * Owns:    in the arena.

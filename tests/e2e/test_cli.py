@@ -7,6 +7,7 @@ import re
 import select
 import subprocess
 
+import httpx
 import pytest
 
 from conftest import ADMIN_KEY, K, KNOWD, Cli, poll
@@ -94,6 +95,39 @@ def test_what_is_left_out_and_what_fails_is_named(cli, notes, name):
     done = cli("add", notes / "broken.txt", "--base", name, status=1)
     assert "broken.txt: " in done.stderr
     assert "1 failed" in done.stdout
+
+
+def test_a_file_that_is_named_is_tried_and_fails_alone(cli, api, notes, name):
+    big = notes / "noise.bin"
+    big.write_bytes(os.urandom(200 * 1024))
+    (notes / "slides.7z").write_bytes(b"7z\xbc\xaf\x27\x1c" + bytes(100))
+    got = cli.json("add", big, notes / "slides.7z", notes / "garden.md",
+                   "--base", name, status=1)
+    assert got["queued"] == 3
+    failed = {os.path.basename(f["path"]): f["reason"] for f in got["failed"]}
+    assert set(failed) == {"noise.bin", "slides.7z"}
+    assert "binary" in failed["noise.bin"] and "7z" in failed["slides.7z"]
+    assert api.search("tomatoes", got["base_id"])["results"]
+    # In a folder the same files are left out, and said to be.
+    got = cli.json("add", notes, "--base", name)
+    assert {os.path.basename(f["path"]) for f in got["skipped"]} == \
+        {"noise.bin", "slides.7z"}
+
+
+@pytest.mark.parametrize("file_name", [
+    "ü ñ 漢字 😀.txt", 'quote".txt', "per%20cent%22.txt", "semi;colon.txt",
+    "apo'strophe.txt", "back\\slash.txt", "new\nline.txt", "x" * 251 + ".txt"])
+def test_file_names_travel_unharmed(cli, api, tmp_path, name, file_name):
+    path = tmp_path / file_name
+    path.write_text(f"words in {ascii(file_name)}")
+    got = cli.json("add", path, "--base", name)
+    doc, = api.pages(f"{K}/knowledge-bases/{got['base_id']}/documents")
+    version, = api.ok("GET", f"{K}/documents/{doc['id']}/versions")
+    if "%22" not in file_name:  # a form can't tell it from a quote
+        assert version["filename"] == file_name
+    link = httpx.get(version["download_url"], trust_env=False)
+    assert link.content == path.read_bytes()
+    assert "\n" not in link.headers["content-disposition"]
 
 
 def test_lines_are_documents(cli, api, tmp_path, name):

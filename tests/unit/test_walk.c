@@ -62,7 +62,7 @@ static void check_skipped(const char *want)
     assert_string_equal(skipped.p, want);
 }
 
-static void a_folder_gives_its_documents_in_order(void **state)
+static void a_folder_gives_its_text_files_in_order(void **state)
 {
     struct walk w;
 
@@ -71,16 +71,30 @@ static void a_folder_gives_its_documents_in_order(void **state)
     (void)put(state, "a.txt", STR("a"));
     (void)put(state, "sub/Makefile", STR("all:\n\ttrue\n"));
     (void)put(state, "lines.JSONL", STR("{}"));
-    (void)put(state, "d.docx", STR("PK\3\4\0"));
     w = walk(*state);
-    assert_int_equal(w.n, 5);
+    assert_int_equal(w.n, 4);
     assert_true(str_eq(w.v[0].title, STR("a.txt")));
     assert_int_equal(w.v[0].size, 1);
     assert_true(str_eq(w.v[1].title, STR("b.md")));
-    assert_true(str_eq(w.v[2].title, STR("d.docx")));
-    assert_true(w.v[3].lines && !w.v[2].lines);
-    assert_true(str_eq(w.v[4].title, STR("sub/Makefile")));
+    assert_true(w.v[2].lines && !w.v[0].lines);
+    assert_true(str_eq(w.v[3].title, STR("sub/Makefile")));
     check_skipped("");
+}
+
+static void documents_are_known_by_their_extension(void **state)
+{
+    static const char *const NAMES[] = {"a.PDF",  "b.docx", "c.odt",  "d.epub",
+                                        "e.html", "f.htm",  "g.xhtml"};
+    struct walk w;
+
+    for (size_t i = 0; i < NELEMS(NAMES); i++)
+        (void)put(state, NAMES[i], STR("\0\1 bytes \xff\xfe\x80"));
+    (void)put(state, "h.doc", STR("\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"));
+    (void)put(state, "pdf", STR("\0"));
+    w = walk(*state);
+    assert_int_equal(w.n, NELEMS(NAMES));
+    check_skipped("h.doc: neither text nor a document\n"
+                  "pdf: neither text nor a document\n");
 }
 
 static void what_is_left_out_is_named(void **state)
@@ -96,7 +110,7 @@ static void what_is_left_out_is_named(void **state)
     w = walk(*state);
     assert_int_equal(w.n, 0);
     check_skipped(".git: hidden\ngone: cannot be read!\n"
-                  "loop: link to a folder\np.png: not text\n"
+                  "loop: link to a folder\np.png: neither text nor a document\n"
                   "pipe: neither file nor folder\n");
 }
 
@@ -106,9 +120,9 @@ static void what_is_named_is_taken_or_fails(void **state)
 
     assert_int_equal(w.n, 1);
     assert_true(str_eq(w.v[0].title, STR(".notes.txt")));
-    assert_int_equal(walk(put(state, "x.bin", STR("\0\1\2"))).n, 0);
+    assert_int_equal(walk(put(state, "x.bin", STR("\0\1\2"))).n, 1);
     assert_int_equal(walk(scratch_path(state, "nothing")).n, 0);
-    check_skipped("x.bin: not text!\nnothing: no such file or folder!\n");
+    check_skipped("nothing: no such file or folder!\n");
 }
 
 static void folders_inside_each_other_meet_a_bound(void **state)
@@ -195,7 +209,8 @@ static void a_line_over_the_bound_is_skipped_and_the_next_is_read(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_folder_gives_its_documents_in_order),
+        TEST(a_folder_gives_its_text_files_in_order),
+        TEST(documents_are_known_by_their_extension),
         TEST(what_is_left_out_is_named),
         TEST(what_is_named_is_taken_or_fails),
         TEST(folders_inside_each_other_meet_a_bound),
