@@ -1,9 +1,11 @@
 """Bases, documents, versions, drafts, downloads, pages."""
 
 import hashlib
+import io
 import json
 import re
 import uuid
+import zipfile
 
 import httpx
 import pytest
@@ -318,3 +320,87 @@ def test_500_naughty_file_names_come_back_and_name_no_file(start_server):
     assert [p for p in there if not own.fullmatch(p)] == []
     assert server.stop() == 0
     assert check_folder(server.data) == []
+
+
+def docx(text):
+    """The least that is a Word document."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as z:
+        z.writestr("[Content_Types].xml", (
+            '<Types xmlns="http://schemas.openxmlformats.org/package/2006/'
+            'content-types"><Default Extension="rels" ContentType="application/'
+            'vnd.openxmlformats-package.relationships+xml"/><Override PartName='
+            '"/word/document.xml" ContentType="application/vnd.openxmlformats-'
+            'officedocument.wordprocessingml.document.main+xml"/></Types>'))
+        z.writestr("_rels/.rels", (
+            '<Relationships xmlns="http://schemas.openxmlformats.org/package/'
+            '2006/relationships"><Relationship Id="r1" Type="http://schemas.'
+            'openxmlformats.org/officeDocument/2006/relationships/'
+            'officeDocument" Target="word/document.xml"/></Relationships>'))
+        z.writestr("word/document.xml", (
+            '<w:document xmlns:w="http://schemas.openxmlformats.org/'
+            'wordprocessingml/2006/main"><w:body><w:p><w:r><w:t>'
+            f'{text}</w:t></w:r></w:p></w:body></w:document>'))
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("name, data, state", [
+    ("report.docx", docx("Every valve is closed by hand."), "active"),
+    ("scan.7z", b"7z\xbc\xaf\x27\x1c" + bytes(range(256)) * 400, "failed"),
+    ("page.html", b"<html><body><script>alert(1)</script><p>Valves are shut."
+                  b"</p></body></html>", "active"),
+    ("blob.bin", bytes(range(256)) * 1024, "failed"),
+])
+def test_an_original_comes_back_byte_for_byte_and_inert(api, base, name, data,
+                                                        state):
+    doc = api.add(base, [{"type": "file", "file_index": 0}], [(name, data)],
+                  status="completed" if state == "active" else "failed")[0]
+    got = api.document(doc["document_id"])
+    assert got["state"] == state
+    answer = httpx.get(got["download_url"], trust_env=False)
+    assert answer.content == data
+    heads = answer.headers
+    assert heads["content-disposition"].startswith(
+        f'attachment; filename="{name}"')
+    assert heads["x-content-type-options"] == "nosniff"
+    assert heads["content-security-policy"] == "sandbox; default-src 'none'"
+    assert heads["cache-control"] == "private, no-store"
+    part = httpx.get(got["download_url"], trust_env=False,
+                     headers={"range": "bytes=3-20"})
+    assert (part.status_code, part.content) == (206, data[3:21])
+    if state == "active":
+        text = httpx.get(got["normalized_download_url"], trust_env=False)
+        assert "alve" in text.text
+        assert text.headers["content-type"] == "text/markdown; charset=utf-8"
+        for head in ("content-disposition", "x-content-type-options",
+                     "content-security-policy"):
+            assert head in text.headers
+    else:
+        assert got["normalized_download_url"] is None
+
+
+def test_extraction_says_what_reading_came_to(api, base):
+    good, bad = (i["document_id"] for i in api.add(base, [
+        {"type": "file", "file_index": 0, "title": "Given"},
+        {"type": "file", "file_index": 1}],
+        [("a.md", b"# Found\n\nSome words.\n"),
+         ("b.7z", b"7z\xbc\xaf\x27\x1c\0")], status="partial_failure"))
+    got = api.document(good)
+    assert got["title"] == "Given"
+    assert got["extraction"]["title"] == "Found"
+    assert got["extraction"]["outcome"] == "ok"
+    assert got["extraction"]["mime"] == "text/markdown"
+    assert got["extraction"]["extractor_version"] >= 1
+    for unknown in ("note", "pages", "created", "modified", "ocr_confidence"):
+        assert got["extraction"][unknown] is None
+    assert got["extraction"]["flags"] == []
+    version = api.ok("GET", f"{K}/documents/{good}/versions/1")
+    assert version["extraction"] == got["extraction"]
+    got = api.document(bad)
+    assert got["title"] == "b.7z"
+    assert got["extraction"]["outcome"] == "unsupported"
+    assert "7z" in got["extraction"]["note"]
+    # Lists leave it out.
+    for doc in api.pages(f"{K}/knowledge-bases/{base}/documents"):
+        assert "extraction" not in doc
+    assert "extraction" not in api.ok("GET", f"{K}/documents/{good}/versions")[0]

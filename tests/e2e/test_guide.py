@@ -1,7 +1,12 @@
-"""The flow of Feather's ingestion guide, step by step, for text and
-Markdown."""
+"""The flow of Feather's ingestion guide: its own commands, pasted, and step by
+step for text and Markdown."""
 
-from conftest import K, UUID
+import json
+import re
+import subprocess
+
+import pytest
+from conftest import K, TERMINAL, UUID, poll
 
 MANUAL = b"""# Product Guide
 
@@ -16,6 +21,8 @@ Enter your registered email address and follow the link sent to your inbox.
 
 Invoices are sent on the first of each month.
 """
+
+PRODUCT_GUIDE = MANUAL  # what the guide's product-guide.pdf holds
 
 
 def test_a_file_and_a_text_are_uploaded_together_tracked_and_found(api, base):
@@ -104,3 +111,99 @@ def test_the_key_is_taken_as_bearer_too(server, base):
     api = server.api_with(None)
     api.http.headers["authorization"] = "Bearer " + server.api.key
     assert api.get(f"{K}/knowledge-bases/{base}").status_code == 200
+
+
+# ---- the guide's own commands ----
+
+HOST = "https://api-sandbox.featherhq.com"
+STEPS = {"ingest": "/ingest \\", "job": "/ingestion-jobs/", "search": "/search \\",
+         "status": "/ingestion-status"}
+
+
+def examples(text):
+    """What the guide shows: step -> (command, answer)."""
+    found = {}
+    for match in re.finditer(r"^curl ", text, re.M):
+        command, lines = "", iter(text[match.start():].split("\n"))
+        for line in lines:
+            command += line + "\n"
+            if not line.endswith("\\") and command.count("'") % 2 == 0:
+                break
+        rest = text[match.start() + len(command):].lstrip()
+        for step, sign in STEPS.items():
+            if sign in command.split("\n")[0] and rest.startswith("{"):
+                found.setdefault(step, (
+                    command, json.JSONDecoder().raw_decode(rest)[0]))
+    assert set(found) == set(STEPS)
+    return found
+
+
+def assert_like(got, shown, at=""):
+    """Every field that is shown is answered, in its type."""
+    if isinstance(shown, dict):
+        assert isinstance(got, dict), at
+        for key, value in shown.items():
+            assert key in got, f"{at}.{key}"
+            if key != "answerability":  # null: there is no gate
+                assert_like(got[key], value, f"{at}.{key}")
+    elif isinstance(shown, list):
+        assert isinstance(got, list) and got, at
+        for item in got:
+            assert_like(item, shown[0], at + "[]")
+    elif isinstance(shown, (int, float)):
+        assert isinstance(got, (int, float)) and not isinstance(got, bool), at
+    else:
+        assert isinstance(got, type(shown)), f"{at}: {got!r}"
+
+
+@pytest.fixture
+def paste(server, shared, tmp_path):
+    """Runs a command of the guide, changed only in host, key, ids, file."""
+    shown = examples(
+        (shared / "vendor/feather-ingestion-guide.md").read_text())
+
+    def run(step, **ids):
+        command, answer = shown[step]
+        command = command.replace(HOST, server.url).replace(
+            "curl ", "curl -sS --noproxy '*' ", 1)
+        for kind, value in ids.items():
+            command = re.sub(rf"{kind}_01[0-9a-z]+", value, command)
+        done = subprocess.run(
+            ["bash", "-c", command], capture_output=True, text=True,
+            cwd=tmp_path, timeout=60,
+            env={"PATH": "/usr/bin:/bin", "FEATHER_API_KEY": server.api.key})
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout), answer
+    return run
+
+
+def test_the_commands_of_the_guide_work_as_pasted(api, base, paste, tmp_path):
+    (tmp_path / "product-guide.pdf").write_bytes(PRODUCT_GUIDE)
+    got, shown = paste("ingest", kb=base)
+    assert_like(got, shown)
+    assert [i["result"] for i in got["items"]] == ["queued", "queued"]
+    guide = got["items"][1]["document_id"]
+
+    def job_ended():
+        job, shown = paste("job", job=got["ingestion_job_id"])
+        assert_like(job, shown)
+        assert job["status"] in TERMINAL | {"queued", "processing"}
+        return job if job["status"] in TERMINAL else None
+    job = poll(job_ended, every=0.1)
+    assert (job["status"], job["completed"], job["failed"],
+            job["progress_pct"]) == ("completed", 2, 0, 100)
+
+    status, shown = paste("status", kb=base)
+    assert_like(status, shown)
+    assert status["active"] == status["total"] == 2
+
+    found, shown = paste("search", kb=base)
+    assert_like(found, shown)
+    assert found["answerability"] is None
+    assert found["ranking_mode"] == "global_score"
+    best = found["results"][0]
+    assert best["document_id"] == guide
+    assert best["document_title"] == "Product Guide"
+    assert best["source_type"] == "file"
+    assert "click 'Forgot password'" in best["content"]
+    assert 0 < best["score"] <= 1
