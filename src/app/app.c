@@ -113,6 +113,26 @@ static rc rooms_open(struct app *a, const struct app_opts *o, struct arena *out,
     return code;
 }
 
+static size_t or_default(size_t given, size_t otherwise)
+{
+    return given != 0 ? given : otherwise;
+}
+
+static struct app_limits limits_with_defaults(const struct app_limits *l)
+{
+    return (struct app_limits){
+        .upload_bytes_max = or_default(l->upload_bytes_max, UPLOAD_BYTES_MAX),
+        .text_bytes_max = or_default(l->text_bytes_max, TEXT_BYTES_MAX),
+        .content_bytes_max =
+            or_default(l->content_bytes_max, INLINE_CONTENT_BYTES_MAX),
+        .manifest_bytes_max =
+            or_default(l->manifest_bytes_max, MANIFEST_BYTES_MAX),
+        .manifest_items_max =
+            or_default(l->manifest_items_max, MANIFEST_ITEMS_MAX),
+        .json_bytes_max = or_default(l->json_bytes_max, JSON_BODY_BYTES_MAX),
+    };
+}
+
 rc app_open(const struct app_opts *o, struct arena *out, struct app **res,
             str *made_key, struct err *e)
 {
@@ -124,8 +144,7 @@ rc app_open(const struct app_opts *o, struct arena *out, struct app **res,
     if ((code = crypto_start(e)) != RC_OK)
         return code;
     a = mem_alloc(sizeof *a);
-    a->upload_bytes_max =
-        o->upload_bytes_max != 0 ? o->upload_bytes_max : UPLOAD_BYTES_MAX;
+    a->limits = limits_with_defaults(&o->limits);
     ASSERT(pthread_mutex_init(&a->url_lock, NULL) == 0);
     app_public_url_set(a, o->public_url);
     code = rooms_open(a, o, out, made_key, e);
@@ -180,9 +199,9 @@ void app_public_url_set(struct app *a, str url)
     (void)pthread_mutex_unlock(&a->url_lock);
 }
 
-size_t app_upload_bytes_max(const struct app *a)
+const struct app_limits *app_limits_of(const struct app *a)
 {
-    return a->upload_bytes_max;
+    return &a->limits;
 }
 
 /* ---- sessions and writes ---- */

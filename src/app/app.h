@@ -29,13 +29,23 @@ struct app;
 struct buf;
 struct db;
 
+/* What is taken in at most. 0: the limit of base/limits.h, which only an
+ * upload's may exceed. */
+struct app_limits {
+    size_t upload_bytes_max;
+    size_t text_bytes_max;    /* normalised, of one document */
+    size_t content_bytes_max; /* of a text item */
+    size_t manifest_bytes_max, manifest_items_max;
+    size_t json_bytes_max; /* any other JSON body */
+};
+
 struct app_opts {
     const char *dir;
-    unsigned workers;        /* 0: one a core */
-    size_t group_max;        /* 0: the store's default; 1: bench */
-    str admin_key;           /* KNOWD_ADMIN_KEY; empty: made if none is there */
-    str public_url;          /* "http://127.0.0.1:7766"; signed links */
-    size_t upload_bytes_max; /* 0: UPLOAD_BYTES_MAX */
+    unsigned workers; /* 0: one a core */
+    size_t group_max; /* 0: the store's default; 1: bench */
+    str admin_key;    /* KNOWD_ADMIN_KEY; empty: made if none is there */
+    str public_url;   /* "http://127.0.0.1:7766"; signed links */
+    struct app_limits limits;
     bool unsandboxed_allowed; /* read documents where walls are missing */
     bool ocr_off;
     unsigned ocr_pages_max; /* of one file; 0: OCR_PAGES_MAX */
@@ -55,6 +65,7 @@ bool app_ready(struct app *a);
 void app_close(struct app *a);
 /* The address is known only after the listener stands (port 0). */
 void app_public_url_set(struct app *a, str url);
+const struct app_limits *app_limits_of(const struct app *a); /* none is 0 */
 
 /* What would wall the readers of documents in on this machine, and the programs
  * they start: found by starting them as a server does. No thread may run. */
@@ -69,7 +80,6 @@ struct app_sandbox {
 };
 rc app_sandbox_examine(struct arena *out, struct app_sandbox *s,
                        struct err *e) MUST_CHECK;
-size_t app_upload_bytes_max(const struct app *a);
 
 rc app_read_begin(struct app *a, struct db **db, struct err *e) MUST_CHECK;
 void app_read_end(struct db *db);

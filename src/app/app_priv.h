@@ -40,7 +40,7 @@ struct app {
     struct queue *intake;
     pthread_t intake_threads[INTAKE_THREADS];
     size_t intake_threads_n;
-    size_t upload_bytes_max;
+    struct app_limits limits;
     uuid first_tenant;
     atomic_bool ready;
     /* Set inside a write that queued items or left rows to purge, looked at

@@ -35,9 +35,10 @@ rc upload_put(struct upload *u, const void *p, size_t n, struct err *e)
 {
     uint64_t have = blob_writer_bytes(u->writer);
 
-    if (n > u->app->upload_bytes_max || have > u->app->upload_bytes_max - n)
+    if (n > u->app->limits.upload_bytes_max ||
+        have > u->app->limits.upload_bytes_max - n)
         return err_set(e, RC_LIMIT, "a file has more than %zu bytes",
-                       u->app->upload_bytes_max);
+                       u->app->limits.upload_bytes_max);
     return blob_put(u->writer, p, n, e);
 }
 
@@ -89,18 +90,22 @@ static rc intake_faulty(struct intake_call *c, struct err *e)
     return err_set(e, RC_INVALID, "the manifest has faults");
 }
 
-static void text_check(struct intake_call *c, size_t i)
+static void text_check(const struct app *a, struct intake_call *c, size_t i)
 {
     const struct intake_item *it = &c->in->items[i];
+    size_t bytes_max = a->limits.content_bytes_max;
 
     if (str_blank(it->title))
         intake_fault(c, i, STR("title"), REASON_MISSING, "");
     if (str_blank(it->content))
         intake_fault(c, i, STR("content"), REASON_VALUE,
                      "content must not be blank");
-    if (it->content.n > INLINE_CONTENT_BYTES_MAX)
+    if (it->content.n > bytes_max)
         intake_fault(c, i, STR("content"), REASON_VALUE,
-                     "content is over 16 MiB: send it as a file");
+                     arena_fmt(c->out,
+                               "content is over %zu bytes: send it as a file",
+                               bytes_max)
+                         .p);
 }
 
 static void file_check(struct intake_call *c, size_t i, bool *used)
@@ -121,20 +126,23 @@ static void file_check(struct intake_call *c, size_t i, bool *used)
 }
 
 /* What serve's parser promises, held here for every other caller. */
-static rc intake_check(struct intake_call *c, struct err *e)
+static rc intake_check(const struct app *a, struct intake_call *c,
+                       struct err *e)
 {
     const struct intake *in = c->in;
     bool *used = ARENA_ARRAY(c->out, bool, in->uploads_n);
 
-    if (in->items_n == 0 || in->items_n > MANIFEST_ITEMS_MAX)
-        return err_set(e, RC_INVALID, "a manifest has 1 to %d items",
-                       MANIFEST_ITEMS_MAX);
+    if (in->items_n == 0)
+        return err_set(e, RC_INVALID, "a manifest has an item at least");
+    if (in->items_n > a->limits.manifest_items_max)
+        return err_set(e, RC_LIMIT, "the manifest has %zu items, limit %zu",
+                       in->items_n, a->limits.manifest_items_max);
     for (size_t i = 0; i < in->items_n; i++) {
         const struct intake_item *it = &in->items[i];
 
         switch (it->type) {
         case INTAKE_TEXT:
-            text_check(c, i);
+            text_check(a, c, i);
             break;
         case INTAKE_FILE:
             file_check(c, i, used);
@@ -537,7 +545,7 @@ rc app_ingest(struct app *a, struct intake_call *c, struct err *e)
     c->code = RC_OK;
     c->faults = (struct faults){.arena = c->out};
     if ((code = app_allow(c->who, SCOPE_KB_MANAGE, e)) != RC_OK ||
-        (code = intake_check(c, e)) != RC_OK)
+        (code = intake_check(a, c, e)) != RC_OK)
         return code;
     c->results = ARENA_ARRAY(c->out, struct intake_result, c->in->items_n);
     r = ARENA_NEW(c->out, struct intake_run);

@@ -196,6 +196,13 @@ static rc text_extract(struct app *a, struct task *t, struct extract_session *s,
         task_failed(t, OUTCOME_ERRORS[d->outcome]);
         if (t->note.n > 0)
             t->error = t->note;
+    } else if (d->text.n > a->limits.text_bytes_max) {
+        t->outcome = EXTRACT_LIMIT;
+        task_failed(t, arena_fmt(keep,
+                                 "its text is longer than %zu bytes, the "
+                                 "limit for one document",
+                                 a->limits.text_bytes_max)
+                           .p);
     } else if ((code = text_keep(a, t, d, in.bytes, e)) != RC_OK) {
         return code;
     }

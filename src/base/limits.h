@@ -1,7 +1,7 @@
 /*
  * limits: every bound that stands between the outside and memory, by name.
- * Those a user can set are options (docs/api/http.md lists them with these
- * defaults); the rest are fixed.
+ * Those with an option beside them can be set: the upload's to anything, the
+ * others to less. The rest are fixed.
  */
 #ifndef BASE_LIMITS_H
 #define BASE_LIMITS_H
@@ -13,9 +13,9 @@
 #define REQUEST_LINE_BYTES_MAX (8 * KIB)
 #define HEADER_BLOCK_BYTES_MAX (32 * KIB)
 #define HEADERS_MAX 100
-#define JSON_BODY_BYTES_MAX (1 * MIB)
-#define UPLOAD_BYTES_MAX (512 * MIB) /* --upload-bytes-max */
-#define DRAIN_BYTES_MAX (1 * MIB)    /* of a refused body */
+#define JSON_BODY_BYTES_MAX (1 * MIB) /* --json-bytes-max */
+#define UPLOAD_BYTES_MAX (512 * MIB)  /* --upload-bytes-max */
+#define DRAIN_BYTES_MAX (1 * MIB)     /* of a refused body */
 #define DRAIN_MS_MAX 1000
 #define URL_TEXT_BYTES_MAX (4 * KIB)
 
@@ -30,13 +30,14 @@
 #define PART_HEADER_BYTES_MAX (8 * KIB)
 #define BOUNDARY_BYTES_MAX 70
 #define FILENAME_BYTES_MAX 255
-#define MANIFEST_BYTES_MAX (64 * MIB)
-#define MANIFEST_ITEMS_MAX 10000
-#define INLINE_CONTENT_BYTES_MAX (16 * MIB)
+#define MANIFEST_BYTES_MAX (64 * MIB)       /* --manifest-bytes-max */
+#define MANIFEST_ITEMS_MAX 10000            /* --manifest-items-max */
+#define INLINE_CONTENT_BYTES_MAX (16 * MIB) /* --content-bytes-max */
 
 /* Documents */
 #define BLOB_INLINE_BYTES_MAX (64 * KIB) /* larger ones are files */
-#define TEXT_BYTES_MAX (32 * MIB)        /* normalised, of one document */
+/* Normalised, of one document; --text-bytes-max. */
+#define TEXT_BYTES_MAX (32 * MIB)
 #define TITLE_CHARS_MAX 500
 #define EXTERNAL_ID_BYTES_MAX 512
 #define METADATA_BYTES_MAX (64 * KIB)

@@ -118,20 +118,30 @@ static rc run(struct run *r, const struct app_opts *ao, struct serve_opts *so,
     return code;
 }
 
+static struct app_limits limits_of(const struct options *o)
+{
+    return (struct app_limits){
+        .upload_bytes_max = (size_t)option_count(o, OPT_UPLOAD_BYTES_MAX),
+        .text_bytes_max = (size_t)option_count(o, OPT_TEXT_BYTES_MAX),
+        .content_bytes_max = (size_t)option_count(o, OPT_CONTENT_BYTES_MAX),
+        .manifest_bytes_max = (size_t)option_count(o, OPT_MANIFEST_BYTES_MAX),
+        .manifest_items_max = (size_t)option_count(o, OPT_MANIFEST_ITEMS_MAX),
+        .json_bytes_max = (size_t)option_count(o, OPT_JSON_BYTES_MAX),
+    };
+}
+
 rc cmd_serve(struct run *r, struct err *e)
 {
     const char *dir = option_text(&r->o, OPT_DATA);
-    struct serve_opts so = {
-        .upload_bytes_max = (size_t)option_count(&r->o, OPT_UPLOAD_BYTES_MAX),
-        .rate_limits = r->o.v[OPT_RATE_LIMIT].texts,
-        .rate_limits_n = r->o.v[OPT_RATE_LIMIT].n};
+    struct serve_opts so = {.rate_limits = r->o.v[OPT_RATE_LIMIT].texts,
+                            .rate_limits_n = r->o.v[OPT_RATE_LIMIT].n};
     struct app_opts ao = {
         .dir = dir,
         .workers = (unsigned)option_count(&r->o, OPT_WORKERS),
         .group_max = (size_t)option_count(&r->o, OPT_COMMIT_GROUP),
         .admin_key = option_str(&r->o, OPT_ADMIN_KEY),
         .public_url = option_str(&r->o, OPT_PUBLIC_URL),
-        .upload_bytes_max = so.upload_bytes_max,
+        .limits = limits_of(&r->o),
         .unsandboxed_allowed = option_flag(&r->o, OPT_ALLOW_UNSANDBOXED),
         .ocr_off = str_eq(option_str(&r->o, OPT_OCR), STR("off")),
         .ocr_pages_max = (unsigned)option_count(&r->o, OPT_OCR_PAGES_MAX)};

@@ -212,16 +212,16 @@ static void authenticate(struct exchange *x)
 
 static void limit_body(struct exchange *x)
 {
+    const struct app_limits *limits = app_limits_of(x->q.app);
     struct err e;
 
     switch (x->q.route->body_kind) {
     case BODY_NONE:
     case BODY_JSON:
-        x->body_bytes_max = JSON_BODY_BYTES_MAX;
+        x->body_bytes_max = limits->json_bytes_max;
         break;
     case BODY_MULTIPART:
-        x->body_bytes_max =
-            app_upload_bytes_max(x->q.app) + MULTIPART_SLACK_BYTES;
+        x->body_bytes_max = limits->upload_bytes_max + MULTIPART_SLACK_BYTES;
         break;
     }
     if (x->head.has_length && x->head.content_length > x->body_bytes_max) {
@@ -301,7 +301,7 @@ static rc part_begins(struct exchange *x, const struct multipart_event *ev,
         if (m->has_manifest)
             return err_set(e, RC_FORMAT, "the body has two manifest parts");
         m->has_manifest = x->in_manifest = true;
-        buf_open(&m->manifest, MANIFEST_BYTES_MAX);
+        buf_open(&m->manifest, app_limits_of(x->q.app)->manifest_bytes_max);
         return RC_OK;
     }
     if (!str_eq(ev->name, STR("files")))
@@ -333,7 +333,8 @@ static rc take_event(struct exchange *x, const struct multipart_event *ev,
             return RC_OK;
         buf_put(&x->parts.manifest, ev->data);
         if (x->parts.manifest.code == RC_LIMIT)
-            return err_set(e, RC_LIMIT, "the manifest is over 64 MiB");
+            return err_set(e, RC_LIMIT, "the manifest is over %zu bytes",
+                           app_limits_of(x->q.app)->manifest_bytes_max);
         return buf_end(&x->parts.manifest, e);
     case MULTIPART_PART_END:
         if (x->upload != NULL)

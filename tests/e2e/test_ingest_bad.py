@@ -7,7 +7,7 @@ import uuid
 
 import pytest
 
-from conftest import K, poll
+from conftest import Cli, K, poll
 
 TEXT = {"type": "text", "title": "t", "content": "good words"}
 FILE = {"type": "file", "file_index": 0}
@@ -187,3 +187,48 @@ def test_more_items_than_the_limit_are_refused(api, base, unchanged):
 def test_content_over_the_limit_is_refused(api, base, unchanged):
     answer = api.ingest(base, [{**TEXT, "content": "x" * (16 << 20) + "y"}])
     check_422(answer, *M, 0, "content")
+
+
+def test_each_limit_is_an_option(start_server, tmp_path):
+    """At N it goes in, at N+1 it is refused, and the CLI finds its way."""
+    server = start_server(
+        "--text-bytes-max", "4096", "--content-bytes-max", "2000",
+        "--manifest-bytes-max", "4000", "--manifest-items-max", "3",
+        "--json-bytes-max", "1500")
+    api = server.api
+    base = api.make_base()
+
+    def words(n, seed):
+        return (f"seed{seed} " + "word " * n)[:n]
+
+    def text(n, seed="s"):
+        return {**TEXT, "content": words(n, seed)}
+    assert api.ingest(base, [text(2000)]).status_code == 202
+    check_422(api.ingest(base, [text(2001)]), *M, 0, "content")
+    three = [text(20, i) for i in range(3)]
+    assert api.ingest(base, three).status_code == 202
+    answer = api.ingest(base, [*three, text(20, 3)])
+    assert answer.status_code == 413 and "limit 3" in answer.json()["message"]
+    for size, status in ((4000, 202), (4001, 413)):
+        manifest = json.dumps([text(100, size)])
+        manifest += " " * (size - len(manifest))
+        assert api.ingest(base, manifest).status_code == status
+    for size, status in ((1500, 201), (1501, 413)):
+        body = '{"name":"b","description":"'
+        body += "d" * (size - len(body) - 2) + '"}'
+        assert api.post(f"{K}/knowledge-bases",
+                        content=body).status_code == status
+    for size, status in ((4096, "completed"), (4097, "failed")):
+        answer = api.ingest(base, [FILE],
+                            [(f"{size}.txt", words(size, size).encode()[:-1]
+                              + b".")])
+        job = api.wait(answer.json()["ingestion_job_id"])
+        assert job["status"] == status, size
+    row, = api.pages(f"{K}/ingestion-jobs/{job['id']}/documents")
+    assert "4096" in row["error_message"]
+    folder = tmp_path / "notes"
+    folder.mkdir()
+    for i in range(20):
+        (folder / f"{i}.txt").write_text(words(300, f"cli{i}"))
+    got = Cli(tmp_path, server.url).json("add", folder, "--base", base)
+    assert (got["queued"], got["failed"]) == (20, [])

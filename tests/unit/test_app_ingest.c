@@ -100,11 +100,11 @@ static void an_upload_over_the_limit_is_refused(void **state)
     struct err e = {0};
 
     fx_ok(upload_open(f->app, &u, &e), &e);
-    f->app->upload_bytes_max = 10;
+    f->app->limits.upload_bytes_max = 10;
     assert_int_equal(upload_put(u, "12345678", 8, &e), RC_OK);
     assert_int_equal(upload_put(u, "123", 3, &e), RC_LIMIT);
     upload_close(u);
-    f->app->upload_bytes_max = UPLOAD_BYTES_MAX;
+    f->app->limits.upload_bytes_max = UPLOAD_BYTES_MAX;
 }
 
 static void the_same_text_again_is_a_duplicate(void **state)
