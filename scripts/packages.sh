@@ -27,7 +27,8 @@ need_packages() {
     if [ "$(id -u)" -ne 0 ]; then
         if ! command -v sudo >/dev/null; then
             echo "Missing packages, and no sudo to install them. As root:"
-            echo "  apt-get install -y --no-install-recommends$missing"
+            echo "  apt-get update &&" \
+                "apt-get install -y --no-install-recommends$missing"
             return 1
         fi
         root=sudo

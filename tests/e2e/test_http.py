@@ -135,6 +135,42 @@ def test_a_boundary_has_at_most_70_bytes(api, base, bytes_, status):
     assert loc == (["body", "manifest"] if bytes_ == 70 else ["body"])
 
 
+@pytest.mark.parametrize("bytes_,status", [(8192, 202), (8193, 422)])
+def test_a_part_header_has_at_most_8_kib(api, base, bytes_, status):
+    # With its line ends and its empty line.
+    field = b'name="files"; filename="a.txt"\r\nX: '
+    pad = bytes_ - len(b"Content-Disposition: form-data; " + field) - 4
+    parts = [(b'name="manifest"', manifest(1).encode()),
+             (field + b"x" * pad, b"words %d" % bytes_)]
+    assert ingest_raw(api, base, form(parts)).status_code == status
+
+
+@pytest.mark.parametrize("query,status", [
+    ("x" * 4096, 200), ("x" * 4097, 422), ("\u00e9" * 4096, 200),
+    ("\u00e9" * 4097, 422), (" ".join(f"w{i}" for i in range(64)), 200),
+    # Past 64 terms the others are passed over, as docs/api/http.md says.
+    (" ".join(f"w{i}" for i in range(65)), 200)],
+    ids=["bytes", "bytes+1", "characters", "characters+1", "terms", "terms+1"])
+def test_a_query_has_limits(api, base, query, status):
+    answer = api.post(f"{K}/search", json={"query": query, "kb_ids": [base]})
+    assert answer.status_code == status
+    if status == 422:
+        fault, = answer.json()["detail"]
+        assert fault["loc"] == ["body", "query"]
+        assert fault["type"] == "string_too_long"
+
+
+def test_a_json_string_has_at_most_a_mebibyte(start_server):
+    # In a manifest, whose own bound is wider: `content` alone may be longer.
+    server = start_server()
+    base = server.api.make_base()
+    for n, status in ((MIB, 202), (MIB + 1, 202)):
+        item = {"type": "text", "title": "t", "content": "w" * n}
+        assert server.api.ingest(base, [item]).status_code == status
+    item = {"type": "text", "title": "t" * (MIB + 1), "content": "words"}
+    assert server.api.ingest(base, [item]).status_code == 422
+
+
 def test_an_upload_of_exactly_the_limit_goes_in(start_server):
     server = start_server("--upload-bytes-max", "100000")
     base = server.api.make_base()
