@@ -51,6 +51,10 @@ enum check {
 #define M SANDBOX_MACHINE
 #define K SANDBOX_FORKER
 #define SANITIZER (1u << 31)
+/* Any process of a sanitized build, until it runs another program: it asks for
+ * its signal stack before each call that does not return, and has a thread that
+ * looks at the clock. */
+#define SANITIZED (1u << 30)
 struct call {
     unsigned number;
     unsigned lists; /* of enum sandbox_calls */
@@ -149,14 +153,16 @@ static const struct call CALLS[] = {
     {SYS_seccomp, K, ANY},
     {SYS_landlock_restrict_self, K, ANY},
     /* the runtimes of the sanitizers, in builds that have one */
-    {SYS_sigaltstack, SANITIZER, ANY},
+    {SYS_sigaltstack, SANITIZER | SANITIZED, ANY},
     {SYS_rt_sigaction, SANITIZER, ANY},
     {SYS_rt_sigprocmask, SANITIZER, ANY},
-    {SYS_sched_yield, SANITIZER, ANY},
-    {SYS_gettid, SANITIZER, ANY},
-    {SYS_getpid, SANITIZER, ANY},
+    {SYS_sched_yield, SANITIZER | SANITIZED, ANY},
+    {SYS_gettid, SANITIZER | SANITIZED, ANY},
+    {SYS_getpid, SANITIZER | SANITIZED, ANY},
     {SYS_tgkill, SANITIZER, ANY},
     {SYS_clone, SANITIZER, ANY},
+    {SYS_clone3, SANITIZER, ANY},
+    {SYS_gettimeofday, SANITIZER | SANITIZED, ANY},
     {SYS_set_robust_list, SANITIZER, ANY},
     {SYS_rseq, SANITIZER, ANY},
     {SYS_prctl, SANITIZER, ANY},
@@ -164,8 +170,8 @@ static const struct call CALLS[] = {
     {SYS_newfstatat, SANITIZER, ANY},
     {SYS_close, SANITIZER, ANY},
     {SYS_readlink, SANITIZER, ANY},
-    {SYS_nanosleep, SANITIZER, ANY},
-    {SYS_clock_nanosleep, SANITIZER, ANY},
+    {SYS_nanosleep, SANITIZER | SANITIZED, ANY},
+    {SYS_clock_nanosleep, SANITIZER | SANITIZED, ANY},
 };
 #undef R
 #undef P
@@ -258,6 +264,8 @@ void sandbox_filter_make(unsigned calls, struct sandbox_filter *f)
     /* A program has no sanitizer in it. */
     if (SANDBOX_SANITIZED && (calls & (SANDBOX_READER | SANDBOX_FORKER)) != 0)
         lists |= SANITIZER;
+    if (SANDBOX_SANITIZED)
+        lists |= SANITIZED;
     f->n = 0;
     put(f, (struct sock_filter)LOAD(arch));
     put(f, (struct sock_filter)IF_EQUAL(ARCH, 1, 0));

@@ -117,7 +117,7 @@ static const struct job_row ROWS[ROW_KINDS] = {
     [ROW_SPIN] = {.argv = {{"mawk", "BEGIN { while (1) ; }"}}, BUDGETS},
     [ROW_SLEEP] = {.argv = {{"yes"}}, .work = read_never, BUDGETS},
     [ROW_EXIT] = {.argv = {{"head", "-qn1", "-", "none"}}, BUDGETS},
-    [ROW_SIGNAL] = {.argv = {{"sleep", "1"}}, BUDGETS},
+    [ROW_SIGNAL] = {.argv = {{"sync"}}, BUDGETS},
     [ROW_ABSENT] = {.argv = {{"cat"}, {"no-such-program"}}, BUDGETS},
     [ROW_ENOUGH] = {.argv = {{"yes"}}, .work = read_ten, BUDGETS},
     [ROW_BAD] = {.argv = {{"cat"}}, .work = read_badly, BUDGETS},
