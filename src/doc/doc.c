@@ -517,6 +517,7 @@ void block_put(struct buf *to, const struct block *b,
 /* Lines: their place by what differs from the line before, boxes in steps of
  * 1/LINE_STEPS point, so that a line takes some ten bytes. */
 #define LINE_STEPS 32
+#define BOX_STEPS_MAX ((int64_t)BOX_MAX * LINE_STEPS)
 #define LINE_BYTES_MIN 7
 #define FLAG_BYTES_MIN 5
 #define FLAG_IS_DROPPED 0x80u
@@ -564,8 +565,7 @@ static struct doc_line line_take(struct cur *c, const struct doc_line *before)
     for (size_t i = 0; i < NELEMS(l.box); i++) {
         int64_t steps = take_signed(c);
 
-        if (steps < -BOX_MAX * LINE_STEPS * 2 ||
-            steps > BOX_MAX * LINE_STEPS * 2)
+        if (steps < -BOX_STEPS_MAX * 2 || steps > BOX_STEPS_MAX * 2)
             c->bad = true;
         else
             l.box[i] = (float)(steps_of(before->box[i]) + steps) / LINE_STEPS;

@@ -74,7 +74,7 @@ enum doc_flag_kind {
     DOC_FLAG_COUNT
 };
 extern const char *const DOC_FLAG_NAMES[DOC_FLAG_COUNT];
-#define DOC_FLAGS_MAX (2 * DOC_FLAG_COUNT)
+#define DOC_FLAGS_MAX ((size_t)2 * DOC_FLAG_COUNT)
 #define DOC_FLAG_SAMPLE_BYTES_MAX 200
 
 struct doc_flag {
