@@ -128,7 +128,7 @@ static const struct program_row TOOLS[] = {
     {"tr", "coreutils", SANDBOX_FONTS, {NULL}},
     {"echo", "coreutils", SANDBOX_FONTS, {NULL}},
     {"yes", "coreutils", SANDBOX_FONTS, {NULL}},
-    {"sleep", "coreutils", SANDBOX_FONTS, {NULL}},
+    {"sync", "coreutils", SANDBOX_FONTS, {NULL}},
     {"head", "coreutils", SANDBOX_FONTS, {NULL}},
     {"mawk", "mawk", SANDBOX_FONTS | SANDBOX_MACHINE, {NULL}},
     {"no-such-program", "none", 0, {NULL}},
