@@ -27,7 +27,7 @@
 
 #include "doc/doc.h"
 
-#define EXTRACTOR_VERSION 1
+#define EXTRACTOR_VERSION 2
 
 struct extractor;
 
