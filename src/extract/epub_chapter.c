@@ -172,9 +172,10 @@ static uint32_t number_of(const struct markup_tag *t, const char *name,
 static void list_begin(struct chapter *c, const struct markup_tag *t)
 {
     para_end(c);
-    if (c->lists_n++ < FLOW_LEVELS)
-        *list_top(c) = (struct list){.ordered = t->id == TAG_OL,
-                                     .number = number_of(t, "start", 1)};
+    if (c->lists_n < FLOW_LEVELS)
+        c->lists[c->lists_n] = (struct list){
+            .ordered = t->id == TAG_OL, .number = number_of(t, "start", 1)};
+    c->lists_n++;
 }
 
 static void enter(struct chapter *c, const struct markup_tag *t)

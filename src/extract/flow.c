@@ -207,8 +207,9 @@ static struct flow_table *innermost_table(struct flow *f)
 
 void flow_table(struct flow *f)
 {
-    if (f->tables_n++ < FLOW_TABLES_MAX)
-        *innermost_table(f) = (struct flow_table){0};
+    if (f->tables_n < FLOW_TABLES_MAX)
+        f->tables[f->tables_n] = (struct flow_table){0};
+    f->tables_n++;
 }
 
 void flow_columns(struct flow *f, unsigned n)

@@ -259,8 +259,9 @@ static void list_begin(struct body *b, const struct markup_tag *t)
         (is_true(t, "continue-numbering") ||
          markup_attr(t, NS_TEXT, "continue-list").n > 0))
         l.count = l.style->counts[0];
-    if (b->lists_n++ < FLOW_LEVELS)
-        *list_top(b) = l;
+    if (b->lists_n < FLOW_LEVELS)
+        b->lists[b->lists_n] = l;
+    b->lists_n++;
 }
 
 static void item_begin(struct body *b, const struct markup_tag *t)
