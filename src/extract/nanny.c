@@ -212,6 +212,21 @@ static void killed_first(void)
     }
 }
 
+static int by_byte(const void *a, const void *b)
+{
+    return *(const uint8_t *)a - *(const uint8_t *)b;
+}
+
+/* At its first sort of more than a kilobyte the C library asks how much memory
+ * the machine has, and keeps the answer. A reader that is locked in would die
+ * of the question. */
+static void sort_once(void)
+{
+    static uint8_t bytes[2048];
+
+    qsort(bytes, NELEMS(bytes), 1, by_byte);
+}
+
 static _Noreturn void nanny_main(const struct zygote_work *work, int fd,
                                  int facts, pid_t server)
 {
@@ -225,6 +240,7 @@ static _Noreturn void nanny_main(const struct zygote_work *work, int fd,
     signals_set();
     descriptors_keep(fd, facts);
     killed_first();
+    sort_once();
     walls_make(&w, work->programs);
     for (;;) {
         unsigned namespaces = SANDBOX_NAMESPACES;

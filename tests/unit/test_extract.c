@@ -21,6 +21,11 @@
 #include "base/mem.h"
 #include "extract/extract_priv.h"
 
+static int compare_chars(const void *a, const void *b)
+{
+    return *(const char *)a - *(const char *)b;
+}
+
 /* What the children of these tests do is named by the first word of their
  * input; anything else is extracted. */
 static rc work(str input, str filename, struct arena *arena, struct buf *to,
@@ -61,6 +66,11 @@ static rc work(str input, str filename, struct arena *arena, struct buf *to,
             doc_encode(&d, to, e) == RC_OK)
             to->n /= 2;
         return RC_OK;
+    }
+    if (str_starts(input, STR("SORT"))) {
+        static char many[65536];
+
+        qsort(many, sizeof many, 1, compare_chars);
     }
     if (str_starts(input, STR("FDS"))) {
         /* the text is the list of open descriptors; -1 and no signal: EBADF */
@@ -202,6 +212,17 @@ static void cpu_seconds_are_counted_by_the_system(void **state)
     struct doc d = run(*state, a, STR("SPIN"), 1, 0);
 
     assert_int_equal(d.outcome, EXTRACT_LIMIT);
+    arena_close(a);
+}
+
+/* The C library asks the system how much memory there is at a first large
+ * sort, which no reader may. */
+static void a_reader_may_sort_much(void **state)
+{
+    struct arena *a = arena_open();
+    struct doc d = run(*state, a, STR("SORT and read"), 0, 0);
+
+    assert_int_equal(d.outcome, EXTRACT_OK);
     arena_close(a);
 }
 
@@ -601,6 +622,7 @@ int main(void)
         cmocka_unit_test(failures_are_outcomes),
         cmocka_unit_test(a_hanging_child_is_killed_at_the_deadline),
         cmocka_unit_test(cpu_seconds_are_counted_by_the_system),
+        cmocka_unit_test(a_reader_may_sort_much),
         cmocka_unit_test(a_child_holds_its_two_descriptors),
         cmocka_unit_test(no_run_leaves_a_descriptor_behind),
         cmocka_unit_test(threads_run_side_by_side),
