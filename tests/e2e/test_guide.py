@@ -5,8 +5,10 @@ import json
 import re
 import subprocess
 
+import httpx
 import pytest
 from conftest import K, TERMINAL, UUID, poll
+from pdf import pdf
 
 MANUAL = b"""# Product Guide
 
@@ -22,7 +24,16 @@ Enter your registered email address and follow the link sent to your inbox.
 Invoices are sent on the first of each month.
 """
 
-PRODUCT_GUIDE = MANUAL  # what the guide's product-guide.pdf holds
+# The guide's product-guide.pdf: a real PDF.
+PRODUCT_GUIDE = pdf([
+    [(20, "Product Guide"), "Feather answers your customers, by voice and by",
+     "text, from what you have written down."],
+    [(16, "Resetting a password"),
+     "To reset your password, visit the login page and click",
+     "'Forgot password'. Enter your registered email address and follow",
+     "the link sent to your inbox."],
+    [(16, "Billing"), "Invoices are sent on the first of each month."],
+], title="Product Guide")
 
 
 def test_a_file_and_a_text_are_uploaded_together_tracked_and_found(api, base):
@@ -205,5 +216,12 @@ def test_the_commands_of_the_guide_work_as_pasted(api, base, paste, tmp_path):
     assert best["document_id"] == guide
     assert best["document_title"] == "Product Guide"
     assert best["source_type"] == "file"
-    assert "click 'Forgot password'" in best["content"]
+    assert "click 'Forgot password'" in " ".join(best["content"].split())
     assert 0 < best["score"] <= 1
+    # The passage begins with the first page: its three lines.
+    assert best["location"]["page"] == 1
+    left, top, right, bottom = best["location"]["box"]
+    assert 70 < left < 75 and 70 < top < 80 and right < 595 and bottom < 150
+
+    original = api.get(f"{K}/documents/{guide}").json()["download_url"]
+    assert httpx.get(original).content == PRODUCT_GUIDE
