@@ -159,8 +159,8 @@ class Sender(threading.Thread):
         for i in range(100000):
             try:
                 s = s or connect(self.server)
-            except ConnectionRefusedError:
-                return
+            except (ConnectionRefusedError, ConnectionResetError):
+                return  # the door closed before anything was asked
             except OSError as why:
                 self.broken.append(f"connect: {why}")
                 return
