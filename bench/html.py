@@ -118,8 +118,10 @@ def sample(folder):
             dirs.sort()
             for name in sorted(names):
                 path = os.path.join(directory, name)
+                if not name.endswith(".html") or not os.path.exists(path):
+                    continue
                 size = os.path.getsize(path)
-                if not name.endswith(".html") or total + size > BYTES:
+                if total + size > BYTES:
                     continue
                 os.symlink(os.path.realpath(path),
                            os.path.join(folder, f"{whole + total:09d}-{name}"))
