@@ -11,6 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <jansson.h>
+
 #include "extract/child_priv.h"
 
 #define FACTS_FD 4
@@ -217,14 +219,16 @@ static int by_byte(const void *a, const void *b)
     return *(const uint8_t *)a - *(const uint8_t *)b;
 }
 
-/* At its first sort of more than a kilobyte the C library asks how much memory
- * the machine has, and keeps the answer. A reader that is locked in would die
- * of the question. */
-static void sort_once(void)
+/* What libraries ask the system once and keep: a reader that is locked in would
+ * die of the question. At its first sort of more than a kilobyte the C library
+ * wants to know how much memory there is; at its first object jansson opens
+ * /dev/urandom for the seed of its hashes. */
+static void libraries_ask(void)
 {
     static uint8_t bytes[2048];
 
     qsort(bytes, NELEMS(bytes), 1, by_byte);
+    json_object_seed(0);
 }
 
 static _Noreturn void nanny_main(const struct zygote_work *work, int fd,
@@ -240,7 +244,7 @@ static _Noreturn void nanny_main(const struct zygote_work *work, int fd,
     signals_set();
     descriptors_keep(fd, facts);
     killed_first();
-    sort_once();
+    libraries_ask();
     walls_make(&w, work->programs);
     for (;;) {
         unsigned namespaces = SANDBOX_NAMESPACES;
