@@ -29,6 +29,7 @@
 #define BUFFER_BYTES_MIN ((size_t)4 << 10)
 #define PLAIN_MEMORY_MAX (16 * MIB) /* larger ones go to an unlinked file */
 #define UNTOUCH_LOOKS 4
+#define OPEN_LOOKS 4
 
 static_assert(BLOB_INLINE_BYTES_MAX == FRAME_BYTES,
               "the buffer of an upload is one frame");
@@ -586,11 +587,17 @@ static rc open_frames(struct db *db, const sha256 *sha, uint64_t bytes,
                       char path[STORE_PATH_MAX], struct frames_in **f,
                       struct err *e)
 {
-    rc code;
+    rc code = RC_CORRUPT;
 
     blob_path(db->store, sha, path);
-    code = frames_in_open(path, bytes, f, e);
-    return code == RC_NOTFOUND ? missing_file(db, sha, e) : code;
+    /* Between the two looks the body may have come in once more. */
+    for (int i = 0; i < OPEN_LOOKS && code == RC_CORRUPT; i++) {
+        code = frames_in_open(path, bytes, f, e);
+        if (code != RC_NOTFOUND)
+            return code;
+        code = missing_file(db, sha, e);
+    }
+    return code;
 }
 
 rc blob_read_range(struct db *db, const sha256 *sha, uint64_t at, size_t n,
