@@ -59,7 +59,9 @@ class Watch:
                         threading.Thread(target=self.search)]
 
     def measure(self):
-        while not self.over.wait(0.01):
+        going_on = True
+        while going_on:  # once more at the end: it may be over in no time
+            going_on = not self.over.wait(0.01)
             self.peak = max(self.peak, memory_bytes(self.server.process.pid))
 
     def search(self):
