@@ -310,9 +310,11 @@ void app_figures(struct app *a, struct app_figures *f)
 {
     struct store_stats st;
     struct engine_stats es;
+    struct extract_figures xf;
 
     store_stats(a->store, &st);
     engine_stats(a->engine, &es);
+    extract_figures(a->extractor, &xf);
     *f = (struct app_figures){
         .documents_indexed = atomic_load(&a->count.documents_indexed),
         .documents_failed = atomic_load(&a->count.documents_failed),
@@ -329,7 +331,9 @@ void app_figures(struct app *a, struct app_figures *f)
         .index_bytes = es.bytes,
         .index_merges = es.merges,
         .bases_open = es.bases_open,
+        .extract_running = xf.running,
+        .extract_crashes = xf.crashes,
+        .extract_ended = xf.ended,
     };
     figures_of_queue(a, f);
-    extract_figures(a->extractor, &f->extract_children, &f->extract_crashes);
 }

@@ -111,9 +111,10 @@ struct app_figures {
     uint64_t documents_indexed, documents_failed, searches, bytes_ingested,
         items_queued, items_processing, store_commits, store_writes,
         fsync_failures, index_rows, index_segments, index_bytes, index_merges,
-        bases_open, extract_children, extract_crashes;
+        bases_open, extract_running, extract_crashes;
     double search_seconds_sum;
-    bool stopped;
+    bool stopped;       /* the store */
+    bool extract_ended; /* no document is read until a restart */
 };
 void app_figures(struct app *a, struct app_figures *f);
 

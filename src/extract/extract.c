@@ -120,10 +120,11 @@ void extract_cancel(struct extractor *x)
     (void)shutdown(x->fd, SHUT_RDWR);
 }
 
-void extract_figures(struct extractor *x, uint64_t *running, uint64_t *crashes)
+void extract_figures(struct extractor *x, struct extract_figures *f)
 {
-    *running = atomic_load(&x->running);
-    *crashes = atomic_load(&x->crashes);
+    *f = (struct extract_figures){.running = atomic_load(&x->running),
+                                  .crashes = atomic_load(&x->crashes),
+                                  .ended = atomic_load(&x->ended)};
 }
 
 /* ---- walls ---- */
@@ -180,6 +181,15 @@ rc extract_memory_file(str bytes, int *fd, struct err *e)
     return RC_OK;
 }
 
+/* A zygote is made again, so its socket ends with the nanny alone. */
+static rc nobody_there(struct extractor *x, struct err *e)
+{
+    if (!atomic_load(&x->cancelled) && !atomic_exchange(&x->ended, true))
+        log_error("extract", "the extraction process was killed: no document "
+                             "is read until a restart");
+    return err_set(e, RC_BUSY, "the extraction process has ended");
+}
+
 rc extract_ask(struct extractor *x, const struct request *rq, const int *fds,
                size_t fds_n, struct err *e)
 {
@@ -205,10 +215,12 @@ rc extract_ask(struct extractor *x, const struct request *rq, const int *fds,
     do
         n = sendmsg(x->fd, &m, MSG_NOSIGNAL);
     while (n < 0 && errno == EINTR);
-    if (n < 0)
-        return err_errno(e, RC_BUSY, errno,
-                         "the extraction process does not answer");
-    return RC_OK;
+    if (n >= 0)
+        return RC_OK;
+    if (errno == EPIPE)
+        return nobody_there(x, e);
+    return err_errno(e, RC_BUSY, errno,
+                     "the extraction process does not answer");
 }
 
 uint32_t extract_name(const struct extract_in *in,

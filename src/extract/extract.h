@@ -88,8 +88,12 @@ rc extract_session_run(struct extract_session *s, const struct extract_in *in,
 void extract_session_rest(struct extract_session *s);
 void extract_session_close(struct extract_session *s); /* NULL is fine */
 
-/* Runs under way, and how many ended by a crash so far. */
-void extract_figures(struct extractor *x, uint64_t *running, uint64_t *crashes);
+struct extract_figures {
+    uint64_t running; /* runs under way */
+    uint64_t crashes; /* ended so, so far */
+    bool ended;       /* somebody killed the nanny: RC_BUSY until a restart */
+};
+void extract_figures(struct extractor *x, struct extract_figures *f);
 
 /* What the child does, callable in process for tests and fuzzers: input bytes
  * to a doc in `out`. */

@@ -66,6 +66,7 @@ struct extractor {
     struct zygote_facts facts;
     atomic_bool unsandboxed; /* allowed */
     atomic_bool cancelled;
+    atomic_bool ended; /* the nanny is gone, nothing is read any more */
     bool ocr_off;
     unsigned ocr_pages_max;
     _Atomic uint64_t next_run;

@@ -95,10 +95,13 @@ static rc metrics(struct request *q, struct reply *r, struct err *e)
              (double)f.index_merges},
             {"knowd_bases_open", "gauge", "Bases with an open index.",
              (double)f.bases_open},
-            {"knowd_extract_children_total", "counter",
-             "Extraction children forked.", (double)f.extract_children},
+            {"knowd_extract_running", "gauge", "Documents being read.",
+             (double)f.extract_running},
             {"knowd_extract_crashes_total", "counter",
              "Extraction children that crashed.", (double)f.extract_crashes},
+            {"knowd_extract_ended", "gauge",
+             "1 when no document is read until a restart.",
+             f.extract_ended ? 1 : 0},
         };
 
         for (size_t i = 0; i < NELEMS(all); i++)

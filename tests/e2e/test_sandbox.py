@@ -104,6 +104,30 @@ def test_a_zygote_that_dies_costs_nothing(start_server):
     assert server.stop() == 0
 
 
+def test_without_its_nanny_documents_wait_for_a_restart(start_server):
+    server = start_server()
+    api = server.api
+    base = api.make_base()
+    api.add_text(base, "before", "the pump drips")
+    nanny, = children(server.process.pid)
+    zygote = zygote_of(server)
+    os.kill(nanny, signal.SIGKILL)
+    poll(lambda: gone(nanny) and gone(zygote))
+    # Taken in and kept, and somebody says why it is not found yet.
+    taken = api.ingest(base, [{"type": "text", "title": "after",
+                               "content": "the pump sings"}])
+    job = taken.json()["ingestion_job_id"]
+    poll(lambda: "no document is read until a restart" in server.log_text())
+    poll(lambda: "\nknowd_extract_ended 1\n" in api.get("/metrics").text)
+    assert api.job(job)["status"] in ("queued", "processing")
+    assert len(api.search("pump", base)["results"]) == 1
+    assert server.log_text().count("until a restart") == 1
+    assert server.stop() == 0
+    again = start_server(data=server.data)
+    assert again.api.wait(job)["status"] == "completed"
+    assert len(again.api.search("pump", base)["results"]) == 2
+
+
 def test_a_killed_server_leaves_nobody_and_starts_again_at_once(start_server):
     server = start_server()
     base = server.api.make_base()

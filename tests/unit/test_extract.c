@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -27,6 +28,12 @@ static int compare_chars(const void *a, const void *b)
     return *(const char *)a - *(const char *)b;
 }
 
+/* Shared with the children: how often BLOCK was read, and how many readings of
+ * it never end. */
+static struct {
+    _Atomic int begun, endless;
+} * blocks;
+
 /* What the children of these tests do is named by the first word of their
  * input; anything else is extracted. */
 static rc work(str input, str filename, struct arena *arena, struct buf *to,
@@ -43,6 +50,9 @@ static rc work(str input, str filename, struct arena *arena, struct buf *to,
         _exit(3);
     while (str_starts(input, STR("SPIN")))
         ;
+    if (str_starts(input, STR("BLOCK")) &&
+        atomic_fetch_add(&blocks->begun, 1) < atomic_load(&blocks->endless))
+        input = STR("SLEEP");
     while (str_starts(input, STR("SLEEP"))) {
         static int never;
 
@@ -97,6 +107,10 @@ static int start(void **state)
 {
     struct err e;
 
+    blocks = mmap(NULL, sizeof *blocks, PROT_READ | PROT_WRITE,
+                  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (blocks == MAP_FAILED)
+        return -1;
     return extract_start_with(work, (struct extractor **)state, &e) == RC_OK
                ? 0
                : -1;
@@ -247,15 +261,15 @@ static void no_run_leaves_a_descriptor_behind(void **state)
     static const char *const INPUTS[] = {"fine", "CRASH", "LIE", "FLOOD"};
     struct arena *a = arena_open();
     size_t before = open_descriptors();
-    uint64_t running, crashes, crashed_before;
+    struct extract_figures first, f;
 
-    extract_figures(*state, &running, &crashed_before);
+    extract_figures(*state, &first);
     for (int i = 0; i < 40; i++)
         (void)run(*state, a, str_of(INPUTS[i % 4]), 0, 0);
     assert_int_equal(open_descriptors(), before);
-    extract_figures(*state, &running, &crashes);
-    assert_int_equal(running, 0);
-    assert_int_equal(crashes - crashed_before, 20);
+    extract_figures(*state, &f);
+    assert_int_equal(f.running, 0);
+    assert_int_equal(f.crashes - first.crashes, 20);
     arena_close(a);
 }
 
@@ -446,9 +460,9 @@ static void a_document_that_fails_in_a_session_fails_alone(void **state)
     struct extract_session *s = extract_session_open(*state);
     struct arena *a = arena_open();
     size_t before = open_descriptors();
-    uint64_t running, crashed_before, crashes;
+    struct extract_figures first, f;
 
-    extract_figures(*state, &running, &crashed_before);
+    extract_figures(*state, &first);
     for (size_t i = 0; i < NELEMS(BAD); i++) {
         assert_int_equal(session_run(s, a, STR("fine")).outcome, EXTRACT_OK);
         assert_int_equal(session_run(s, a, str_of(BAD[i])).outcome,
@@ -458,9 +472,9 @@ static void a_document_that_fails_in_a_session_fails_alone(void **state)
     assert_int_equal(session_run(s, a, STR("fine")).outcome, EXTRACT_OK);
     extract_session_rest(s);
     assert_int_equal(open_descriptors(), before);
-    extract_figures(*state, &running, &crashes);
-    assert_int_equal(running, 0);
-    assert_int_equal(crashes - crashed_before, NELEMS(BAD));
+    extract_figures(*state, &f);
+    assert_int_equal(f.running, 0);
+    assert_int_equal(f.crashes - first.crashes, NELEMS(BAD));
     extract_session_close(s);
     arena_close(a);
 }
@@ -597,12 +611,74 @@ static void a_zygote_that_dies_is_replaced(void **state)
     arena_close(a);
 }
 
+struct blocked {
+    struct extractor *x;
+    struct arena *out;
+    struct doc d;
+    rc code;
+};
+
+static void *read_blocked(void *arg)
+{
+    struct blocked *b = arg;
+    struct extract_in in = {.fd = -1, .bytes = STR("BLOCK and be read")};
+
+    b->code = extract_run(b->x, &in, b->out, &b->d, NULL);
+    return NULL;
+}
+
+/* Reads a document whose first readings never end, and kills the zygote under
+ * each of them. */
+static struct blocked read_while_zygotes_die(struct extractor *x,
+                                             struct arena *out, int endless)
+{
+    struct blocked b = {.x = x, .out = out};
+    pthread_t t;
+
+    atomic_store(&blocks->begun, 0);
+    atomic_store(&blocks->endless, endless);
+    assert_int_equal(pthread_create(&t, NULL, read_blocked, &b), 0);
+    for (int died = 0; died < endless; died++) {
+        for (int i = 0; i < 5000 && atomic_load(&blocks->begun) == died; i++)
+            clock_sleep_ms(2);
+        assert_int_equal(atomic_load(&blocks->begun), died + 1);
+        assert_int_equal(kill(zygote_of(x), SIGKILL), 0);
+    }
+    assert_int_equal(pthread_join(t, NULL), 0);
+    return b;
+}
+
+static void what_a_dead_zygote_had_under_way_is_read(void **state)
+{
+    struct extractor *x = *state;
+    struct arena *a = arena_open();
+    size_t before = open_descriptors();
+    struct extract_figures f;
+    struct blocked b = read_while_zygotes_die(x, a, 2);
+
+    assert_int_equal(b.code, RC_OK);
+    assert_int_equal(b.d.outcome, EXTRACT_OK);
+    assert_true(str_eq(b.d.text, STR("BLOCK and be read")));
+    assert_int_equal(atomic_load(&blocks->begun), 3);
+    /* what zygotes die of every time is not asked for ever */
+    b = read_while_zygotes_die(x, a, 3);
+    assert_int_equal(b.code, RC_BUSY);
+    assert_int_equal(atomic_load(&blocks->begun), 3);
+    assert_int_equal(run(x, a, STR("fine"), 0, 0).outcome, EXTRACT_OK);
+    extract_figures(x, &f);
+    assert_int_equal(f.running, 0);
+    assert_false(f.ended);
+    assert_int_equal(open_descriptors(), before);
+    arena_close(a);
+}
+
 /* Without a nanny nobody makes another: an error, not a hang. */
 static void without_a_nanny_runs_fail_at_once(void **state)
 {
     struct arena *a = arena_open();
     struct extractor *x;
     struct extract_in in = {.fd = -1, .bytes = STR("fine")};
+    struct extract_figures f;
     struct doc d;
     struct err e;
     pid_t zygote;
@@ -614,7 +690,11 @@ static void without_a_nanny_runs_fail_at_once(void **state)
     for (int i = 0; i < 5000 && !gone(zygote); i++)
         clock_sleep_ms(2);
     assert_int_equal(extract_run(x, &in, a, &d, &e), RC_BUSY);
+    assert_string_equal(e.text, "the extraction process has ended");
     assert_int_equal(extract_run(x, &in, a, &d, &e), RC_BUSY);
+    extract_figures(x, &f);
+    assert_true(f.ended);
+    assert_int_equal(f.running, 0);
     extract_stop(x);
     arena_close(a);
 }
@@ -637,6 +717,7 @@ int main(void)
         cmocka_unit_test(a_document_that_fails_in_a_session_fails_alone),
         cmocka_unit_test(a_killed_server_takes_all_with_it),
         cmocka_unit_test(a_zygote_that_dies_is_replaced),
+        cmocka_unit_test(what_a_dead_zygote_had_under_way_is_read),
         cmocka_unit_test(without_a_nanny_runs_fail_at_once),
     };
 

@@ -334,7 +334,7 @@ static void a_job_that_is_let_go_ends(void **state)
     struct extractor *x = *state;
     struct job *j[4];
     size_t before = open_descriptors();
-    uint64_t running, crashes;
+    struct extract_figures f;
 
     for (size_t i = 0; i < NELEMS(j); i++)
         assert_int_equal(
@@ -344,8 +344,8 @@ static void a_job_that_is_let_go_ends(void **state)
     for (size_t i = 0; i < NELEMS(j); i++)
         job_close(j[i]);
     job_close(NULL);
-    extract_figures(x, &running, &crashes);
-    assert_int_equal(running, 0);
+    extract_figures(x, &f);
+    assert_int_equal(f.running, 0);
     assert_int_equal(open_descriptors(), before);
 }
 

@@ -903,7 +903,7 @@ static void crashes_in_a_row_change_nothing_for_others(void **state)
     static const char *const WAYS[] = {"SEGV", "NULL", "PROBE 0"};
     struct arena *a = arena_open();
     struct neighbour n = {0};
-    uint64_t running, crashes;
+    struct extract_figures f;
     pthread_t t;
 
     (void)state;
@@ -922,10 +922,10 @@ static void crashes_in_a_row_change_nothing_for_others(void **state)
     assert_int_equal(pthread_join(t, NULL), 0);
     assert_int_equal(n.wrong, 0);
     assert_true(n.read > 0);
-    extract_figures(n.x, &running, &crashes);
-    assert_int_equal(running, 0);
+    extract_figures(n.x, &f);
+    assert_int_equal(f.running, 0);
     if (!SANDBOX_SANITIZED)
-        assert_int_equal(crashes, 500);
+        assert_int_equal(f.crashes, 500);
     extract_stop(n.x);
     arena_close(a);
 }
