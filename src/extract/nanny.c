@@ -127,6 +127,18 @@ void walls_make(struct walls *w, const struct program_row *rows)
 
 /* ---- the zygote ---- */
 
+/* Documents are what should be killed when memory runs out: not the server, and
+ * not the nanny, whom nobody makes again. */
+static void killed_first(void)
+{
+    int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+    if (fd >= 0) {
+        (void)!write(fd, "500", 3);
+        (void)close(fd);
+    }
+}
+
 static void facts_send(const struct walls *w)
 {
     struct zygote_facts facts = {.walls = w->there};
@@ -141,6 +153,7 @@ static _Noreturn void zygote_begin(const struct zygote_work *work,
 {
     bool good = true;
 
+    killed_first();
     w->there |= namespaces;
     if (sandbox_user_drop())
         w->there |= SANDBOX_NOT_ROOT;
@@ -203,17 +216,6 @@ static void signals_set(void)
     (void)pthread_sigmask(SIG_SETMASK, &none, NULL);
 }
 
-/* Documents are what should be killed when memory runs out, not the server. */
-static void killed_first(void)
-{
-    int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-
-    if (fd >= 0) {
-        (void)!write(fd, "500", 3);
-        (void)close(fd);
-    }
-}
-
 static int by_byte(const void *a, const void *b)
 {
     return *(const uint8_t *)a - *(const uint8_t *)b;
@@ -243,7 +245,6 @@ static _Noreturn void nanny_main(const struct zygote_work *work, int fd,
         _exit(1);
     signals_set();
     descriptors_keep(fd, facts);
-    killed_first();
     libraries_ask();
     walls_make(&w, work->programs);
     for (;;) {

@@ -672,6 +672,28 @@ static void what_a_dead_zygote_had_under_way_is_read(void **state)
     arena_close(a);
 }
 
+static int oom_score_adj(pid_t pid)
+{
+    char path[64], line[64] = "";
+    FILE *f;
+
+    (void)snprintf(path, sizeof path, "/proc/%d/oom_score_adj", pid);
+    f = fopen(path, "r");
+    assert_non_null(f);
+    assert_non_null(fgets(line, sizeof line, f));
+    (void)fclose(f);
+    return (int)strtol(line, NULL, 10);
+}
+
+/* Who can be made again goes first when memory runs out. */
+static void the_zygote_is_killed_before_nanny_and_server(void **state)
+{
+    const struct extractor *x = *state;
+
+    assert_int_equal(oom_score_adj(x->nanny), oom_score_adj(getpid()));
+    assert_int_equal(oom_score_adj(zygote_of(x)), 500);
+}
+
 /* Without a nanny nobody makes another: an error, not a hang. */
 static void without_a_nanny_runs_fail_at_once(void **state)
 {
@@ -718,6 +740,7 @@ int main(void)
         cmocka_unit_test(a_killed_server_takes_all_with_it),
         cmocka_unit_test(a_zygote_that_dies_is_replaced),
         cmocka_unit_test(what_a_dead_zygote_had_under_way_is_read),
+        cmocka_unit_test(the_zygote_is_killed_before_nanny_and_server),
         cmocka_unit_test(without_a_nanny_runs_fail_at_once),
     };
 
