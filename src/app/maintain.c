@@ -1,6 +1,6 @@
 /*
  * maintain: one thread for what nobody waits for: rows of deleted bases,
- * documents that the index lost, when keys were used last.
+ * documents that the index lost, when keys were used last, files to tidy up.
  */
 #include "app/app_priv.h"
 #include "base/clock.h"
@@ -15,6 +15,7 @@
 #define TOUCH_GATHER_NS ((int64_t)1000000000)
 /* After a write failed: when to try again. */
 #define AGAIN_NS ((int64_t)2 * 1000000000)
+#define TIDY_EVERY_NS ((int64_t)24 * 3600 * 1000000000)
 
 struct touch {
     uuid key;
@@ -259,11 +260,22 @@ void maintenance_touch_key(struct maintenance *m, uuid key, int64_t now_ms)
 
 /* ---- the thread ---- */
 
+/* Files whose time is over; what fails is tried again a day later. */
+static int64_t tidy(struct maintenance *m)
+{
+    struct err e = {0};
+
+    if (store_tidy(m->app->store, &e) != RC_OK)
+        log_warn("maintain", "%s", e.text);
+    return clock_mono_ns() + TIDY_EVERY_NS;
+}
+
 struct due {
-    bool stop, purge, touches, repair;
+    bool stop, purge, touches, repair, tidy;
 };
 
-static struct due wait_for_due(struct maintenance *m, int64_t again_ns)
+static struct due wait_for_due(struct maintenance *m, int64_t again_ns,
+                               int64_t tidy_ns)
 {
     struct due d = {0};
 
@@ -275,12 +287,15 @@ static struct due wait_for_due(struct maintenance *m, int64_t again_ns)
         d.touches = m->touches_due_ns != 0 && now >= m->touches_due_ns;
         d.purge = m->purge || now >= again_ns;
         d.repair = map_count(m->broken) > 0;
-        if (d.stop || d.touches || d.purge || d.repair)
+        d.tidy = now >= tidy_ns;
+        if (d.stop || d.touches || d.purge || d.repair || d.tidy)
             break;
         if (m->touches_due_ns != 0)
             until = m->touches_due_ns;
         if (again_ns < until)
             until = again_ns;
+        if (tidy_ns < until)
+            until = tidy_ns;
         (void)clock_cond_wait(&m->changed, &m->lock, until);
     }
     m->purge = false;
@@ -292,18 +307,21 @@ static void *maintenance_thread(void *arg)
 {
     struct maintenance *m = arg;
     int64_t again_ns = purge(m) ? INT64_MAX : clock_mono_ns() + AGAIN_NS;
+    int64_t tidy_ns = tidy(m);
     struct due d;
 
     (void)pthread_setname_np(pthread_self(), "maintain");
     repair_all(m);
-    for (d = wait_for_due(m, again_ns); !d.stop;
-         d = wait_for_due(m, again_ns)) {
+    for (d = wait_for_due(m, again_ns, tidy_ns); !d.stop;
+         d = wait_for_due(m, again_ns, tidy_ns)) {
         if (d.purge)
             again_ns = purge(m) ? INT64_MAX : clock_mono_ns() + AGAIN_NS;
         if (d.repair)
             repair_told(m);
         if (d.touches)
             touches_write(m);
+        if (d.tidy)
+            tidy_ns = tidy(m);
     }
     touches_write(m);
     return NULL;

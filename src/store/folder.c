@@ -16,8 +16,12 @@
 #define HEADER_USER_VERSION 60
 #define HEADER_APPLICATION_ID 68
 #define NAMES_MAX 64 /* a fresh folder holds a handful at most */
+#define KEPT_MS ((int64_t)14 * 24 * 3600 * 1000)
 
 static const char *const MAKING = "knowd.db.new";
+/* A former version's database, its number behind it; and while it is made. */
+static const char *const KEPT = "knowd.db.schema-";
+static const char *const KEEPING = "knowd.db.schema-new";
 
 /* What a fresh folder may hold: a first start that was cut short, and what
  * mkfs leaves. */
@@ -204,6 +208,95 @@ rc folder_make(const char *dir, struct err *e)
     if (io_fsync_dir(dir) != 0)
         return err_errno(e, RC_IO, errno, "cannot sync %s", dir);
     return RC_OK;
+}
+
+/* ---- what a former version left ---- */
+
+/* Page by page, as the connection sees it: its WAL is part of it. */
+static rc pages_copy(sqlite3 *from, const char *path, struct err *e)
+{
+    sqlite3_backup *copy = NULL;
+    sqlite3 *to = NULL;
+    rc code = RC_OK;
+
+    if (sqlite3_open_v2(path, &to, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
+                        VFS_NAME) != SQLITE_OK)
+        code = sql_error(to, sqlite3_extended_errcode(to), e);
+    if (code == RC_OK) /* it counts once it is synced and renamed */
+        code = sql_exec(to, "PRAGMA journal_mode = off", e);
+    if (code == RC_OK) {
+        copy = sqlite3_backup_init(to, "main", from, "main");
+        if (copy == NULL || sqlite3_backup_step(copy, -1) != SQLITE_DONE)
+            code = sql_error(to, sqlite3_extended_errcode(to), e);
+        if (copy != NULL && sqlite3_backup_finish(copy) != SQLITE_OK &&
+            code == RC_OK)
+            code = sql_error(to, sqlite3_extended_errcode(to), e);
+    }
+    (void)sqlite3_close(to);
+    return code;
+}
+
+static rc sync_file(const char *path, struct err *e)
+{
+    int fd = io_open(path, O_RDWR, 0);
+    rc code = RC_OK;
+
+    if (fd < 0 || io_fsync(fd, path) != 0)
+        code = err_errno(e, RC_IO, errno, "cannot sync %s", path);
+    if (fd >= 0)
+        (void)io_close(fd);
+    return code;
+}
+
+rc folder_keep(const char *dir, sqlite3 *conn, int version, struct err *e)
+{
+    char from[STORE_PATH_MAX], to[STORE_PATH_MAX], name[40];
+    rc code;
+
+    (void)snprintf(name, sizeof name, "%s%d", KEPT, version);
+    code = join(to, dir, name, e);
+    if (code == RC_OK)
+        code = join(from, dir, KEEPING, e);
+    if (code != RC_OK)
+        return code;
+    if (file_exists(from) && io_unlink(from) != 0)
+        return err_errno(e, RC_IO, errno, "cannot remove %s", from);
+    code = pages_copy(conn, from, e);
+    if (code == RC_OK)
+        code = sync_file(from, e);
+    if (code == RC_OK && io_rename(from, to) != 0)
+        code = err_errno(e, RC_IO, errno, "cannot rename it");
+    if (code == RC_OK && io_fsync_dir(dir) != 0)
+        code = err_errno(e, RC_IO, errno, "cannot sync %s", dir);
+    if (code != RC_OK) {
+        if (file_exists(from))
+            (void)io_unlink(from);
+        return err_wrap(e, "cannot keep %s before the upgrade", to);
+    }
+    return RC_OK;
+}
+
+rc folder_kept_drop(const char *dir, int64_t now_ms, struct err *e)
+{
+    struct arena *tmp = arena_open();
+    char path[STORE_PATH_MAX];
+    str *names = NULL;
+    size_t n = 0;
+    rc code = file_list(dir, SIZE_MAX, tmp, &names, &n, e);
+
+    for (size_t i = 0; code == RC_OK && i < n; i++) {
+        struct stat st;
+
+        if (!str_starts(names[i], str_of(KEPT)))
+            continue;
+        code = join(path, dir, names[i].p, e);
+        if (code == RC_OK && stat(path, &st) == 0 &&
+            now_ms - (int64_t)st.st_mtim.tv_sec * 1000 > KEPT_MS &&
+            io_unlink(path) != 0)
+            code = err_errno(e, RC_IO, errno, "cannot remove %s", path);
+    }
+    arena_close(tmp);
+    return code;
 }
 
 rc folder_clean(const char *dir, struct err *e)

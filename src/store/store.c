@@ -294,6 +294,26 @@ static rc load_secret(struct store *s, struct err *e)
     return code;
 }
 
+/* The database as a former version left it stays beside what it becomes. */
+static rc upgrade(struct store *s, struct err *e)
+{
+    sqlite3 *conn = s->writer->conn;
+    int version = 0;
+    rc code = sql_int(conn, "PRAGMA user_version", &version, e);
+
+    if (code != RC_OK || version == migrations_version())
+        return code;
+    code = folder_keep(s->dir, conn, version, e);
+    if (code == RC_OK)
+        code = migrations_run(conn, MIGRATIONS, MIGRATIONS_N, e);
+    if (code == RC_OK)
+        log_info("store",
+                 "brought up from schema %d to %d; the former database is "
+                 "kept for two weeks as %s/knowd.db.schema-%d",
+                 version, migrations_version(), s->dir, version);
+    return code;
+}
+
 static rc open_for_writing(struct store *s, struct err *e)
 {
     enum folder_kind kind;
@@ -304,7 +324,7 @@ static rc open_for_writing(struct store *s, struct err *e)
     if (code == RC_OK)
         code = connect(s, true, &s->writer, e);
     if (code == RC_OK)
-        code = migrations_run(s->writer->conn, MIGRATIONS, MIGRATIONS_N, e);
+        code = upgrade(s, e);
     if (code == RC_OK)
         code = folder_clean(s->dir, e);
     if (code == RC_OK)
@@ -366,6 +386,11 @@ void store_close(struct store *s)
     (void)pthread_mutex_destroy(&s->pins_lock);
     (void)pthread_mutex_destroy(&s->pool_lock);
     mem_free(s);
+}
+
+rc store_tidy(struct store *s, struct err *e)
+{
+    return folder_kept_drop(s->dir, clock_wall_ms(), e);
 }
 
 const char *store_dir(const struct store *s)

@@ -41,12 +41,15 @@ struct store_opts {
 
 /* Refuses, with nothing changed: a folder that isn't ours and isn't empty
  * (RC_UNSUPPORTED), a newer schema (RC_UNSUPPORTED), one in use by another
- * server (RC_BUSY). Runs migrations otherwise. */
+ * server (RC_BUSY). Otherwise runs the migrations that are missing, after a
+ * copy of the database as it was (docs/formats.md, "Data folder"). */
 rc store_open(const struct store_opts *o, struct store **s,
               struct err *e) MUST_CHECK;
 /* Finishes what was submitted, checkpoints, lets go of the lock. */
 void store_close(struct store *s);
 const char *store_dir(const struct store *s);
+/* Once a day: removes copies of former databases that are two weeks old. */
+rc store_tidy(struct store *s, struct err *e) MUST_CHECK;
 /* 32 bytes made with the folder: signs cursors and download links. */
 str store_secret(const struct store *s);
 

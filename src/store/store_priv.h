@@ -141,6 +141,12 @@ rc folder_look_deep(const char *dir, int schema, int *version,
                     struct err *e) MUST_CHECK;
 /* Makes knowd.db whole under another name, then renames it. */
 rc folder_make(const char *dir, struct err *e) MUST_CHECK;
+/* Copies the database, which has an older schema's version, to
+ * DATA/knowd.db.schema-VERSION; a former copy goes. */
+rc folder_keep(const char *dir, sqlite3 *conn, int version,
+               struct err *e) MUST_CHECK;
+/* Removes copies that are two weeks old: what was deleted since is in them. */
+rc folder_kept_drop(const char *dir, int64_t now_ms, struct err *e) MUST_CHECK;
 /* Removes what uploads of a dead process left in DATA/tmp. */
 rc folder_clean(const char *dir, struct err *e) MUST_CHECK;
 

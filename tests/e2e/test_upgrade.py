@@ -1,12 +1,14 @@
 """Data folders that former versions left are taken over as they are: every
 released schema has one in tests/golden/store."""
 
+import contextlib
 import hashlib
+import sqlite3
 import subprocess
 import tarfile
 
 import pytest
-from conftest import K, KNOWD, ROOT, check_folder
+from conftest import K, KNOWD, ROOT, check_folder, poll
 
 GOLDEN = sorted((ROOT / "tests/golden/store").glob("*.tar.xz"))
 
@@ -58,6 +60,24 @@ def test_everything_in_it_is_there_after_the_upgrade(folder, start_server):
 
     assert server.stop() == 0
     assert check_folder(folder) == []
+
+
+def test_the_former_database_is_kept_for_two_weeks(folder, start_server):
+    day_ms = 24 * 3600 * 1000
+    start_server(data=folder).stop()
+    kept, = folder.glob("knowd.db.schema-*")
+    with contextlib.closing(sqlite3.connect(kept)) as db:
+        former, = db.execute("PRAGMA user_version").fetchone()
+        assert kept.name == f"knowd.db.schema-{former}"
+        assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        assert db.execute("SELECT count(*) FROM document").fetchone() == (4,)
+    start_server(data=folder, env={
+        "KNOWD_CLOCK_OFFSET_MS": str(13 * day_ms)}).stop()
+    assert kept.exists()
+    later = start_server(data=folder, env={
+        "KNOWD_CLOCK_OFFSET_MS": str(15 * day_ms)})
+    poll(lambda: not kept.exists())
+    assert later.stop() == 0
 
 
 def test_a_check_before_the_upgrade_changes_nothing(folder):

@@ -363,6 +363,115 @@ static int opened_with(const char *plan)
     return WEXITSTATUS(status);
 }
 
+static bool in_folder(const char *name)
+{
+    char path[512];
+
+    (void)snprintf(path, sizeof path, "%s/%s", f.dir, name);
+    return file_exists(path);
+}
+
+/* The copy is a database of its own, whole and of the former schema. */
+static void is_kept(void)
+{
+    char path[512];
+    sqlite3 *conn;
+    sqlite3_stmt *st;
+    int n = 0;
+
+    (void)snprintf(path, sizeof path, "%s/knowd.db.schema-1", f.dir);
+    assert_int_equal(sqlite3_open(path, &conn), SQLITE_OK);
+    must(sql_int(conn, "PRAGMA user_version", &n, &f.e), &f.e);
+    assert_int_equal(n, 1);
+    must(sql_int(conn, "SELECT count(*) FROM version", &n, &f.e), &f.e);
+    assert_int_equal(n, 1);
+    assert_int_equal(
+        sqlite3_prepare_v2(conn, "PRAGMA integrity_check", -1, &st, NULL),
+        SQLITE_OK);
+    assert_int_equal(sqlite3_step(st), SQLITE_ROW);
+    assert_string_equal((const char *)sqlite3_column_text(st, 0), "ok");
+    assert_int_equal(sqlite3_finalize(st), SQLITE_OK);
+    assert_int_equal(sqlite3_close(conn), SQLITE_OK);
+}
+
+static void the_database_is_copied_before_it_is_migrated(void **state)
+{
+    struct intake_doc d;
+
+    (void)state;
+    make_schema_1(&d);
+    is_migrated(&d);
+    is_kept();
+    reopen(&f); /* nothing is migrated: the copy stays as it is */
+    is_kept();
+    assert_false(in_folder("knowd.db.schema-2"));
+}
+
+/* Going back: the copy in its place is what an older program would open. */
+static void the_copy_can_be_put_back_and_migrated_again(void **state)
+{
+    struct intake_doc d;
+    char from[512], to[512];
+
+    (void)state;
+    make_schema_1(&d);
+    is_migrated(&d);
+    (void)snprintf(from, sizeof from, "%s/knowd.db.schema-1", f.dir);
+    (void)snprintf(to, sizeof to, "%s/knowd.db-wal", f.dir);
+    (void)unlink(to);
+    (void)snprintf(to, sizeof to, "%s/knowd.db", f.dir);
+    assert_int_equal(rename(from, to), 0);
+    is_migrated(&d);
+    is_kept();
+}
+
+/* Each write of the copy fails in turn, as on a full disk. */
+static void without_room_for_the_copy_nothing_is_migrated(void **state)
+{
+    static const char *const PLAN =
+        "fail@%u:ENOSPC:sticky:write:path=knowd.db.schema";
+    struct intake_doc d;
+    unsigned k;
+    int status = 3;
+
+    (void)state;
+    make_schema_1(&d);
+    for (k = 1; k < 500 && status == 3; k++) {
+        char plan[80];
+        int version;
+        enum folder_kind kind;
+
+        (void)snprintf(plan, sizeof plan, PLAN, k);
+        status = opened_with(plan);
+        assert_true(status == 3 || status == 0);
+        if (status != 3)
+            break;
+        assert_false(in_folder("knowd.db.schema-1"));
+        must(folder_look(f.dir, 2, &kind, &version, &f.e), &f.e);
+        assert_int_equal(version, 1);
+    }
+    assert_int_equal(status, 0);
+    assert_true(k > 10);
+    is_kept();
+    assert_false(in_folder("knowd.db.schema-new"));
+    is_migrated(&d);
+}
+
+static void a_copy_is_removed_when_two_weeks_have_passed(void **state)
+{
+    const int64_t day_ms = 24 * 3600 * 1000, now = clock_wall_ms();
+    struct intake_doc d;
+
+    (void)state;
+    make_schema_1(&d);
+    is_migrated(&d);
+    must(folder_kept_drop(f.dir, now + 13 * day_ms, &f.e), &f.e);
+    assert_true(in_folder("knowd.db.schema-1"));
+    must(folder_kept_drop(f.dir, now + 15 * day_ms, &f.e), &f.e);
+    assert_false(in_folder("knowd.db.schema-1"));
+    assert_true(in_folder("knowd.db"));
+}
+
 static void a_migration_killed_at_any_write_is_done_by_the_next_start(
     void **state)
 {
@@ -370,7 +479,7 @@ static void a_migration_killed_at_any_write_is_done_by_the_next_start(
     int status;
 
     (void)state;
-    for (unsigned k = 1; k < 200; k++) {
+    for (unsigned k = 1; k < 400; k++) {
         struct intake_doc d;
         char plan[40];
 
@@ -381,6 +490,7 @@ static void a_migration_killed_at_any_write_is_done_by_the_next_start(
         status = opened_with(plan);
         assert_true(status == 137 || status == 0);
         is_migrated(&d);
+        is_kept();
         if (status == 0)
             break;
         kills++;
@@ -407,6 +517,10 @@ int main(void)
         FACT(a_check_after_a_kill_leaves_database_and_wal_alone),
         FACT(the_secret_stays),
         FACT(missing_migrations_run_once_each_whole),
+        FACT(the_database_is_copied_before_it_is_migrated),
+        FACT(the_copy_can_be_put_back_and_migrated_again),
+        FACT(without_room_for_the_copy_nothing_is_migrated),
+        FACT(a_copy_is_removed_when_two_weeks_have_passed),
         FACT(a_migration_killed_at_any_write_is_done_by_the_next_start),
     };
 
