@@ -45,7 +45,7 @@ def pytest_terminal_summary(terminalreporter):
         f"{count('skipped', 'xfailed')} skipped")
 
 
-def poll(probe, seconds=30, every=0.01):
+def poll(probe, seconds=60, every=0.01):
     """Calls probe until it gives something true; bounded."""
     until = time.monotonic() + seconds
     while True:

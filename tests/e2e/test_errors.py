@@ -109,7 +109,7 @@ def test_401_comes_before_everything(server):
 
 def raw(server, text):
     host, port = server.url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=10) as s:
+    with socket.create_connection((host, int(port)), timeout=30) as s:
         s.sendall(text)
         s.shutdown(socket.SHUT_WR)
         got = b""

@@ -222,7 +222,7 @@ def test_a_good_message_is_read_to_its_byte(server, name):
 
 def test_100_continue_comes_before_the_body(server):
     host, port = server.url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=5) as s:
+    with socket.create_connection((host, int(port)), timeout=30) as s:
         s.sendall(GET + b"Content-Length: 5\r\nExpect: 100-continue\r\n\r\n")
         assert s.recv(100).startswith(b"HTTP/1.1 100 ")
         s.sendall(b"hello")
@@ -231,7 +231,7 @@ def test_100_continue_comes_before_the_body(server):
 
 def test_who_waits_for_100_continue_gets_the_refusal_instead(server):
     host, port = server.url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=5) as s:
+    with socket.create_connection((host, int(port)), timeout=30) as s:
         s.sendall(b"POST /v1/knowledge-base/search HTTP/1.1\r\n" + HOST +
                   b"Content-Length: 5\r\nExpect: 100-continue\r\n\r\n")
         assert s.recv(100).startswith(b"HTTP/1.1 401 ")

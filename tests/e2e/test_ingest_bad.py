@@ -33,7 +33,7 @@ def state(server, base):
 def unchanged(server, base):
     before = state(server, base)
     yield
-    poll(lambda: state(server, base) == before, seconds=5)
+    poll(lambda: state(server, base) == before)
 
 
 def check_422(answer, *loc):
@@ -138,7 +138,7 @@ def raw_form(boundary="edge"):
 
 def connect(server):
     host, port = server.url.removeprefix("http://").split(":")
-    return socket.create_connection((host, int(port)), timeout=10)
+    return socket.create_connection((host, int(port)), timeout=30)
 
 
 def head(server, base, length):
@@ -171,7 +171,7 @@ def test_a_declared_length_over_the_limit_is_413_at_the_headers(start_server):
     answer = server.api.ingest(base, [FILE], [("a.txt", b"x" * (2 << 20))])
     assert answer.status_code == 413
     assert set(answer.json()) >= {"error", "message"}
-    poll(lambda: files_of(server) == [], seconds=5)
+    poll(lambda: files_of(server) == [])
     assert server.api.pages(f"{K}/knowledge-bases/{base}/documents") == []
     # The limit is of what was sent, not of what is served.
     server.api.add(base, [FILE], [("a.txt", b"words " * 1000)])

@@ -55,7 +55,7 @@ def test_32_uploads_of_the_largest_size_at_once_need_little_memory(
     # No upload is in memory: a slice alone is a mebibyte.
     assert held - before < UPLOADS * 4 * MIB
     tmp = server.data / "tmp"
-    poll(lambda: list(tmp.iterdir()) == [], seconds=5)
+    poll(lambda: list(tmp.iterdir()) == [])
 
 
 @pytest.fixture

@@ -44,7 +44,7 @@ def test_reads_and_strangers_leave_none(server, api, base):
 
 def raw(server, data):
     host, port = server.url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=5) as s:
+    with socket.create_connection((host, int(port)), timeout=30) as s:
         s.sendall(data)
         s.shutdown(socket.SHUT_WR)
         while s.recv(65536):

@@ -87,7 +87,7 @@ def principals(server, worlds):
     revoked = key("org:manage")
     api.delete(f"/v1/identity/api-keys/{revoked['id']}")
     soon = datetime.datetime.now(datetime.timezone.utc) + \
-        datetime.timedelta(seconds=1)
+        datetime.timedelta(seconds=3)
     expired = api.ok("POST", "/v1/identity/api-keys", 201, json={
         "name": "old", "expires_at": soon.isoformat(timespec="milliseconds")})
     with_it = server.api_with(expired["plain_text_key"])

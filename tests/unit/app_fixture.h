@@ -15,7 +15,7 @@
 #include "scratch.h"
 
 #define FX_KEY "test-admin-key-0123456789-0123456789"
-#define FX_WAIT_NS ((int64_t)20 * 1000000000)
+#define FX_WAIT_NS ((int64_t)120 * 1000000000)
 
 struct fx {
     struct app *app;

@@ -460,7 +460,7 @@ static void what_was_deleted_leaves_every_file(void **state)
     struct put p;
     char dir[200], name[UUID_TEXT];
     struct engine_stats st;
-    int64_t until = clock_mono_ns() + (int64_t)20 * 1000000000;
+    int64_t until = clock_mono_ns() + (int64_t)120 * 1000000000;
 
     (void)state;
     fix_make(&f, false);
