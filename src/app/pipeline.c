@@ -8,6 +8,9 @@
  * lease of what comes next. So a document costs no round trip of its own, and
  * a crash leaves an item either untouched or done.
  */
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include "app/app_priv.h"
 #include "app/task.h"
 #include "base/clock.h"
@@ -227,10 +230,26 @@ static rc lease_fill(struct worker *w, struct lease *l, struct db *db,
     return code;
 }
 
+static rc tasks_finish(struct turn *u, struct db *db, struct err *e)
+{
+    struct app *a = u->worker->pipeline->app;
+    struct arena *tmp = arena_open();
+    struct arena_mark empty = arena_mark(tmp);
+    rc code = RC_OK;
+
+    for (size_t i = 0; code == RC_OK && i < u->n; i++) {
+        if (u->batch != NULL)
+            u->tasks[i].segment = engine_batch_segment(u->batch);
+        code = task_finish(a, db, &u->tasks[i], tmp, e);
+        arena_rewind(tmp, empty);
+    }
+    arena_close(tmp);
+    return code;
+}
+
 static rc turn_run(struct write *w, struct db *db, struct err *e)
 {
     struct turn *u = (struct turn *)w;
-    struct app *a = u->worker->pipeline->app;
     bool there = u->n > 0;
     uuid base;
     rc code = RC_OK;
@@ -240,11 +259,8 @@ static rc turn_run(struct write *w, struct db *db, struct err *e)
                                     u->tasks[0].item.base, &base, e),
                      &there);
     /* Of a base that was deleted meanwhile nothing is written down. */
-    for (size_t i = 0; code == RC_OK && there && i < u->n; i++) {
-        if (u->batch != NULL)
-            u->tasks[i].segment = engine_batch_segment(u->batch);
-        code = task_finish(a, db, &u->tasks[i], e);
-    }
+    if (code == RC_OK && there)
+        code = tasks_finish(u, db, e);
     if (code == RC_OK && there && u->batch != NULL)
         code = engine_batch_commit(u->batch, db, e);
     if (code == RC_OK && u->next != NULL)
@@ -513,6 +529,8 @@ static void *worker_thread(void *arg)
     unsigned tries = 0;
 
     (void)pthread_setname_np(pthread_self(), "worker");
+    /* Whoever waits for an answer goes first. */
+    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), READING_NICENESS);
     (void)wakes_now(p); /* until all are started */
     while (!atomic_load(&p->stopping)) {
         struct lease *l = &w->leases[w->now];

@@ -550,8 +550,8 @@ static rc finish_done(struct app *a, struct db *db, struct task *t,
     return reindex_document(a, db, d, e); /* it was renamed meanwhile */
 }
 
-static rc finish(struct app *a, struct db *db, struct task *t,
-                 struct arena *tmp, struct err *e)
+rc task_finish(struct app *a, struct db *db, struct task *t, struct arena *tmp,
+               struct err *e)
 {
     int64_t now = clock_wall_ms();
     struct document_row d;
@@ -582,15 +582,6 @@ static rc finish(struct app *a, struct db *db, struct task *t,
     return t->fate == FATE_DONE
                ? item_ends(db, t, JOB_COMPLETED, STR_NONE, now, e)
                : item_ends(db, t, JOB_FAILED, t->error, now, e);
-}
-
-rc task_finish(struct app *a, struct db *db, struct task *t, struct err *e)
-{
-    struct arena *tmp = arena_open();
-    rc code = finish(a, db, t, tmp, e);
-
-    arena_close(tmp);
-    return code;
 }
 
 void task_count(struct app *a, const struct task *t)

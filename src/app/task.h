@@ -66,7 +66,7 @@ rc task_index(struct task *t, struct engine_batch *b,
               const struct task_text *text, struct arena *keep,
               struct err *e) MUST_CHECK;
 /* Inside a write: every row that says what became of it. */
-rc task_finish(struct app *a, struct db *db, struct task *t,
+rc task_finish(struct app *a, struct db *db, struct task *t, struct arena *tmp,
                struct err *e) MUST_CHECK;
 /* After the commit, for the figures. */
 void task_count(struct app *a, const struct task *t);

@@ -129,17 +129,21 @@ char *arena_cstr(struct arena *a, str s)
 
 str arena_fmt(struct arena *a, const char *fmt, ...)
 {
+    char here[256]; /* formatted twice only where it is longer */
     va_list ap, again;
     int n;
     char *p;
 
     va_start(ap, fmt);
     va_copy(again, ap);
-    n = vsnprintf(NULL, 0, fmt, ap);
+    n = vsnprintf(here, sizeof here, fmt, ap);
     va_end(ap);
     ASSERT(n >= 0);
     p = take(a, (size_t)n + 1);
-    (void)vsnprintf(p, (size_t)n + 1, fmt, again);
+    if ((size_t)n < sizeof here)
+        memcpy(p, here, (size_t)n + 1);
+    else
+        (void)vsnprintf(p, (size_t)n + 1, fmt, again);
     va_end(again);
     return (str){p, (size_t)n};
 }

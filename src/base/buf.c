@@ -54,18 +54,22 @@ char *buf_grow(struct buf *b, size_t n)
 
 void buf_fmt(struct buf *b, const char *fmt, ...)
 {
+    char here[256]; /* formatted twice only where it is longer */
     va_list ap, again;
     int n;
     char *to;
 
     va_start(ap, fmt);
     va_copy(again, ap);
-    n = vsnprintf(NULL, 0, fmt, ap);
+    n = vsnprintf(here, sizeof here, fmt, ap);
     va_end(ap);
     ASSERT(n >= 0);
     to = buf_reserve(b, (size_t)n + 1);
     if (to != NULL) {
-        (void)vsnprintf(to, (size_t)n + 1, fmt, again);
+        if ((size_t)n < sizeof here)
+            memcpy(to, here, (size_t)n + 1);
+        else
+            (void)vsnprintf(to, (size_t)n + 1, fmt, again);
         b->n += (size_t)n;
     }
     va_end(again);

@@ -35,6 +35,8 @@
 #define INLINE_CONTENT_BYTES_MAX (16 * MIB) /* --content-bytes-max */
 
 /* Documents */
+/* Of what reads and indexes them: below what answers requests. */
+#define READING_NICENESS 5
 #define BLOB_INLINE_BYTES_MAX (64 * KIB) /* larger ones are files */
 /* Normalised, of one document; --text-bytes-max. */
 #define TEXT_BYTES_MAX (32 * MIB)

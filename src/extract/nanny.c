@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -13,6 +14,7 @@
 
 #include <jansson.h>
 
+#include "base/limits.h"
 #include "extract/child_priv.h"
 
 #define FACTS_FD 4
@@ -241,6 +243,7 @@ static _Noreturn void nanny_main(const struct zygote_work *work, int fd,
 
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     (void)prctl(PR_SET_NAME, "knowd-nanny");
+    (void)setpriority(PRIO_PROCESS, 0, READING_NICENESS);
     if (getppid() != server || chdir("/") != 0)
         _exit(1);
     signals_set();

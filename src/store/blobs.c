@@ -28,7 +28,7 @@
 
 #define BUFFER_BYTES_MIN ((size_t)4 << 10)
 #define PLAIN_MEMORY_MAX (16 * MIB) /* larger ones go to an unlinked file */
-#define UNTOUCH_LOOKS 4
+#define PREPAID_LOOKS 4
 #define OPEN_LOOKS 4
 
 static_assert(BLOB_INLINE_BYTES_MAX == FRAME_BYTES,
@@ -424,9 +424,11 @@ static rc insert_body(struct db *db, const struct blob_writer *w, int64_t *id,
     return code;
 }
 
-static void touch(struct db *db, const sha256 *sha)
+static void touch(struct db *db, const sha256 *sha, bool prepaid)
 {
-    ARENA_PUSH(db->group, db->touched, db->touched_n, db->touched_cap, *sha);
+    struct touched t = {*sha, prepaid};
+
+    ARENA_PUSH(db->group, db->touched, db->touched_n, db->touched_cap, t);
 }
 
 rc blob_use(struct db *db, struct blob_writer *w, struct err *e)
@@ -445,13 +447,13 @@ rc blob_use(struct db *db, struct blob_writer *w, struct err *e)
     if (code != RC_OK)
         return code;
     q = q_open(db, "INSERT INTO blob(sha, bytes, uses, body)"
-                   " VALUES(?1, ?2, 0, nullif(?3, 0))");
+                   " VALUES(?1, ?2, 1, nullif(?3, 0))");
     q_sha(&q, &w->ref.sha);
     q_uint(&q, w->ref.bytes);
     q_int(&q, body);
     code = q_run(&q, NULL, e);
     if (code == RC_OK)
-        touch(db, &w->ref.sha);
+        touch(db, &w->ref.sha, true);
     return code;
 }
 
@@ -469,26 +471,25 @@ static rc change_uses(struct db *db, const sha256 *sha, int by, struct err *e)
     return code;
 }
 
-/* It has a use now: nothing to look at when the write ends, unless it is let
- * go again. Mostly it was touched a moment ago. */
-static void untouch(struct db *db, const sha256 *sha)
+/* Who holds a body next is mostly who brought it a moment ago: its use was
+ * written with the row, and nothing is left to look at when the write ends. */
+static bool take_prepaid(struct db *db, const sha256 *sha)
 {
-    for (size_t i = db->touched_n; i > 0 && db->touched_n - i < UNTOUCH_LOOKS;
+    for (size_t i = db->touched_n; i > 0 && db->touched_n - i < PREPAID_LOOKS;
          i--) {
-        if (sha256_eq(&db->touched[i - 1], sha)) {
+        const struct touched *t = &db->touched[i - 1];
+
+        if (t->prepaid && sha256_eq(&t->sha, sha)) {
             db->touched[i - 1] = db->touched[--db->touched_n];
-            return;
+            return true;
         }
     }
+    return false;
 }
 
 rc blob_hold(struct db *db, const sha256 *sha, struct err *e)
 {
-    rc code = change_uses(db, sha, 1, e);
-
-    if (code == RC_OK)
-        untouch(db, sha);
-    return code;
+    return take_prepaid(db, sha) ? RC_OK : change_uses(db, sha, 1, e);
 }
 
 rc blob_let_go(struct db *db, const sha256 *sha, struct err *e)
@@ -496,7 +497,7 @@ rc blob_let_go(struct db *db, const sha256 *sha, struct err *e)
     rc code = change_uses(db, sha, -1, e);
 
     if (code == RC_OK)
-        touch(db, sha);
+        touch(db, sha, false);
     return code;
 }
 
@@ -526,8 +527,14 @@ rc blobs_end_write(struct db *db, struct err *e)
 {
     rc code = RC_OK;
 
-    for (size_t i = 0; code == RC_OK && i < db->touched_n; i++)
-        code = drop_unused(db, &db->touched[i], e);
+    for (size_t i = 0; code == RC_OK && i < db->touched_n; i++) {
+        const struct touched *t = &db->touched[i];
+
+        if (t->prepaid) /* nobody took its use */
+            code = change_uses(db, &t->sha, -1, e);
+        if (code == RC_OK)
+            code = drop_unused(db, &t->sha, e);
+    }
     return code;
 }
 

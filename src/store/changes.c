@@ -24,6 +24,7 @@ struct changes_mark changes_begin_write(struct db *db)
     db->raised_n = 0;
     db->tallies_n = 0;
     db->touched_n = 0;
+    db->read = (struct just_read){0};
     return (struct changes_mark){db->changes_n, db->freed_n};
 }
 

@@ -72,9 +72,14 @@ rc db_document_put(struct db *db, const struct document_row *d, struct err *e)
 static rc state_of(struct db *db, uuid tenant, uuid base, uuid id,
                    enum version_state *state, struct err *e)
 {
-    struct q q = q_open(db, "SELECT state FROM document"
-                            " WHERE base = ?1 AND id = ?2 AND tenant = ?3");
+    struct q q;
 
+    if (uuid_eq(db->read.document, id)) {
+        *state = db->read.document_state;
+        return RC_OK;
+    }
+    q = q_open(db, "SELECT state FROM document"
+                   " WHERE base = ?1 AND id = ?2 AND tenant = ?3");
     q_uuid(&q, base);
     q_uuid(&q, id);
     q_uuid(&q, tenant);
@@ -90,6 +95,7 @@ rc db_document_update(struct db *db, const struct document_row *d,
     struct q q;
     rc code = state_of(db, d->tenant, d->base, d->id, &was, e);
 
+    db->read.document = UUID_NIL;
     if (code != RC_OK)
         return code;
     q = q_open(db, "UPDATE document SET title = ?3, metadata = ?4, state = ?5,"
@@ -117,8 +123,13 @@ rc db_document_get(struct db *db, uuid tenant, uuid base, uuid id,
     q_uuid(&q, base);
     q_uuid(&q, id);
     q_uuid(&q, tenant);
-    if (q_row(&q))
+    if (q_row(&q)) {
         document_read(&q, out, d);
+        if (db->writer) {
+            db->read.document = d->id;
+            db->read.document_state = d->state;
+        }
+    }
     return q_end_one(&q, "document", e);
 }
 
@@ -168,6 +179,7 @@ rc document_drop(struct db *db, uuid tenant, uuid base, uuid id, struct err *e)
     struct q q;
     rc code = versions_drop(db, tenant, base, id, e);
 
+    db->read.document = UUID_NIL;
     if (code != RC_OK)
         return code;
     q = q_open(db, "DELETE FROM document"

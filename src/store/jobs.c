@@ -313,33 +313,61 @@ rc db_item_put(struct db *db, const struct item_row *i, struct err *e)
     return code;
 }
 
-rc db_item_update(struct db *db, const struct item_row *i, struct err *e)
+static rc item_status(struct db *db, const struct item_row *i,
+                      enum job_status *status, struct err *e)
 {
     struct q q = q_open(db, "SELECT status FROM item"
                             " WHERE base = ?1 AND job = ?2 AND idx = ?3");
-    enum job_status was = STATUS_NONE;
-    rc code;
 
     q_uuid(&q, i->base);
     q_uuid(&q, i->job);
     q_int(&q, i->index);
     if (q_row(&q))
-        was = (enum job_status)q_get_u32(&q);
-    code = q_end_one(&q, "item", e);
-    if (code != RC_OK)
-        return code;
-    q = q_open(db, "UPDATE item SET error = ?4, status = ?5, stage = ?6,"
-                   " attempts = ?7, chunk_count = ?8, run_at_ms = ?9,"
-                   " started_ms = ?10, completed_ms = ?11"
-                   " WHERE base = ?1 AND job = ?2 AND idx = ?3");
+        *status = (enum job_status)q_get_u32(&q);
+    return q_end_one(&q, "item", e);
+}
+
+/* Writes an item down if it is as `was` says; *done tells. */
+static rc item_move(struct db *db, const struct item_row *i,
+                    enum job_status was, bool *done, struct err *e)
+{
+    struct q q = q_open(db, "UPDATE item SET error = ?4, status = ?5,"
+                            " stage = ?6, attempts = ?7, chunk_count = ?8,"
+                            " run_at_ms = ?9, started_ms = ?10,"
+                            " completed_ms = ?11"
+                            " WHERE base = ?1 AND job = ?2 AND idx = ?3"
+                            " AND status = ?12");
+    uint64_t changed;
+    rc code;
+
     q_uuid(&q, i->base);
     q_uuid(&q, i->job);
     q_int(&q, i->index);
     bind_progress(&q, i);
-    code = q_run(&q, NULL, e);
-    if (code == RC_OK)
+    q_int(&q, was);
+    code = q_run(&q, &changed, e);
+    *done = changed > 0;
+    if (code == RC_OK && *done)
         tally_move(db, i->base, i->job, was, i->status);
     return code;
+}
+
+/* Most items move from what `guess` says: that costs no look. */
+static rc item_update(struct db *db, const struct item_row *i,
+                      enum job_status guess, struct err *e)
+{
+    bool done;
+    rc code = item_move(db, i, guess, &done, e);
+
+    if (code != RC_OK || done)
+        return code;
+    code = item_status(db, i, &guess, e);
+    return code == RC_OK ? item_move(db, i, guess, &done, e) : code;
+}
+
+rc db_item_update(struct db *db, const struct item_row *i, struct err *e)
+{
+    return item_update(db, i, JOB_PROCESSING, e);
 }
 
 rc db_item_get(struct db *db, uuid job, uint32_t index, struct arena *out,
@@ -476,7 +504,7 @@ rc db_items_lease(struct db *db, size_t max, int64_t now_ms, struct arena *out,
         item->status = JOB_PROCESSING;
         item->attempts++;
         item->started_ms = now_ms;
-        code = db_item_update(db, item, e);
+        code = item_update(db, item, JOB_QUEUED, e);
     }
     return code;
 }
@@ -557,7 +585,7 @@ static rc retry_item(struct db *db, struct item_row *item, struct arena *tmp,
     item->attempts = 0;
     item->run_at_ms = item->started_ms = item->completed_ms = 0;
     if (code == RC_OK)
-        code = db_item_update(db, item, e);
+        code = item_update(db, item, JOB_FAILED, e);
     if (code == RC_OK)
         ++*n;
     return code;

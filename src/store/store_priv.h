@@ -48,6 +48,28 @@ struct tally {
     int64_t deltas[TALLY_COUNTS];
 };
 
+/* A blob whose uses may be none at the write's end. Prepaid: its row counts a
+ * use that nobody has taken yet. */
+struct touched {
+    sha256 sha;
+    bool prepaid;
+};
+
+/* What a version's row holds. */
+struct held {
+    enum version_state state;
+    bool has_text;
+    sha256 original, text, blocks;
+};
+
+/* Of the rows this write read last, until it changes one of their kind: what
+ * an update wants to know of the row before it. */
+struct just_read {
+    uuid version, document; /* nil: none */
+    struct held version_held;
+    enum version_state document_state;
+};
+
 struct db {
     struct store *store;
     sqlite3 *conn;
@@ -70,7 +92,8 @@ struct db {
     size_t raised_n, raised_cap;
     struct tally *tallies; /* not yet written down */
     size_t tallies_n, tallies_cap;
-    sha256 *touched; /* blobs whose uses may be none at this write's end */
+    struct just_read read;
+    struct touched *touched;
     size_t touched_n, touched_cap;
     sha256 *freed; /* files without a row, once the group is committed */
     size_t freed_n, freed_cap;

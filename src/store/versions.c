@@ -150,19 +150,18 @@ rc db_version_put(struct db *db, const struct version_row *v, struct err *e)
 }
 
 /* What a version held before it changes or goes. */
-struct held {
-    enum version_state state;
-    bool has_text;
-    sha256 original, text, blocks;
-};
-
 static rc held_by(struct db *db, uuid tenant, uuid base, uuid id,
                   struct held *h, struct err *e)
 {
-    struct q q = q_open(db, "SELECT state, original_sha, text_sha IS NOT NULL,"
-                            " text_sha, blocks_sha FROM version"
-                            " WHERE base = ?1 AND id = ?2 AND tenant = ?3");
+    struct q q;
 
+    if (uuid_eq(db->read.version, id)) {
+        *h = db->read.version_held;
+        return RC_OK;
+    }
+    q = q_open(db, "SELECT state, original_sha, text_sha IS NOT NULL,"
+                   " text_sha, blocks_sha FROM version"
+                   " WHERE base = ?1 AND id = ?2 AND tenant = ?3");
     q_uuid(&q, base);
     q_uuid(&q, id);
     q_uuid(&q, tenant);
@@ -197,6 +196,7 @@ rc db_version_update(struct db *db, const struct version_row *v, struct err *e)
     struct q q;
     rc code = held_by(db, v->tenant, v->base, v->id, &was, e);
 
+    db->read.version = UUID_NIL;
     if (code != RC_OK)
         return code;
     q = q_open(db, "UPDATE version SET state = ?3, text_sha = ?4,"
@@ -240,6 +240,7 @@ static rc drop(struct db *db, uuid tenant, uuid base, uuid id, struct err *e)
     struct q q;
     rc code = held_by(db, tenant, base, id, &h, e);
 
+    db->read.version = UUID_NIL;
     if (code == RC_OK)
         code = let_go_of(db, &h, e);
     if (code != RC_OK)
@@ -301,6 +302,18 @@ rc versions_drop(struct db *db, uuid tenant, uuid base, uuid document,
 
 /* ---- reading ---- */
 
+static void note_read(struct db *db, const struct version_row *v)
+{
+    if (!db->writer)
+        return;
+    db->read.version = v->id;
+    db->read.version_held = (struct held){.state = v->state,
+                                          .has_text = v->has_text,
+                                          .original = v->original.sha,
+                                          .text = v->text.sha,
+                                          .blocks = v->blocks.sha};
+}
+
 rc db_version_get(struct db *db, uuid tenant, uuid base, uuid id,
                   struct arena *out, struct version_row *v, struct err *e)
 {
@@ -310,8 +323,10 @@ rc db_version_get(struct db *db, uuid tenant, uuid base, uuid id,
     q_uuid(&q, base);
     q_uuid(&q, id);
     q_uuid(&q, tenant);
-    if (q_row(&q))
+    if (q_row(&q)) {
         version_read(&q, out, v);
+        note_read(db, v);
+    }
     return q_end_one(&q, "version", e);
 }
 
