@@ -291,6 +291,7 @@ static rc turn_write(struct worker *w, struct turn *u, bool frees,
     u->worker = w;
     u->write.run = turn_run;
     u->write.frees = frees;
+    u->write.late = true;
     code = store_write(a->store, &u->write, e);
     if (code != RC_OK && u->next != NULL) {
         lease_let_go(w->pipeline, u->next);

@@ -70,6 +70,8 @@ struct write {
     void (*done)(struct write *w);
     bool
         frees; /* deletes or updates only: may use the reserve on a full disk */
+    bool late; /* nobody waits for its outcome: it gives way to a press of
+                   * others, for a second at most */
     rc code;
     struct err err;
     void *waiter; /* store_write's */

@@ -26,6 +26,7 @@
 #define STORE_PATH_MAX 4096
 #define STORE_DIR_MAX (STORE_PATH_MAX - 128) /* room for our names */
 #define SECRET_BYTES 32
+#define LATE_MAX 64   /* writes put off at once */
 #define STMTS_MAX 512 /* slots; at most half are taken */
 
 /* ---- sessions ---- */
@@ -137,6 +138,9 @@ struct store {
 
     /* The writer thread's alone: */
     struct db *writer;
+    struct write *late[LATE_MAX]; /* put off, in order */
+    size_t late_n;
+    int64_t late_ns;                /* when the first of them came */
     uint64_t wal_frames, wal_tried; /* in the WAL; when last tried to empty */
     bool wal_clean;                 /* all frames are in knowd.db */
     int64_t probed_ns;              /* when it was last tried to remake it */

@@ -7,7 +7,8 @@
  *        └──────── sweep blob files, checkpoint when the WAL is long
  *
  * While one group is being synced the next one gathers: groups grow with the
- * load and need no timer.
+ * load and need no timer. What nobody waits for (`late`) is put off while many
+ * others come, so that a burst is acknowledged first.
  *
  * The full disk. A file DATA/reserve holds RESERVE_BYTES. When a group finds
  * the disk full, the reserve is removed, so that the WAL can be emptied into
@@ -50,6 +51,10 @@
 #define FOREVER_MS 3600000
 #define QUEUE_WAIT_MS 30000
 #define GROUP_MAX 1024 /* writes a commit */
+/* So many writes that somebody waits for are a press. */
+#define PRESS_MIN 8
+#define LATE_NS ((int64_t)1000 * 1000000)
+#define LULL_NS ((int64_t)5 * 1000000) /* nothing came: the press is over */
 
 /* ---- the reserve ---- */
 
@@ -405,20 +410,69 @@ static bool is_idle(const struct store *s)
     return (s->wal_clean && !atomic_load(&s->full)) || atomic_load(&s->stopped);
 }
 
-static void run_items(struct store *s, void **items, size_t n)
+static void run_writes(struct store *s, struct write *const *v, size_t n)
+{
+    if (n == 0)
+        return;
+    run_group(s, v, n);
+    for (size_t i = 0; i < n; i++)
+        v[i]->done(v[i]);
+}
+
+static void put_off(struct store *s, struct write *w)
+{
+    if (s->late_n == 0)
+        s->late_ns = clock_mono_ns();
+    s->late[s->late_n++] = w;
+}
+
+/* Those put off run with the n others, or in groups of their own where that
+ * would be too many. */
+static void run_late(struct store *s, struct write **v, size_t *n)
+{
+    size_t late_n = s->late_n;
+
+    s->late_n = 0;
+    if (*n + late_n <= s->opts.group_max) {
+        for (size_t i = 0; i < late_n; i++)
+            v[(*n)++] = s->late[i];
+        return;
+    }
+    for (size_t i = 0; i < late_n; i += s->opts.group_max)
+        run_writes(s, s->late + i,
+                   late_n - i < s->opts.group_max ? late_n - i
+                                                  : s->opts.group_max);
+}
+
+/* Acknowledging goes before writing down what became of documents: what a
+ * burst brings in is taken in first. */
+static void run_items(struct store *s, void **items, size_t n, bool ending)
 {
     struct write *v[GROUP_MAX];
     size_t writes_n = 0;
+    bool due;
 
     for (size_t i = 0; i < n; i++) {
-        if (items[i] != NULL)
-            v[writes_n++] = items[i];
+        struct write *w = items[i];
+
+        if (w != NULL && w->late && s->late_n < LATE_MAX)
+            put_off(s, w);
+        else if (w != NULL)
+            v[writes_n++] = w;
     }
     probe_space(s);
-    if (writes_n > 0)
-        run_group(s, v, writes_n);
-    for (size_t i = 0; i < writes_n; i++)
-        v[i]->done(v[i]);
+    due = s->late_n == LATE_MAX ||
+          (s->late_n > 0 && clock_mono_ns() - s->late_ns >= LATE_NS);
+    if (due || ending || writes_n + queue_count(s->queue) < PRESS_MIN)
+        run_late(s, v, &writes_n);
+    run_writes(s, v, writes_n);
+}
+
+static int64_t wait_ns(const struct store *s)
+{
+    if (s->late_n > 0)
+        return LULL_NS;
+    return (int64_t)(is_idle(s) ? FOREVER_MS : IDLE_MS) * 1000000;
 }
 
 static void *writer_main(void *arg)
@@ -430,14 +484,14 @@ static void *writer_main(void *arg)
 
     (void)pthread_setname_np(pthread_self(), "writer");
     do {
-        int64_t wait_ms = is_idle(s) ? FOREVER_MS : IDLE_MS;
+        bool idle = s->late_n == 0;
 
         code = queue_take_many(s->queue, items, s->opts.group_max, &n,
-                               clock_mono_ns() + wait_ms * 1000000);
-        run_items(s, items, n);
+                               clock_mono_ns() + wait_ns(s));
+        run_items(s, items, n, code == RC_CANCELLED);
         blobs_sweep(s);
         checkpoint_if_long(s);
-        if (code == RC_TIMEOUT && !is_idle(s))
+        if (code == RC_TIMEOUT && idle && !is_idle(s))
             checkpoint(s, SQLITE_CHECKPOINT_PASSIVE);
     } while (code != RC_CANCELLED);
     return NULL;

@@ -183,6 +183,98 @@ static void a_failing_write_leaves_its_group_whole(void **state)
     no_damage(&f);
 }
 
+/* ---- what nobody waits for ---- */
+
+/* The turns a late write and others had, in order. */
+static unsigned turns_n, late_turn;
+
+static rc take_turn(struct db *db, void *arg, struct err *e)
+{
+    (void)db;
+    (void)arg;
+    (void)e;
+    turns_n++;
+    return RC_OK;
+}
+
+static rc take_late_turn(struct db *db, void *arg, struct err *e)
+{
+    late_turn = turns_n;
+    return take_turn(db, arg, e);
+}
+
+static void submit_late(struct doing *d)
+{
+    d->w.late = true;
+    d->fn = take_late_turn;
+    g.left++;
+    must(store_submit(f.s, &d->w, &f.e), &f.e);
+}
+
+/* Commits of a late write and `others` that came after it. */
+static uint64_t commits_of_late_and(size_t others)
+{
+    struct doing late = {.w = {.run = doing_run, .done = one_done}};
+    struct store_stats before, after;
+
+    turns_n = 0;
+    group_begin();
+    submit_late(&late);
+    for (size_t i = 0; i < others; i++)
+        submit(&g.d[i], take_turn, NULL);
+    store_stats(f.s, &before);
+    group_end();
+    store_stats(f.s, &after);
+    assert_int_equal(late.w.code, RC_OK);
+    return after.commits - before.commits - 1; /* the gate's own */
+}
+
+static void a_late_write_lets_a_press_go_first(void **state)
+{
+    (void)state;
+    assert_int_equal(commits_of_late_and(GROUP), 2);
+    assert_int_equal(late_turn, GROUP);
+}
+
+static void a_late_write_shares_the_commit_of_a_few(void **state)
+{
+    (void)state;
+    assert_int_equal(commits_of_late_and(3), 1);
+}
+
+static atomic_bool pressing;
+
+/* As a client that has its answer and at once has something else. */
+static void press_on(struct write *w)
+{
+    if (!atomic_load(&pressing) || store_submit(f.s, w, NULL) != RC_OK)
+        one_done(w);
+}
+
+static void late_is_over(struct write *w)
+{
+    atomic_store(&pressing, false);
+    one_done(w);
+}
+
+static void a_press_without_end_does_not_keep_a_late_write_out(void **state)
+{
+    struct doing late = {.w = {.run = doing_run, .done = late_is_over}};
+
+    (void)state;
+    turns_n = 0;
+    atomic_store(&pressing, true);
+    group_begin();
+    submit_late(&late);
+    for (size_t i = 0; i < GROUP; i++) {
+        submit(&g.d[i], take_turn, NULL);
+        g.d[i].w.done = press_on; /* the gate is shut yet */
+    }
+    group_end();
+    assert_int_equal(late.w.code, RC_OK);
+    assert_true(late_turn > GROUP);
+}
+
 /* ---- the observer ---- */
 
 struct seen {
@@ -862,6 +954,13 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(waiting_writes_share_one_fsync, tear_down),
+        cmocka_unit_test_setup_teardown(a_late_write_lets_a_press_go_first,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_late_write_shares_the_commit_of_a_few,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            a_press_without_end_does_not_keep_a_late_write_out, set_up,
+            tear_down),
         cmocka_unit_test_setup_teardown(a_failing_write_leaves_its_group_whole,
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(
