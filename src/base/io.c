@@ -40,13 +40,13 @@ struct plan {
     unsigned kinds;
     char path[256]; /* part of a path; empty: any */
     char count_path[1024];
-    int record_fd; /* -1: none */
+    int record_fd; /* -1: none; guarded by record_lock */
     pid_t owner;   /* children don't write its count */
+    atomic_uint_least64_t counted;
+    struct plan *before; /* a thread may still look at it */
 };
 
-static struct plan plan;
-static bool planned; /* set before the first thread, then only read */
-static atomic_uint_least64_t counted;
+static struct plan *_Atomic plan_now; /* NULL: none */
 static pthread_mutex_t record_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static _Noreturn void refuse(str item)
@@ -91,97 +91,119 @@ static unsigned kind_named(str name)
 }
 
 /* One part between colons, after the first. */
-static void read_part(str part)
+static void read_part(struct plan *p, str part)
 {
     str name;
 
     if (str_starts(part, STR("path="))) {
-        copy_text(plan.path, sizeof plan.path, str_sub(part, 5, part.n));
+        copy_text(p->path, sizeof p->path, str_sub(part, 5, part.n));
         return;
     }
     if (str_eq(part, STR("sticky"))) {
-        plan.times = UINT64_MAX;
+        p->times = UINT64_MAX;
         return;
     }
     if (str_starts(part, STR("times="))) {
-        if (!str_to_u64(str_sub(part, 6, part.n), UINT64_MAX, &plan.times))
+        if (!str_to_u64(str_sub(part, 6, part.n), UINT64_MAX, &p->times))
             refuse(part);
         return;
     }
-    plan.kinds = 0;
+    p->kinds = 0;
     while (str_cut(part, ',', &name, &part))
-        plan.kinds |= kind_named(name);
-    plan.kinds |= kind_named(name);
+        p->kinds |= kind_named(name);
+    p->kinds |= kind_named(name);
 }
 
-static void read_item(str item)
+static void read_item(struct plan *p, str item)
 {
     str head, rest, part;
     char path[1024];
 
     if (str_starts(item, STR("count="))) {
-        copy_text(plan.count_path, sizeof plan.count_path,
+        copy_text(p->count_path, sizeof p->count_path,
                   str_sub(item, 6, item.n));
         return;
     }
     if (str_starts(item, STR("record="))) {
         copy_text(path, sizeof path, str_sub(item, 7, item.n));
-        plan.record_fd =
+        p->record_fd =
             open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-        if (plan.record_fd < 0)
+        if (p->record_fd < 0)
             refuse(item);
         return;
     }
     (void)str_cut(item, ':', &head, &rest);
     if ((!str_starts(head, STR("exit@")) && !str_starts(head, STR("fail@"))) ||
-        !str_to_u64(str_sub(head, 5, head.n), UINT64_MAX, &plan.at))
+        !str_to_u64(str_sub(head, 5, head.n), UINT64_MAX, &p->at))
         refuse(item);
     if (str_starts(head, STR("fail@"))) {
         (void)str_cut(rest, ':', &part, &rest);
-        plan.sys = errno_named(part);
-        if (plan.sys == 0)
+        p->sys = errno_named(part);
+        if (p->sys == 0)
             refuse(item);
     }
     while (rest.n > 0) {
         /* A path may hold colons and so comes last. */
         if (str_starts(rest, STR("path="))) {
-            read_part(rest);
+            read_part(p, rest);
             break;
         }
         (void)str_cut(rest, ':', &part, &rest);
-        read_part(part);
+        read_part(p, part);
     }
 }
 
 static void write_count(void)
 {
+    const struct plan *p = atomic_load(&plan_now);
     FILE *f;
 
-    if (plan.count_path[0] == '\0' || plan.owner != getpid())
+    if (p == NULL || p->count_path[0] == '\0' || p->owner != getpid())
         return;
-    f = fopen(plan.count_path, "we");
+    f = fopen(p->count_path, "we");
     if (f == NULL)
         return;
     (void)fprintf(f, "%llu\n", (unsigned long long)io_plan_count());
     (void)fclose(f);
 }
 
+static struct plan *plan_read(const char *text)
+{
+    struct plan *p = mem_alloc(sizeof *p);
+    str item, rest = str_of(text);
+
+    *p = (struct plan){
+        .kinds = KINDS_ALL, .times = 1, .record_fd = -1, .owner = getpid()};
+    while (rest.n > 0) {
+        (void)str_cut(rest, ';', &item, &rest);
+        read_item(p, item);
+    }
+    return p;
+}
+
+static void record_end(struct plan *p)
+{
+    (void)pthread_mutex_lock(&record_lock);
+    if (p->record_fd >= 0)
+        (void)close(p->record_fd);
+    p->record_fd = -1;
+    (void)pthread_mutex_unlock(&record_lock);
+}
+
 void io_plan_set(const char *text)
 {
     static bool at_exit;
-    str item, rest = str_of(text);
+    static struct plan *last;
+    struct plan *p = text == NULL ? NULL : plan_read(text);
 
-    if (planned && plan.record_fd >= 0)
-        (void)close(plan.record_fd);
-    plan = (struct plan){
-        .kinds = KINDS_ALL, .times = 1, .record_fd = -1, .owner = getpid()};
-    atomic_store(&counted, 0);
-    planned = text != NULL;
-    while (rest.n > 0) {
-        (void)str_cut(rest, ';', &item, &rest);
-        read_item(item);
-    }
-    if (!at_exit && plan.count_path[0] != '\0')
+    atomic_store(&plan_now, p);
+    if (last != NULL)
+        record_end(last);
+    if (p == NULL)
+        return;
+    p->before = last;
+    last = p;
+    if (!at_exit && p->count_path[0] != '\0')
         at_exit = atexit(write_count) == 0;
 }
 
@@ -196,25 +218,27 @@ void io_plan_from_env(void)
 
 uint64_t io_plan_count(void)
 {
-    return atomic_load(&counted);
+    struct plan *p = atomic_load(&plan_now);
+
+    return p == NULL ? 0 : atomic_load(&p->counted);
 }
 
 /* What the plan wants of this call: 0, an errno or SHORT_COUNT. */
 static int plan_asks(enum io_kind kind, const char *path)
 {
+    struct plan *p = atomic_load_explicit(&plan_now, memory_order_acquire);
     uint64_t k;
 
-    if (!planned || (plan.kinds & KIND_BIT(kind)) == 0)
+    if (p == NULL || (p->kinds & KIND_BIT(kind)) == 0)
         return 0;
-    if (plan.path[0] != '\0' &&
-        (path == NULL || strstr(path, plan.path) == NULL))
+    if (p->path[0] != '\0' && (path == NULL || strstr(path, p->path) == NULL))
         return 0;
-    k = atomic_fetch_add(&counted, 1) + 1;
-    if (plan.at == 0 || k < plan.at || k - plan.at >= plan.times)
+    k = atomic_fetch_add(&p->counted, 1) + 1;
+    if (p->at == 0 || k < p->at || k - p->at >= p->times)
         return 0;
-    if (plan.sys == 0)
+    if (p->sys == 0)
         _exit(EXIT_STATUS_KILLED);
-    return plan.sys;
+    return p->sys;
 }
 
 int io_gate(enum io_kind kind, const char *path)
@@ -231,10 +255,12 @@ void io_record(enum io_kind kind, const char *path, uint64_t offset,
         uint32_t kind, path_n;
         uint64_t offset, n;
     } head;
+    const struct plan *p =
+        atomic_load_explicit(&plan_now, memory_order_acquire);
     struct iovec parts[3];
     ssize_t want;
 
-    if (!planned || plan.record_fd < 0 || path == NULL)
+    if (p == NULL || path == NULL)
         return;
     head.kind = kind;
     head.path_n = (uint32_t)strlen(path);
@@ -245,7 +271,8 @@ void io_record(enum io_kind kind, const char *path, uint64_t offset,
     parts[2] = (struct iovec){mem_unconst(bytes), n};
     want = (ssize_t)(sizeof head + head.path_n + n);
     (void)pthread_mutex_lock(&record_lock);
-    ASSERT(writev(plan.record_fd, parts, 3) == want);
+    if (p->record_fd >= 0)
+        ASSERT(writev(p->record_fd, parts, 3) == want);
     (void)pthread_mutex_unlock(&record_lock);
 }
 

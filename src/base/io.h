@@ -50,7 +50,8 @@ enum io_kind {
 };
 
 void io_plan_from_env(void); /* once, first thing in main */
-/* The same from a text, for unit tests with no other thread; NULL: none. */
+/* The same from a text, for unit tests; NULL: none. A call of another thread
+ * that is under way still has the plan before. One thread sets plans. */
 void io_plan_set(const char *plan);
 uint64_t io_plan_count(void); /* calls counted since the plan was set */
 

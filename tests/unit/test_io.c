@@ -2,8 +2,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -261,6 +263,38 @@ static void writes_are_recorded_in_order(void **state)
     arena_close(a);
 }
 
+static void *pass_the_gate(void *stop)
+{
+    while (!atomic_load((atomic_bool *)stop)) {
+        if (io_gate(IO_PREAD, "a") != 0)
+            return stop;
+    }
+    return NULL;
+}
+
+/* A plan comes and goes while another thread calls: each call sees one plan
+ * whole. Thread sanitizer watches. */
+static void a_plan_is_set_beside_calls(void **state)
+{
+    atomic_bool stop = false;
+    pthread_t t;
+    void *wrong;
+
+    (void)state;
+    assert_int_equal(pthread_create(&t, NULL, pass_the_gate, &stop), 0);
+    for (int i = 0; i < 500; i++) {
+        io_plan_set(i % 2 == 0 ? "fail@1:EIO:write" : "fail@2:ENOSPC:fsync");
+        assert_int_equal(io_gate(IO_FSYNC, "a"), i % 2 == 0 ? EIO : 0);
+        assert_int_equal(io_gate(IO_FSYNC, "a"), i % 2 == 0 ? 0 : ENOSPC);
+        assert_int_equal(io_plan_count(), 2);
+        io_plan_set(NULL);
+        assert_int_equal(io_gate(IO_FSYNC, "a"), 0);
+    }
+    atomic_store(&stop, true);
+    assert_int_equal(pthread_join(t, &wrong), 0);
+    assert_null(wrong);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -275,6 +309,7 @@ int main(void)
         cmocka_unit_test_teardown(a_plan_that_cannot_be_read_stops, no_plan),
         cmocka_unit_test_teardown(the_count_is_written_at_exit, no_plan),
         cmocka_unit_test_teardown(writes_are_recorded_in_order, no_plan),
+        cmocka_unit_test(a_plan_is_set_beside_calls),
     };
 
     return cmocka_run_group_tests(tests, scratch_open, scratch_close);
