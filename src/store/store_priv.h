@@ -140,7 +140,8 @@ struct store {
     struct db *writer;
     struct write *late[LATE_MAX]; /* put off, in order */
     size_t late_n;
-    int64_t late_ns;                /* when the first of them came */
+    int64_t late_ns; /* when the first of them came */
+    size_t prompt_n; /* of the last group: writes somebody waits for */
     uint64_t wal_frames, wal_tried; /* in the WAL; when last tried to empty */
     bool wal_clean;                 /* all frames are in knowd.db */
     int64_t probed_ns;              /* when it was last tried to remake it */

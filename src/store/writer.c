@@ -444,13 +444,23 @@ static void run_late(struct store *s, struct write **v, size_t *n)
                                                   : s->opts.group_max);
 }
 
+/* Many wait now, or did a moment ago and are asking for more. */
+static bool is_pressed(struct store *s, size_t prompt_n)
+{
+    bool was = s->prompt_n >= PRESS_MIN;
+
+    s->prompt_n = prompt_n;
+    return prompt_n > 0 &&
+           (was || prompt_n + queue_count(s->queue) >= PRESS_MIN);
+}
+
 /* Acknowledging goes before writing down what became of documents: what a
  * burst brings in is taken in first. */
 static void run_items(struct store *s, void **items, size_t n, bool ending)
 {
     struct write *v[GROUP_MAX];
-    size_t writes_n = 0;
-    bool due;
+    size_t prompt_n = 0;
+    bool pressed, due;
 
     for (size_t i = 0; i < n; i++) {
         struct write *w = items[i];
@@ -458,14 +468,15 @@ static void run_items(struct store *s, void **items, size_t n, bool ending)
         if (w != NULL && w->late && s->late_n < LATE_MAX)
             put_off(s, w);
         else if (w != NULL)
-            v[writes_n++] = w;
+            v[prompt_n++] = w;
     }
     probe_space(s);
+    pressed = is_pressed(s, prompt_n);
     due = s->late_n == LATE_MAX ||
           (s->late_n > 0 && clock_mono_ns() - s->late_ns >= LATE_NS);
-    if (due || ending || writes_n + queue_count(s->queue) < PRESS_MIN)
-        run_late(s, v, &writes_n);
-    run_writes(s, v, writes_n);
+    if (ending || due || !pressed)
+        run_late(s, v, &prompt_n);
+    run_writes(s, v, prompt_n);
 }
 
 static int64_t wait_ns(const struct store *s)
