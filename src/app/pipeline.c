@@ -207,8 +207,9 @@ static rc lease_fill(struct worker *w, struct lease *l, struct db *db,
     l->arena = arena_open();
     l->n = 0;
     l->deferred = false;
-    code = db_items_lease(db, w->lease_max, clock_wall_ms(), l->arena, &rows,
-                          &l->n, &l->next_ms, e);
+    code =
+        db_items_lease(db, w->lease_max, w->pipeline->workers_n,
+                       clock_wall_ms(), l->arena, &rows, &l->n, &l->next_ms, e);
     if (code == RC_OK)
         code = lease_hold(w, l, rows, db, e);
     if (code == RC_OK && l->n > 0)

@@ -446,6 +446,24 @@ static rc next_base(struct db *db, unsigned class, int64_t now_ms, uuid *base,
  * lease costs little whatever waits. */
 #define LEASE_LOOK_AHEAD 8
 
+/* Of the next `look` that are due, how many are of the base. */
+static rc due_count(struct db *db, unsigned class, uuid base, size_t look,
+                    int64_t now_ms, size_t *n, struct err *e)
+{
+    struct q q =
+        q_open(db, "SELECT count(*) FROM (SELECT base FROM item"
+                   "  INDEXED BY item_queue WHERE status = 0 AND status < 2"
+                   "  AND late = ?1 AND run_at_ms <= ?2"
+                   "  ORDER BY job, idx LIMIT ?3) WHERE base = ?4");
+
+    q_int(&q, class);
+    q_int(&q, now_ms);
+    q_uint(&q, look);
+    q_uuid(&q, base);
+    *n = q_row(&q) ? q_get_uint(&q) : 0;
+    return q_end(&q, e);
+}
+
 static rc due_items(struct db *db, unsigned class, uuid base, size_t max,
                     int64_t now_ms, struct arena *out, struct item_row **v,
                     size_t *n, struct err *e)
@@ -479,9 +497,26 @@ static rc next_due(struct db *db, int64_t *next_ms, struct err *e)
     return q_end(&q, e);
 }
 
-rc db_items_lease(struct db *db, size_t max, int64_t now_ms, struct arena *out,
-                  struct item_row **v, size_t *n, int64_t *next_ms,
-                  struct err *e)
+/* At most `max`, and at most one of `shares` of what is due. */
+static rc share_items(struct db *db, unsigned class, uuid base, size_t max,
+                      size_t shares, int64_t now_ms, struct arena *out,
+                      struct item_row **v, size_t *n, struct err *e)
+{
+    size_t due = 0, share;
+    rc code = due_count(db, class, base, max * shares, now_ms, &due, e);
+
+    if (code != RC_OK)
+        return code;
+    share = (due + shares - 1) / shares;
+    if (share == 0) /* they are behind many of another base */
+        share = 1;
+    return due_items(db, class, base, share < max ? share : max, now_ms, out, v,
+                     n, e);
+}
+
+rc db_items_lease(struct db *db, size_t max, size_t shares, int64_t now_ms,
+                  struct arena *out, struct item_row **v, size_t *n,
+                  int64_t *next_ms, struct err *e)
 {
     uuid base = UUID_NIL;
     rc code = RC_OK;
@@ -494,7 +529,8 @@ rc db_items_lease(struct db *db, size_t max, int64_t now_ms, struct arena *out,
          class ++) {
         code = next_base(db, class, now_ms, &base, e);
         if (code == RC_OK && !uuid_is_nil(base))
-            code = due_items(db, class, base, max, now_ms, out, v, n, e);
+            code =
+                share_items(db, class, base, max, shares, now_ms, out, v, n, e);
     }
     if (code == RC_OK && *n == 0)
         code = next_due(db, next_ms, e);

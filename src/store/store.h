@@ -457,13 +457,13 @@ rc db_item_get(struct db *db, uuid job, uint32_t index, struct arena *out,
 rc db_item_list(struct db *db, uuid tenant, uuid job, uint32_t from,
                 size_t limit, struct arena *out, struct item_row **v, size_t *n,
                 bool *more, struct err *e);
-/* Leases up to max queued items of one base whose run_at has come, oldest job
- * first: status processing, attempts + 1, started now. None: *n is 0 and
+/* Leases queued items of one base whose run_at has come, up to max and up to
+ * one of `shares` equal shares of what is due, oldest job first: status processing, attempts + 1, started now. None: *n is 0 and
  * *next_ms says when one will be due (0: none at all). Classes of items go in
  * their order. */
-rc db_items_lease(struct db *db, size_t max, int64_t now_ms, struct arena *out,
-                  struct item_row **v, size_t *n, int64_t *next_ms,
-                  struct err *e);
+rc db_items_lease(struct db *db, size_t max, size_t shares, int64_t now_ms,
+                  struct arena *out, struct item_row **v, size_t *n,
+                  int64_t *next_ms, struct err *e);
 /* How many wait and how many are leased, of all bases: for figures. */
 rc db_items_count(struct db *db, uint64_t *queued, uint64_t *leased,
                   struct err *e);

@@ -606,7 +606,7 @@ static rc put_job(struct db *db, void *arg, struct err *e)
 }
 
 struct lease {
-    size_t max;
+    size_t max, shares;
     int64_t now_ms, next_ms;
     struct item_row *v;
     size_t n;
@@ -616,13 +616,13 @@ static rc lease(struct db *db, void *arg, struct err *e)
 {
     struct lease *l = arg;
 
-    return db_items_lease(db, l->max, l->now_ms, f.a, &l->v, &l->n, &l->next_ms,
-                          e);
+    return db_items_lease(db, l->max, l->shares, l->now_ms, f.a, &l->v, &l->n,
+                          &l->next_ms, e);
 }
 
 static struct lease leased(size_t max, int64_t now_ms)
 {
-    struct lease l = {.max = max, .now_ms = now_ms};
+    struct lease l = {.max = max, .shares = 1, .now_ms = now_ms};
 
     must(do_write(f.s, lease, &l, &f.e), &f.e);
     return l;
@@ -638,6 +638,27 @@ static void finish(struct item_row *i, enum job_status status)
     i->status = status;
     i->stage = STAGE_DONE;
     must(do_write(f.s, end_item, i, &f.e), &f.e);
+}
+
+static size_t leased_of_shares(size_t max, size_t shares)
+{
+    struct lease l = {.max = max, .shares = shares, .now_ms = 10};
+
+    must(do_write(f.s, lease, &l, &f.e), &f.e);
+    return l.n;
+}
+
+static void a_lease_leaves_the_others_their_share(void **state)
+{
+    struct job_spec job = {uuid_new(), "bulk", 7, 0, 0, ITEM_NEW};
+
+    (void)state;
+    must(do_write(f.s, put_job, &job, &f.e), &f.e);
+    assert_int_equal(leased_of_shares(100, 2), 4); /* of 7, rounded up */
+    assert_int_equal(leased_of_shares(1, 2), 1);
+    assert_int_equal(leased_of_shares(100, 4), 1);
+    assert_int_equal(leased_of_shares(100, 1), 1);
+    assert_int_equal(leased_of_shares(100, 2), 0);
 }
 
 static void the_queue_gives_the_oldest_job_first_class_by_class(void **state)
@@ -1116,6 +1137,8 @@ int main(void)
         FACT(old_versions_come_in_slices_and_each_once),
         FACT(content_is_found_again_unless_archived_failed_or_named),
         FACT(a_hit_finds_its_document),
+        cmocka_unit_test(a_lease_leaves_the_others_their_share, set_up,
+                         tear_down),
         cmocka_unit_test(a_jobs_status_follows_its_items),
         FACT(the_queue_gives_the_oldest_job_first_class_by_class),
         FACT(an_item_waits_for_its_time),

@@ -609,7 +609,7 @@ static rc index_doc(struct db *db, void *arg, struct err *e)
     if (code == RC_OK)
         code = db_version_update(db, &v, e);
     if (code == RC_OK)
-        code = db_items_lease(db, 1, 1, d->f->a, &items, &n, &next, e);
+        code = db_items_lease(db, 1, 1, 1, d->f->a, &items, &n, &next, e);
     if (code == RC_OK && n == 1) {
         items[0].status = JOB_COMPLETED;
         code = db_item_update(db, &items[0], e);
