@@ -451,10 +451,9 @@ static bool row_read(str row, uint64_t v[TSV_NUMBERS], str *text)
 
 static int32_t pixels(const struct tsv *t, uint64_t n)
 {
-    const int32_t outside = PDF_PLACE_MAX + 1;
     uint64_t units = (n * 72 * PDF_UNIT + t->dpi / 2) / t->dpi;
 
-    return units >= (uint64_t)outside ? outside : (int32_t)units;
+    return units > PDF_PLACE_MAX ? PDF_PLACE_MAX + 1 : (int32_t)units;
 }
 
 static void tsv_page_end(struct tsv *t)

@@ -1,7 +1,11 @@
 #include "extract/pdf_pages.h"
 
+#include <assert.h>
+
 #include "base/mem.h"
 #include "text/utf8.h"
+
+static_assert(PDF_PLACE_MAX == 1000000 * PDF_UNIT, "a million points");
 
 /*
  * The form, little endian, varints as everywhere:

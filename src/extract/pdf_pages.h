@@ -17,7 +17,7 @@
 #include "doc/doc.h"
 
 #define PDF_UNIT 32
-#define PDF_PLACE_MAX (1000000 * PDF_UNIT)
+#define PDF_PLACE_MAX 32000000 /* a million points */
 #define PDF_RANGE_PAGES_MAX 200
 /* A range with more is cut, and says so. */
 #define PDF_RANGE_BYTES_MAX (8 * MIB)
