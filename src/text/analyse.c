@@ -5,6 +5,7 @@
 #include <utf8proc.h>
 
 #include "base/mem.h"
+#include "text/ascii8.h"
 #include "text/utf8.h"
 
 /* The role of a code point in the tokenizer (docs/analysis.md). */
@@ -473,26 +474,6 @@ static size_t possessive(const struct analyser *a, size_t at)
     return c == ROLE_WORD || c == ROLE_MORE ? 0 : n + 1;
 }
 
-#define EACH_BYTE 0x0101010101010101u
-
-/* Eight bytes in lower case, and how many of them, from the first, are letters
- * and digits of ASCII: what FOLD says of each, without a step for each. */
-static size_t fold8(uint64_t v, uint64_t *lower)
-{
-    const uint64_t high = 0x80 * EACH_BYTE;
-    uint64_t low7 = v & ~high, small = low7 | 0x20 * EACH_BYTE;
-    /* The high bit of a byte tells that it is not below the first of a range
-     * and not above its last. */
-    uint64_t letters = (small + (0x80 - 'a') * EACH_BYTE) &
-                       ~(small + (0x80 - 'z' - 1) * EACH_BYTE);
-    uint64_t digits = (low7 + (0x80 - '0') * EACH_BYTE) &
-                      ~(low7 + (0x80 - '9' - 1) * EACH_BYTE);
-    uint64_t other = ~((letters | digits) & ~v) & high;
-
-    *lower = v | (letters & high) >> 2;
-    return other == 0 ? 8 : (size_t)__builtin_ctzll(other) / 8;
-}
-
 /* Where the letters and digits of ASCII from `at` on end; they are folded to
  * a->term, *n bytes of it. */
 static size_t fold_plain(struct analyser *a, size_t at, size_t *n)
@@ -502,10 +483,10 @@ static size_t fold_plain(struct analyser *a, size_t at, size_t *n)
 
     *n = 0;
     while (got == 8 && a->text.n - at >= 8 && *n + 8 <= TERM_BYTES_MAX) {
-        uint64_t v;
+        uint64_t v = ascii8_load(p + at), letters = ascii8_letters(v);
 
-        memcpy(&v, p + at, sizeof v);
-        got = fold8(v, &v);
+        got = ascii8_run(letters | ascii8_digits(v));
+        v |= (letters & ASCII8_HIGH) >> 2; /* lower case */
         memcpy(a->term + *n, &v, sizeof v);
         *n += got;
         at += got;

@@ -2,6 +2,7 @@
  * vocabulary: docs/chunking.md has the rule and how far off it is. */
 #include <utf8proc.h>
 
+#include "text/ascii8.h"
 #include "text/chunk_priv.h"
 #include "text/utf8.h"
 
@@ -162,24 +163,10 @@ bool run_next(str s, size_t *at, struct run *r)
     return true;
 }
 
-/* How many of eight bytes, from the first, are letters of ASCII: a step for
- * each would end where the processor can't foresee. */
-static size_t letters8(const char *p)
-{
-    const uint64_t ones = 0x0101010101010101u, high = 0x80 * ones;
-    uint64_t v, small, letters;
-
-    memcpy(&v, p, sizeof v);
-    small = (v & ~high) | 0x20 * ones;
-    letters = (small + (0x80 - 'a') * ones) &
-              ~(small + (0x80 - 'z' - 1) * ones) & ~v & high;
-    return letters == high ? 8 : (size_t)__builtin_ctzll(~letters & high) / 8;
-}
-
 static size_t skip_letters(str s, size_t at)
 {
     while (s.n - at >= 8) {
-        size_t n = letters8(s.p + at);
+        size_t n = ascii8_run(ascii8_letters(ascii8_load(s.p + at)));
 
         at += n;
         if (n < 8)
