@@ -70,6 +70,14 @@ bool str_cut(str s, char sep, str *head, str *rest)
     return at < s.n;
 }
 
+int str_hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c |= 0x20;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
 bool str_to_u64(str s, uint64_t max, uint64_t *out)
 {
     uint64_t v = 0;

@@ -77,6 +77,7 @@ size_t str_find(str s, str needle);
 bool str_cut(str s, char sep, str *head, str *rest);
 /* Decimal number with nothing around it; false: not one, or over max. */
 bool str_to_u64(str s, uint64_t max, uint64_t *out);
+int str_hex_digit(char c); /* its value, whatever its case; -1: it is none */
 /* True if every byte is ASCII white space (or s is empty). */
 bool str_blank(str s);
 

@@ -93,17 +93,6 @@ int64_t uuid_wall_ms(uuid u)
     return ms;
 }
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 #define URN STR("urn:uuid:")
 #define SIMPLE_BYTES 32
 #define HYPHENATED_BYTES 36
@@ -139,8 +128,8 @@ static bool parse_digits(str s, bool simple, uuid *u)
         if (!simple && (i == 4 || i == 6 || i == 8 || i == 10) &&
             s.p[at++] != '-')
             return false;
-        high = hex_value(s.p[at]);
-        low = hex_value(s.p[at + 1]);
+        high = str_hex_digit(s.p[at]);
+        low = str_hex_digit(s.p[at + 1]);
         if (high < 0 || low < 0)
             return false;
         u->b[i] = (uint8_t)(high << 4 | low);
@@ -199,7 +188,7 @@ static str explain(str s, struct arena *out)
             if (hyphens_n < GROUPS - 1)
                 hyphens[hyphens_n] = i;
             hyphens_n++;
-        } else if (hex_value(in.p[i]) < 0) {
+        } else if (str_hex_digit(in.p[i]) < 0) {
             /* Counted from inside the wrapping when the length is right. */
             return say_char(out, in, i,
                             in.n == HYPHENATED_BYTES ? i : i + offset);

@@ -54,14 +54,6 @@ static bool pixels(str s, double *px)
     return false;
 }
 
-static int hex(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static bool color_hex(str s, uint32_t *rgb)
 {
     uint32_t v = 0;
@@ -69,7 +61,7 @@ static bool color_hex(str s, uint32_t *rgb)
     if (s.n != 3 && s.n != 4 && s.n != 6 && s.n != 8)
         return false;
     for (size_t i = 0; i < s.n && (s.n > 4 ? i < 6 : i < 3); i++) {
-        int digit = hex(s.p[i]);
+        int digit = str_hex_digit(s.p[i]);
 
         if (digit < 0)
             return false;

@@ -13,14 +13,6 @@ bool look_is_ground(uint32_t color)
     return color != UNSET && color != LOOK_AUTO;
 }
 
-static int hex(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 uint32_t look_color(str s)
 {
     uint32_t color = 0;
@@ -28,9 +20,9 @@ uint32_t look_color(str s)
     if (s.n != 6)
         return LOOK_AUTO;
     for (size_t i = 0; i < s.n; i++) {
-        if (hex(s.p[i]) < 0)
+        if (str_hex_digit(s.p[i]) < 0)
             return LOOK_AUTO;
-        color = color << 4 | (uint32_t)hex(s.p[i]);
+        color = color << 4 | (uint32_t)str_hex_digit(s.p[i]);
     }
     return color;
 }

@@ -32,23 +32,16 @@ static bool segments_add(str s, str segments[SEGMENTS_MAX], size_t *n)
     return true;
 }
 
-static int hex(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static str unescape(str s, struct arena *out)
 {
     char *to = arena_alloc(out, s.n + 1);
     size_t n = 0;
 
     for (size_t i = 0; i < s.n; i++) {
-        if (s.p[i] == '%' && i + 2 < s.n && hex(s.p[i + 1]) >= 0 &&
-            hex(s.p[i + 2]) >= 0) {
-            to[n++] = (char)(hex(s.p[i + 1]) << 4 | hex(s.p[i + 2]));
+        if (s.p[i] == '%' && i + 2 < s.n && str_hex_digit(s.p[i + 1]) >= 0 &&
+            str_hex_digit(s.p[i + 2]) >= 0) {
+            to[n++] = (char)(str_hex_digit(s.p[i + 1]) << 4 |
+                             str_hex_digit(s.p[i + 2]));
             i += 2;
         } else {
             to[n++] = s.p[i];

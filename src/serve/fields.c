@@ -537,17 +537,6 @@ json_t *query_parse(const struct model *m, str query, struct faults *fs)
     return values;
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 bool percent_decode(struct arena *out, str s, bool plus, str *to)
 {
     char *p = arena_alloc(out, s.n + 1);
@@ -556,9 +545,10 @@ bool percent_decode(struct arena *out, str s, bool plus, str *to)
     for (size_t i = 0; i < s.n; i++) {
         char c = s.p[i];
 
-        if (c == '%' && i + 2 < s.n && hex_digit(s.p[i + 1]) >= 0 &&
-            hex_digit(s.p[i + 2]) >= 0) {
-            c = (char)(hex_digit(s.p[i + 1]) * 16 + hex_digit(s.p[i + 2]));
+        if (c == '%' && i + 2 < s.n && str_hex_digit(s.p[i + 1]) >= 0 &&
+            str_hex_digit(s.p[i + 2]) >= 0) {
+            c = (char)(str_hex_digit(s.p[i + 1]) * 16 +
+                       str_hex_digit(s.p[i + 2]));
             i += 2;
         } else if (c == '+' && plus) {
             c = ' ';

@@ -104,14 +104,6 @@ static int take_param(str *s, struct arena *out, struct param *p)
     return p->value.n > 0 ? 1 : -1;
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* Undoes percent-encoding; with `form` only the three escapes that browsers
  * write, since a plain % is not escaped there. */
 static str unescape(str s, bool form, struct arena *out)
@@ -123,8 +115,8 @@ static str unescape(str s, bool form, struct arena *out)
         int high = -1, low = -1;
 
         if (s.p[i] == '%' && s.n - i > 2) {
-            high = hex_digit(s.p[i + 1]);
-            low = hex_digit(s.p[i + 2]);
+            high = str_hex_digit(s.p[i + 1]);
+            low = str_hex_digit(s.p[i + 2]);
         }
         if (high >= 0 && low >= 0) {
             char c = (char)(high * 16 + low);

@@ -92,10 +92,25 @@ static void numbers_are_whole_and_bounded(void **state)
     assert_int_equal(v, 100);
 }
 
+static void a_hex_digit_has_its_value_in_any_case(void **state)
+{
+    int digits = 0;
+
+    (void)state;
+    for (unsigned c = 0; c < 256; c++)
+        digits += str_hex_digit((char)c) >= 0;
+    assert_int_equal(digits, 22);
+    for (unsigned v = 0; v < 16; v++) {
+        assert_int_equal(str_hex_digit("0123456789abcdef"[v]), v);
+        assert_int_equal(str_hex_digit("0123456789ABCDEF"[v]), v);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(views_are_clamped),
+        cmocka_unit_test(a_hex_digit_has_its_value_in_any_case),
         cmocka_unit_test(order_is_by_bytes_then_length),
         cmocka_unit_test(ends_are_found),
         cmocka_unit_test(white_space_is_trimmed),
