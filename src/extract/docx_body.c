@@ -1,64 +1,4 @@
-#include "extract/docx.h"
-
-#include "text/utf8.h"
-
-#define TABLES_MAX FLOW_TABLES_MAX
-#define BOXES_MAX 8 /* open at a time; deeper ones are as the last */
-#define FIELDS_MAX 64
-#define INSTRUCTION_BYTES 16 /* enough to know a field by */
-#define TITLE_BYTES_MAX (4 * KIB)
-
-struct para {
-    bool open; /* its block has begun */
-    const struct docx_style *style;
-    uint32_t outline, list, list_level, ground;
-    bool mark_deleted;
-};
-
-/* What of a table decides how text in it looks, and whether it is there. */
-struct table {
-    uint32_t ground, cell_ground;
-    bool row_deleted, cell_deleted;
-    uint32_t span, before;
-};
-
-struct box {
-    struct para around;
-    enum doc_flag_kind drops; /* as the run does in which it stands */
-    uint32_t fill;
-    bool aside;
-};
-
-struct field {
-    bool result, contents;
-    char instruction[INSTRUCTION_BYTES];
-    size_t instruction_n;
-};
-
-struct body {
-    struct docx *x;
-    struct docx_notes *notes; /* not NULL: they are what is read */
-    str note_id;
-    unsigned depth;
-    unsigned skip;    /* depth at which what is left out began; 0: nothing is */
-    unsigned deleted; /* open deletions */
-    unsigned contents; /* depth of the table of contents' container */
-    unsigned tables_n, boxes_n;
-    size_t fields_n;
-    struct para para;
-    bool joins; /* the mark between the paragraphs is deleted */
-    bool title_done;
-    struct look look; /* of the run, as it sets it itself */
-    const struct docx_style *run_style;
-    bool look_known;
-    enum doc_flag_kind run_drops; /* DOC_FLAG_COUNT: it can be read */
-    uint32_t page, fill;
-    struct table tables[TABLES_MAX];
-    struct box boxes[BOXES_MAX];
-    struct field fields[FIELDS_MAX];
-    unsigned tags[MARKUP_DEPTH_MAX + 1]; /* by depth */
-    bool taken[MARKUP_DEPTH_MAX + 1];    /* one alternative of those here */
-};
+#include "extract/docx_body_priv.h"
 
 static unsigned above(const struct body *b, unsigned depth, unsigned levels)
 {
@@ -72,307 +12,6 @@ static struct table *table_top(struct body *b)
     return n == 0 ? NULL : &b->tables[n - 1];
 }
 
-/* ---- what can't be read ---- */
-
-/* The first of the grounds that lie on one another that is not clear. */
-static uint32_t ground(const struct body *b, const struct look *l)
-{
-    uint32_t grounds[5 + 2 * TABLES_MAX];
-    unsigned tables = b->tables_n > TABLES_MAX ? TABLES_MAX : b->tables_n;
-    size_t n = 0;
-
-    grounds[n++] = l->highlight;
-    grounds[n++] = l->ground;
-    grounds[n++] = b->para.ground;
-    if (b->para.style != NULL)
-        grounds[n++] = b->para.style->ground;
-    for (unsigned i = tables; i-- > 0;) {
-        grounds[n++] = b->tables[i].cell_ground;
-        grounds[n++] = b->tables[i].ground;
-    }
-    if (b->boxes_n > 0 && b->boxes_n <= BOXES_MAX)
-        grounds[n++] = b->boxes[b->boxes_n - 1].fill;
-    for (size_t i = 0; i < n; i++) {
-        if (look_is_ground(grounds[i]))
-            return grounds[i];
-    }
-    return b->page;
-}
-
-static bool hidden(const struct body *b)
-{
-    const struct docx_style *para = b->para.style, *run = b->run_style;
-    bool by_para = para != NULL && para->look.hidden == TRI_YES;
-    bool by_run = run != NULL && run->look.hidden == TRI_YES;
-
-    if (b->look.hidden != TRI_UNSET)
-        return b->look.hidden == TRI_YES;
-    return b->x->styles.defaults.hidden == TRI_YES || by_para != by_run;
-}
-
-static enum doc_flag_kind run_drops(const struct body *b)
-{
-    struct look l = b->x->styles.defaults;
-
-    if (hidden(b))
-        return FLAG_HIDDEN;
-    if (b->para.style != NULL)
-        look_lay(&l, &b->para.style->look);
-    if (b->run_style != NULL)
-        look_lay(&l, &b->run_style->look);
-    look_lay(&l, &b->look);
-    return look_drops(&l, ground(b, &l));
-}
-
-/* Why text that comes now is left out; DOC_FLAG_COUNT: it is not. */
-static enum doc_flag_kind drops(struct body *b)
-{
-    if (b->deleted > 0)
-        return FLAG_DELETED;
-    for (size_t i = 0; i < b->tables_n && i < TABLES_MAX; i++) {
-        if (b->tables[i].row_deleted || b->tables[i].cell_deleted)
-            return FLAG_DELETED;
-    }
-    for (size_t i = 0; i < b->boxes_n && i < BOXES_MAX; i++) {
-        if (b->boxes[i].drops != DOC_FLAG_COUNT)
-            return b->boxes[i].drops;
-    }
-    if (b->contents > 0 ||
-        (b->para.style != NULL && b->para.style->role == ROLE_CONTENTS))
-        return FLAG_BOILERPLATE;
-    for (size_t i = 0; i < b->fields_n && i < FIELDS_MAX; i++) {
-        if (b->fields[i].contents)
-            return FLAG_BOILERPLATE;
-    }
-    if (!b->look_known) {
-        b->run_drops = run_drops(b);
-        b->look_known = true;
-    }
-    return b->run_drops;
-}
-
-/* What a field is made with is no text, only what it shows. */
-static bool in_instruction(const struct body *b)
-{
-    for (size_t i = 0; i < b->fields_n && i < FIELDS_MAX; i++) {
-        if (!b->fields[i].result)
-            return true;
-    }
-    return false;
-}
-
-/* ---- paragraphs ---- */
-
-static enum role role_of(const struct para *p, unsigned *heading)
-{
-    enum role role = p->style == NULL ? ROLE_PLAIN : p->style->role;
-
-    *heading = role == ROLE_HEADING ? p->style->heading : 1;
-    if (p->outline == UNSET || role == ROLE_TITLE)
-        return role;
-    *heading = p->outline + 1;
-    if (p->outline < DOCX_LEVELS)
-        return ROLE_HEADING;
-    return role == ROLE_HEADING ? ROLE_PLAIN : role;
-}
-
-static bool item_of(const struct para *p, uint32_t *list, unsigned *level)
-{
-    uint32_t at = p->list_level;
-
-    *list = p->list;
-    if (*list == UNSET && p->style != NULL)
-        *list = p->style->list;
-    if (at == UNSET && p->style != NULL)
-        at = p->style->list_level;
-    *level = at < DOCX_LEVELS ? at : 0;
-    return *list != UNSET && *list != 0;
-}
-
-static void para_open(struct body *b)
-{
-    struct flow_para p = {.number = FLOW_NO_ITEM};
-    uint32_t list;
-    unsigned level;
-
-    if (b->para.open)
-        return;
-    b->para.open = true;
-    p.role = role_of(&b->para, &p.heading);
-    if (p.role != ROLE_HEADING && item_of(&b->para, &list, &level)) {
-        p.level = level + 1;
-        p.number = docx_list_next(&b->x->lists, &b->x->styles, list, level);
-    }
-    flow_para(&b->x->f, &p);
-}
-
-static bool in_aside_box(const struct body *b)
-{
-    return b->boxes_n > 0 && b->boxes_n <= BOXES_MAX &&
-           b->boxes[b->boxes_n - 1].aside;
-}
-
-static void para_begin(struct body *b)
-{
-    bool goes_on = b->joins && b->para.open;
-
-    b->para = (struct para){.open = goes_on,
-                            .style = b->x->styles.paragraph,
-                            .outline = UNSET,
-                            .list = UNSET,
-                            .list_level = UNSET,
-                            .ground = UNSET};
-    b->joins = false;
-    if (in_aside_box(b))
-        flow_aside(&b->x->f);
-}
-
-static void para_end(struct body *b)
-{
-    struct docx *x = b->x;
-    unsigned heading;
-
-    if (in_aside_box(b)) {
-        flow_later(&x->f, 0, flow_aside_end(&x->f));
-        return;
-    }
-    b->joins = b->para.mark_deleted;
-    if (b->joins)
-        return;
-    flow_para_end(&x->f, role_of(&b->para, &heading), b->para.open);
-    if (x->title.n > 0)
-        b->title_done = true;
-}
-
-/* ---- runs ---- */
-
-static void run_begin(struct body *b)
-{
-    b->look = LOOK_NONE;
-    b->run_style = NULL;
-    b->look_known = false;
-}
-
-static void show(struct body *b, str s)
-{
-    struct docx *x = b->x;
-    enum doc_flag_kind why = drops(b);
-    unsigned heading;
-
-    if (in_instruction(b) || (b->notes != NULL && x->f.asides_n == 0))
-        return;
-    if (why != DOC_FLAG_COUNT) {
-        flow_drop(&x->f, why, s);
-        return;
-    }
-    para_open(b);
-    flow_text(&x->f, s);
-    if (!b->title_done && !flow_is_inline(&x->f) &&
-        role_of(&b->para, &heading) == ROLE_TITLE &&
-        s.n <= TITLE_BYTES_MAX - x->title.n)
-        buf_put(&x->title, s);
-}
-
-static void show_break(struct body *b)
-{
-    if (in_instruction(b) || drops(b) != DOC_FLAG_COUNT || !b->para.open)
-        return;
-    flow_break(&b->x->f);
-    if (b->x->title.n > 0 && !b->title_done)
-        buf_put_char(&b->x->title, ' ');
-}
-
-/* A sign by its place in a font. Those of "Symbol" are letters; those of the
- * other fonts that are used so are ornaments. */
-static void show_symbol(struct body *b, const struct markup_tag *t)
-{
-    static const str GREEK[2] = {STR_INIT("ΑΒΧΔΕΦΓΗΙϑΚΛΜΝΟΠΘΡΣΤΥςΩΞΨΖ"),
-                                 STR_INIT("αβχδεφγηιϕκλμνοπθρστυϖωξψζ")};
-    str digits = markup_attr(t, NS_W, "char");
-    struct buf sign = {0};
-    uint32_t cp = 0;
-
-    for (size_t i = 0; i < digits.n && i < 4; i++) {
-        char padded[6] = {'0', '0', '0', '0', '0', digits.p[i]};
-
-        cp = cp << 4 | (look_color((str){padded, 6}) & 0xf);
-    }
-    if (cp >= 0xf000 && cp < 0xf100)
-        cp -= 0xf000;
-    if (str_eq_nocase(markup_attr(t, NS_W, "font"), STR("Symbol")) &&
-        (cp | 0x20) >= 'a' && (cp | 0x20) <= 'z') {
-        const str *letters = &GREEK[cp >= 'a'];
-
-        show(b, str_sub(*letters, (size_t)2 * ((cp | 0x20) - 'a'), 2));
-    } else if (cp >= 0x100 && (cp < 0xd800 || cp >= 0xf900)) {
-        utf8_put(&sign, cp);
-        show(b, buf_str(&sign));
-        buf_close(&sign);
-    }
-}
-
-static void show_note(struct body *b, const struct markup_tag *t,
-                      struct docx_notes *notes)
-{
-    struct docx *x = b->x;
-    const uint64_t *at = map_find(notes->by_id, markup_attr(t, NS_W, "id"));
-    struct docx_note *note;
-
-    if (at == NULL || b->notes != NULL || in_instruction(b) ||
-        drops(b) != DOC_FLAG_COUNT)
-        return;
-    note = &notes->v[*at];
-    if (note->text.n == 0)
-        return;
-    if (note->number == 0) {
-        note->number = ++x->f.notes;
-        flow_later(&x->f, note->number, note->text);
-    }
-    para_open(b);
-    flow_note_mark(&x->f, note->number);
-}
-
-/* ---- fields ---- */
-
-static bool is_contents(str instruction)
-{
-    str s = str_trim(instruction);
-
-    return str_eq_nocase(str_sub(s, 0, 3), STR("TOC")) &&
-           (s.n == 3 || s.p[3] == ' ' || s.p[3] == '\\');
-}
-
-static void field_char(struct body *b, const struct markup_tag *t)
-{
-    str type = markup_attr(t, NS_W, "fldCharType");
-    struct field *f = b->fields_n > 0 && b->fields_n <= FIELDS_MAX
-                          ? &b->fields[b->fields_n - 1]
-                          : NULL;
-
-    if (str_eq(type, STR("begin"))) {
-        if (b->fields_n < FIELDS_MAX)
-            b->fields[b->fields_n] = (struct field){0};
-        b->fields_n++;
-    } else if (str_eq(type, STR("separate")) && f != NULL) {
-        f->result = true;
-        f->contents = is_contents((str){f->instruction, f->instruction_n});
-    } else if (str_eq(type, STR("end")) && b->fields_n > 0) {
-        b->fields_n--;
-    }
-}
-
-static void instruction(struct body *b, str s)
-{
-    struct field *f;
-
-    if (b->fields_n == 0 || b->fields_n > FIELDS_MAX)
-        return;
-    f = &b->fields[b->fields_n - 1];
-    s = str_sub(s, 0, INSTRUCTION_BYTES - f->instruction_n);
-    memcpy(f->instruction + f->instruction_n, s.p, s.n);
-    f->instruction_n += s.n;
-}
-
 /* ---- properties ---- */
 
 static bool in_run_properties(const struct body *b)
@@ -384,7 +23,7 @@ static bool in_run_properties(const struct body *b)
 
 static void para_property(struct body *b, const struct markup_tag *t)
 {
-    struct para *p = &b->para;
+    struct docx_para *p = &b->para;
 
     switch (t->id) {
     case W_PSTYLE: {
@@ -545,7 +184,7 @@ static void box_begin(struct body *b)
     b->boxes[b->boxes_n - 1].drops = DOC_FLAG_COUNT; /* not known yet */
     b->boxes[b->boxes_n - 1] =
         (struct box){.around = b->para,
-                     .drops = drops(b),
+                     .drops = body_drops(b),
                      .fill = b->fill,
                      .aside = b->x->f.asides_n == 0 && b->notes == NULL};
     b->joins = false;
@@ -671,53 +310,44 @@ static void run_content(struct body *b, const struct markup_tag *t)
     switch (t->id) {
     case W_TAB:
     case W_PTAB:
-        show(b, STR("\t"));
+        body_show(b, STR("\t"));
         break;
     case W_BR:
     case W_CR:
-        show_break(b);
+        body_show_break(b);
         break;
     case W_NOBREAKHYPHEN:
-        show(b, STR("-"));
+        body_show(b, STR("-"));
         break;
     case W_SYM:
-        show_symbol(b, t);
+        body_show_symbol(b, t);
         break;
     case W_FOOTNOTEREFERENCE:
-        show_note(b, t, &b->x->footnotes);
+        body_show_note(b, t, &b->x->footnotes);
         break;
     case W_ENDNOTEREFERENCE:
-        show_note(b, t, &b->x->endnotes);
+        body_show_note(b, t, &b->x->endnotes);
         break;
     case W_FLDCHAR:
-        field_char(b, t);
+        body_field_char(b, t);
         break;
     default:
         break;
     }
 }
 
-static void field_simple(struct body *b, const struct markup_tag *t)
-{
-    if (b->fields_n < FIELDS_MAX)
-        b->fields[b->fields_n] = (struct field){
-            .result = true,
-            .contents = is_contents(markup_attr(t, NS_W, "instr"))};
-    b->fields_n++;
-}
-
 static void enter(struct body *b, const struct markup_tag *t)
 {
     switch (t->id) {
     case W_P:
-        para_begin(b);
+        body_para_begin(b);
         break;
     case W_R:
     case M_R:
-        run_begin(b);
+        body_run_begin(b);
         break;
     case W_RT: /* how it is read, above the signs */
-        show(b, STR("("));
+        body_show(b, STR("("));
         break;
     case W_TAB:
     case W_PTAB:
@@ -731,7 +361,7 @@ static void enter(struct body *b, const struct markup_tag *t)
         run_content(b, t);
         break;
     case W_FLDSIMPLE:
-        field_simple(b, t);
+        body_field_simple(b, t);
         break;
     case W_PSTYLE:
     case W_RSTYLE:
@@ -814,10 +444,10 @@ static void leave(struct body *b, unsigned id, unsigned depth)
 {
     switch (id) {
     case W_P:
-        para_end(b);
+        body_para_end(b);
         break;
     case W_RT:
-        show(b, STR(")"));
+        body_show(b, STR(")"));
         break;
     case W_FLDSIMPLE:
         b->fields_n -= b->fields_n > 0;
@@ -882,16 +512,16 @@ static void on_text(void *user, str s)
     switch (b->tags[b->depth]) {
     case W_T:
         if (above(b, b->depth, 1) == W_R)
-            show(b, s);
+            body_show(b, s);
         break;
     case M_T:
-        show(b, s);
+        body_show(b, s);
         break;
     case W_DELTEXT:
         flow_drop(&b->x->f, FLAG_DELETED, s);
         break;
     case W_INSTRTEXT:
-        instruction(b, s);
+        body_instruction(b, s);
         break;
     default:
         break;
@@ -915,7 +545,7 @@ static rc body_read(struct docx *x, const struct part *part,
     b->notes = notes;
     b->page = LOOK_WHITE;
     b->fill = UNSET;
-    run_begin(b);
+    body_run_begin(b);
     code = markup_read(x->p, part, &sink, e);
     if (notes == NULL)
         flow_end(&x->f);
