@@ -1,4 +1,6 @@
 #include "extract/epub.h"
+#include "extract/html_priv.h"
+#include "extract/look.h"
 
 enum tag {
     TAG_OTHER = MARKUP_OTHER, /* inline, as far as it is known */
@@ -20,6 +22,7 @@ enum tag {
     TAG_CELL,
     TAG_NAV,
     TAG_SCRIPT,
+    TAG_SHEET,
     TAG_SILENT,
     TAG_RT
 };
@@ -61,7 +64,8 @@ static const struct markup_name NAMES[] = {
     {NS_XHTML, "nav", TAG_NAV},
     {NS_XHTML, "script", TAG_SCRIPT},
     {NS_XHTML, "head", TAG_SILENT},
-    {NS_XHTML, "style", TAG_SILENT},
+    {NS_XHTML, "style", TAG_SHEET},
+    {NS_XHTML, "link", TAG_SHEET},
     {NS_XHTML, "template", TAG_SILENT},
     {NS_XHTML, "rp", TAG_SILENT},
     {NS_XHTML, "rt", TAG_RT},
@@ -72,6 +76,9 @@ static const struct markup_name NAMES[] = {
 struct level {
     bool silent;
     enum doc_flag_kind drops; /* DOC_FLAG_COUNT: nothing does */
+    bool back;                /* what is inside may be seen again */
+    bool own_ground, ground_known;
+    uint32_t color, ground;
     enum role role;
     unsigned heading;
     uint32_t span; /* of cells */
@@ -88,6 +95,7 @@ struct chapter {
     bool open; /* a paragraph */
     enum role role;
     bool item; /* the next paragraph has the mark of one */
+    bool sheets;
     struct list lists[FLOW_LEVELS];
     unsigned lists_n;
     struct level levels[MARKUP_DEPTH_MAX + 1];
@@ -149,15 +157,51 @@ static void show(struct chapter *c, str s)
 
 /* ---- the tags ---- */
 
-static bool is_hidden(const struct markup_tag *t)
+static void colors_take(struct level *l, const struct html_look *look)
 {
-    str style = markup_attr(t, NS_NONE, "style");
+    if (look->has_color)
+        l->color = look->color;
+    if (look->has_ground || look->ground_unknown) {
+        l->own_ground = true;
+        l->ground_known = look->has_ground;
+        l->ground = look->ground;
+    }
+}
 
-    return markup_attr(t, NS_NONE, "hidden").p != NULL ||
-           str_find(style, STR("display:none")) < style.n ||
-           str_find(style, STR("display: none")) < style.n ||
-           str_find(style, STR("visibility:hidden")) < style.n ||
-           str_find(style, STR("visibility: hidden")) < style.n;
+/* The ways of html_hide.c: what an element says of itself, not what style
+ * sheets do. A ground that nobody painted is white if there are none. */
+static enum doc_flag_kind hides(const struct chapter *c, struct level *l,
+                                const struct markup_tag *t)
+{
+    str aria = markup_attr(t, NS_NONE, "aria-hidden");
+    struct html_look look = {0};
+    bool colored;
+
+    html_style(markup_attr(t, NS_NONE, "style"), &look);
+    colored = look.has_color || look.has_ground || look.ground_unknown;
+    colors_take(l, &look);
+    l->back = false;
+    if (markup_attr(t, NS_NONE, "hidden").p != NULL || look.hidden ||
+        str_eq(aria, STR("true")))
+        return FLAG_HIDDEN;
+    if (look.clear)
+        return FLAG_INVISIBLE;
+    if (look.off_page)
+        return FLAG_OFF_PAGE;
+    l->back = true;
+    if (look.unseen || (html_hints_class(markup_attr(t, NS_NONE, "class")) &
+                        HINT_READER_ONLY) != 0)
+        return FLAG_HIDDEN;
+    if (look.tiny)
+        return FLAG_TINY;
+    if (colored && l->ground_known && (l->own_ground || !c->sheets) &&
+        html_colors_alike(l->color, l->ground))
+        return FLAG_INVISIBLE;
+    if ((l->drops == FLAG_HIDDEN && !look.seen) ||
+        (l->drops == FLAG_TINY && !look.has_size) ||
+        (l->drops == FLAG_INVISIBLE && !colored))
+        return l->drops;
+    return DOC_FLAG_COUNT;
 }
 
 static uint32_t number_of(const struct markup_tag *t, const char *name,
@@ -232,9 +276,14 @@ static void enter(struct chapter *c, const struct markup_tag *t)
     case TAG_NAV:
         para_end(c);
         l->drops = FLAG_BOILERPLATE;
+        l->back = false;
         break;
     case TAG_SCRIPT:
         flow_drop(c->f, FLAG_SCRIPT, STR("script"));
+        l->silent = true;
+        break;
+    case TAG_SHEET:
+        c->sheets = true;
         l->silent = true;
         break;
     case TAG_SILENT:
@@ -254,6 +303,7 @@ static void leave(struct chapter *c, unsigned id, const struct level *l)
     case TAG_OTHER:
     case TAG_BR:
     case TAG_SCRIPT:
+    case TAG_SHEET:
     case TAG_SILENT:
         break;
     case TAG_RT:
@@ -290,8 +340,8 @@ static void on_start(void *user, const struct markup_tag *t)
 
     *l = c->levels[t->depth - 1];
     c->depth = t->depth;
-    if (l->drops == DOC_FLAG_COUNT && is_hidden(t))
-        l->drops = FLAG_HIDDEN;
+    if (l->drops == DOC_FLAG_COUNT || l->back)
+        l->drops = hides(c, l, t);
     enter(c, t);
 }
 
@@ -323,8 +373,11 @@ rc epub_chapter_read(struct package *p, const struct part *part, struct flow *f,
     rc code;
 
     c->f = f;
-    c->levels[0] = (struct level){
-        .drops = DOC_FLAG_COUNT, .role = ROLE_PLAIN, .heading = 1};
+    c->levels[0] = (struct level){.drops = DOC_FLAG_COUNT,
+                                  .role = ROLE_PLAIN,
+                                  .heading = 1,
+                                  .ground_known = true,
+                                  .ground = LOOK_WHITE};
     code = markup_read(p, part, &sink, e);
     flow_end(f);
     arena_close(tmp);

@@ -133,6 +133,61 @@ static void what_is_not_shown_is_dropped_and_flagged(void **state)
     assert_int_equal(d.flags[2].kind, FLAG_SCRIPT);
 }
 
+static void assert_seen(const char *body, const char *want,
+                        enum doc_flag_kind kind)
+{
+    struct zip z = book(body, XHTML(""));
+    struct doc d = extract(&z);
+
+    assert_text(&d, want);
+    assert_int_equal(d.flags_n, kind == DOC_FLAG_COUNT ? 1 : 2);
+    if (d.flags_n == 2)
+        assert_int_equal(d.flags[1].kind, kind);
+}
+
+/* The same marks as in a page of HTML (test_html.c). */
+static void inline_style_hides_as_in_pages(void **state)
+{
+    static const char *const HIDDEN[] = {
+        XHTML("<p>in<span aria-hidden='true'>x</span></p>"),
+        XHTML("<p>in<span class='sr-only'>x</span></p>"),
+        XHTML("<p>in<i style='DISPLAY : none !important'>x</i></p>"),
+        XHTML("<p>in<i style='visibility:hidden'>x</i></p>")};
+
+    (void)state;
+    for (size_t i = 0; i < NELEMS(HIDDEN); i++)
+        assert_seen(HIDDEN[i], "in\n", FLAG_HIDDEN);
+    assert_seen(XHTML("<p>in<i style='opacity:0'>x</i></p>"), "in\n",
+                FLAG_INVISIBLE);
+    assert_seen(XHTML("<p>in<i style='font-size:1px'>x</i></p>"), "in\n",
+                FLAG_TINY);
+    assert_seen(XHTML("<p>in<i style='position:absolute;left:-9999px'>x</i>"
+                      "</p>"),
+                "in\n", FLAG_OFF_PAGE);
+    assert_seen(XHTML("<p>in<i style='color:#fff'>x</i></p>"), "in\n",
+                FLAG_INVISIBLE);
+    assert_seen(XHTML("<p>in<b style='background:navy;color:navy'>x<i style="
+                      "'color:white'>y</i></b></p>"),
+                "iny\n", FLAG_INVISIBLE);
+}
+
+/* A style sheet may paint the ground, and what is inside may be seen again. */
+static void what_may_be_seen_is_kept(void **state)
+{
+    static const char *const SEEN[] = {
+        XHTML("<style>body{background:black}</style>"
+              "<p style='color:white'>in</p>"),
+        XHTML("<p style='visibility:hidden'><b style='visibility:visible'>in"
+              "</b></p>"),
+        XHTML("<p style='font-size:0'><b style='font-size:12px'>in</b></p>"),
+        XHTML("<div style='background:black'><p style='color:white'>in</p>"
+              "</div>")};
+
+    (void)state;
+    for (size_t i = 0; i < NELEMS(SEEN); i++)
+        assert_seen(SEEN[i], "in\n", DOC_FLAG_COUNT);
+}
+
 static void a_damaged_chapter_costs_what_is_behind_its_damage(void **state)
 {
     struct zip z = book(XHTML("<p>whole</p>"), XHTML("<p>half</q>"));
@@ -174,6 +229,8 @@ int main(void)
         cmocka_unit_test(chapters_come_in_the_order_of_the_spine),
         cmocka_unit_test(a_chapter_is_blocks),
         cmocka_unit_test(what_is_not_shown_is_dropped_and_flagged),
+        cmocka_unit_test(inline_style_hides_as_in_pages),
+        cmocka_unit_test(what_may_be_seen_is_kept),
         cmocka_unit_test(a_damaged_chapter_costs_what_is_behind_its_damage),
         cmocka_unit_test(
             encrypted_books_say_so_and_garbled_fonts_do_not_matter),
