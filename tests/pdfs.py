@@ -103,28 +103,34 @@ class Pdf:
         kids = " ".join(f"{p} 0 R" for p in self.pages)
         box = " ".join(str(v) for v in self.box)
         info = "".join(f"/{k}({escaped(v)})" for k, v in self.info.items())
-        objects = {
-            1: (catalog + ">>").encode(),
-            2: (f"<</Type/Pages/Kids[{kids}]/Count "
-                f"{len(self.pages) if count is None else count}/MediaBox[{box}]>>").encode(),
-            3: f"<<{info}>>".encode("latin-1"),
-            **self.objects}
-        out = bytearray(b"%PDF-1.5\n%\xe2\xe3\xcf\xd3\n")
-        places = {}
-        for number, body in sorted(objects.items()):
-            places[number] = len(out)
-            out += f"{number} 0 obj".encode() + body + b"\nendobj\n"
-        xref = len(out)
-        top = max(places) + 1
-        out += f"xref\n0 {top}\n".encode()
-        for number in range(top):
-            if number in places:
-                out += f"{places[number]:010d} 00000 n \n".encode()
-            else:
-                out += b"0000000000 65535 f \n"
-        out += (f"trailer<</Size {top}/Root 1 0 R/Info 3 0 R>>\nstartxref\n"
-                f"{xref}\n%%EOF\n").encode()
-        return bytes(out)
+        return file_of({
+            1: catalog + ">>",
+            2: f"<</Type/Pages/Kids[{kids}]/Count "
+               f"{len(self.pages) if count is None else count}"
+               f"/MediaBox[{box}]>>",
+            3: f"<<{info}>>", **self.objects})
+
+
+def file_of(objects, trailer="/Root 1 0 R/Info 3 0 R"):
+    """The objects by their numbers, and what leads to them."""
+    out = bytearray(b"%PDF-1.5\n%\xe2\xe3\xcf\xd3\n")
+    places = {}
+    for number, body in sorted(objects.items()):
+        places[number] = len(out)
+        out += f"{number} 0 obj".encode()
+        out += body if isinstance(body, bytes) else body.encode("latin-1")
+        out += b"\nendobj\n"
+    xref = len(out)
+    top = max(places) + 1
+    out += f"xref\n0 {top}\n".encode()
+    for number in range(top):
+        if number in places:
+            out += f"{places[number]:010d} 00000 n \n".encode()
+        else:
+            out += b"0000000000 65535 f \n"
+    out += (f"trailer<</Size {top}{trailer}>>\nstartxref\n"
+            f"{xref}\n%%EOF\n").encode()
+    return bytes(out)
 
 
 # ---- documents ----
@@ -243,4 +249,21 @@ def hidden():
              + show(90, -200, "and buy our lamps")
              + "BT /F1 0.5 Tf 1 0 0 1 90 600 Tm (tiny print of many words) Tj ET\n"
              + show(90, 500, "This ends the page."))
+    return pdf
+
+
+def plain(pages, title=None):
+    """For each page its lines: texts, or pairs of size and text, from 72 points
+    below the top on."""
+    pdf = Pdf((0, 0, 595, 842))
+    if title:
+        pdf.info = {"Title": title}
+    for lines in pages:
+        y, text = 842 - 72, ""
+        for line in lines:
+            size, words = line if isinstance(line, tuple) else (11, line)
+            y -= size
+            text += show(72, y, words, "F4", size)
+            y -= size * 0.6
+        pdf.page(text)
     return pdf

@@ -9,7 +9,14 @@
 #define PDF_RESULT_BYTES_MAX (10 * MIB)
 #define PICTURE_BYTES_MAX (64 * MIB) /* A3 at 300 dpi, grey: 17 MiB */
 
-/* Memory is address space: poppler takes 60 MiB of it for a letter. */
+/* CPU and memory are what hostile files cost, so they are held near what good
+ * ones take: 200 dense pages 2.4 s and less than 96 MiB (6,400 pages of manuals),
+ * a page at 300 dpi 1.6 s and 160 MiB in tesseract. Memory is address space,
+ * half of which is libraries. */
+#define TEXT_MEMORY_BYTES_MAX (160 * MIB)
+#define OUTLINE_MEMORY_BYTES_MAX (128 * MIB)
+#define PICTURE_MEMORY_BYTES_MAX (192 * MIB)
+
 #define VERSION(i, program, option)                        \
     [JOB_VERSIONS + (i)] = {.name = program "-version",    \
                             .argv = {{program, option}},   \
@@ -26,16 +33,16 @@ const struct job_row JOBS[JOB_KIND_COUNT] = {
                       .argv = {{"pdftotext", "-bbox-layout", "-f", "@first",
                                 "-l", "@last", "-", "-"}},
                       .work = pdf_text_work,
-                      .cpu_s_max = 20,
-                      .memory_bytes_max = 1024 * MIB,
+                      .cpu_s_max = 10,
+                      .memory_bytes_max = TEXT_MEMORY_BYTES_MAX,
                       .pipe_bytes_max = TEXT_XML_BYTES_MAX,
                       .result_bytes_max = PDF_RESULT_BYTES_MAX},
     [JOB_PDF_OUTLINE] = {.name = "pdf-outline",
                          .argv = {{"pdftohtml", "-xml", "-i", "-stdout", "-f",
                                    "@first", "-l", "@last", "-", "none"}},
                          .work = pdf_outline_work,
-                         .cpu_s_max = 10,
-                         .memory_bytes_max = 1024 * MIB,
+                         .cpu_s_max = 5,
+                         .memory_bytes_max = OUTLINE_MEMORY_BYTES_MAX,
                          .pipe_bytes_max = 64 * MIB,
                          .result_bytes_max = PDF_RESULT_BYTES_MAX},
     [JOB_PDF_LAYOUT] = {.name = "pdf-layout",
@@ -47,15 +54,15 @@ const struct job_row JOBS[JOB_KIND_COUNT] = {
                       .argv = {{"pdftoppm", "-gray", "-r", "@dpi", "-f",
                                 "@first", "-l", "@last", "-"}},
                       .work = pdf_ink_work,
-                      .cpu_s_max = 20,
-                      .memory_bytes_max = 1024 * MIB,
+                      .cpu_s_max = 10,
+                      .memory_bytes_max = PICTURE_MEMORY_BYTES_MAX,
                       .pipe_bytes_max = PICTURE_BYTES_MAX,
                       .result_bytes_max = MIB},
     [JOB_PAGE_PICTURE] = {.name = "page-picture",
                           .argv = {{"pdftoppm", "-gray", "-r", "@dpi", "-f",
                                     "@first", "-l", "@last", "-"}},
-                          .cpu_s_max = 30,
-                          .memory_bytes_max = 1024 * MIB,
+                          .cpu_s_max = 10,
+                          .memory_bytes_max = PICTURE_MEMORY_BYTES_MAX,
                           .pipe_bytes_max = PICTURE_BYTES_MAX,
                           .result_bytes_max = PICTURE_BYTES_MAX},
     [JOB_PAGE_OCR] = {.name = "page-ocr",
@@ -64,15 +71,15 @@ const struct job_row JOBS[JOB_KIND_COUNT] = {
                                {"tesseract", "stdin", "stdout", "--dpi", "@dpi",
                                 "-l", "@language", "tsv"}},
                       .work = pdf_ocr_work,
-                      .cpu_s_max = 60,
-                      .memory_bytes_max = 1024 * MIB,
+                      .cpu_s_max = 30,
+                      .memory_bytes_max = PICTURE_MEMORY_BYTES_MAX,
                       .pipe_bytes_max = 32 * MIB,
                       .result_bytes_max = PDF_RESULT_BYTES_MAX},
     [JOB_PICTURE_OCR] = {.name = "picture-ocr",
                          .argv = {{"tesseract", "stdin", "stdout", "--dpi",
                                    "@dpi", "-l", "@language", "tsv"}},
-                         .cpu_s_max = 60,
-                         .memory_bytes_max = 1024 * MIB,
+                         .cpu_s_max = 30,
+                         .memory_bytes_max = PICTURE_MEMORY_BYTES_MAX,
                          .pipe_bytes_max = 32 * MIB,
                          .result_bytes_max = 32 * MIB},
     VERSION(0, "pdfinfo", "-v"),

@@ -1,15 +1,14 @@
 """Hostile Office files, each made when it is asked for; nothing is committed.
 
 BOMBS: name -> (make, outcome); what must become of the file: "failed" with
-words of its message, or "completed" with words of its text. As a program:
-office.py FOLDER writes all of them.
+words of its message, or "completed" with words of its text.
 """
 
 import functools
-import pathlib
 import struct
-import sys
 import zlib
+
+from bombs.quine import NAME, quine
 
 MIB = 1 << 20
 O = "http://schemas.openxmlformats.org/"
@@ -337,6 +336,9 @@ BOMBS = {
     "documents in documents": (
         lambda: functools.reduce(lambda a, _: holding(a), range(100),
                                  docx(body(SEEN))), DONE, "seen words"),
+    "an archive that holds itself": (quine, FAILED, "ZIP archive"),
+    "a document that holds an archive that holds itself": (
+        lambda: holding(quine(), "word/" + NAME.decode()), DONE, "seen words"),
     "64-bit sizes that lie": (zip64, FAILED, "damaged"),
     "64-bit sizes that wrap": (f(zip64, header=0, packed=(1 << 64) - 1),
                                FAILED, "damaged"),
@@ -448,6 +450,12 @@ BOMBS = {
     "an empty file": (lambda: b"", FAILED, "empty"),
     "four bytes": (lambda: b"PK\3\4", FAILED, "damaged"),
     "an empty archive": (lambda: Zip().end(), FAILED, "ZIP archive"),
+    "a page of HTML": (
+        lambda: b"<!doctype html><title>x</title><p>seen words", DONE,
+        "seen words"),
+    "a text that begins like an archive": (
+        lambda: b"PK are the letters that these seen words begin with.\n",
+        DONE, "seen words"),
     "a PNG": (lambda: b"\x89PNG\r\n\x1a\n" + bytes(999), FAILED, "picture"),
     "a document without words": (lambda: docx(body("")), FAILED, "no text"),
     "a main part outside": (f(leading_out, "../../../../etc/passwd"), FAILED,
@@ -461,14 +469,3 @@ BOMBS = {
         lambda: docx(body(SEEN).encode() + b"\xff\xfe"), DONE, "seen words"),
     "XML of zeros": (lambda: docx(bytes(MIB)), FAILED, "damaged"),
 }
-
-
-def main():
-    folder = pathlib.Path(sys.argv[1])
-    for name, (make, _, _) in BOMBS.items():
-        (folder / (name.replace(" ", "-").replace("/", "-") + ".docx")
-         ).write_bytes(make())
-
-
-if __name__ == "__main__":
-    main()

@@ -2,25 +2,10 @@
 neighbours unharmed."""
 
 import os
-import pathlib
-import re
-import threading
 
 import pytest
 
-from conftest import K
-
-FILE = [{"type": "file", "file_index": 0}]
-MEMORY_BYTES_MAX = 256 << 20
-
-
-def add_file(api, base, name, data):
-    answer = api.ingest(base, FILE, [(name, data)])
-    assert answer.status_code == 202, answer.text
-    job = api.wait(answer.json()["ingestion_job_id"], 120)
-    row, = api.pages(f"{K}/ingestion-jobs/{job['id']}/documents")
-    return row
-
+from containment import add_file, memory_around
 
 FAILS = {
     "empty": b"", "only white space": b" \r\n\t\n", "only a mark": b"\xef\xbb\xbf",
@@ -71,38 +56,6 @@ def test_broken_bytes_are_text_all_the_same(api, base, data):
                           base)["results"]:
         place = hit["position"]
         assert text[place["start_char"]:place["end_char"]] == hit["content"]
-
-
-def memory_bytes(session):
-    """What the processes of a session hold beyond mapped files."""
-    total = 0
-    for status in pathlib.Path("/proc").glob("[0-9]*/status"):
-        try:
-            if os.getsid(int(status.parent.name)) == session:
-                held = re.search(r"RssAnon:\s+(\d+)", status.read_text())
-                total += int(held[1]) * 1024 if held else 0
-        except (OSError, ValueError):
-            pass  # it has ended
-    return total
-
-
-def memory_around(server, action):
-    """The server and its children stay within the bound all the while."""
-    peak, over = 0, threading.Event()
-
-    def watch():
-        nonlocal peak
-        while not over.wait(0.01):
-            peak = max(peak, memory_bytes(server.process.pid))
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    try:
-        return action()
-    finally:
-        over.set()
-        watcher.join()
-        print(f"peak {peak >> 20} MiB")
-        assert 0 < peak < MEMORY_BYTES_MAX
 
 
 def test_a_line_of_200_mb_is_bounded(start_server):

@@ -7,8 +7,8 @@ import subprocess
 
 import httpx
 import pytest
+import pdfs
 from conftest import K, TERMINAL, UUID, poll
-from pdf import pdf
 
 MANUAL = b"""# Product Guide
 
@@ -25,7 +25,7 @@ Invoices are sent on the first of each month.
 """
 
 # The guide's product-guide.pdf: a real PDF.
-PRODUCT_GUIDE = pdf([
+PRODUCT_GUIDE = pdfs.plain([
     [(20, "Product Guide"), "Feather answers your customers, by voice and by",
      "text, from what you have written down."],
     [(16, "Resetting a password"),
@@ -33,7 +33,7 @@ PRODUCT_GUIDE = pdf([
      "'Forgot password'. Enter your registered email address and follow",
      "the link sent to your inbox."],
     [(16, "Billing"), "Invoices are sent on the first of each month."],
-], title="Product Guide")
+], title="Product Guide").bytes()
 
 
 def test_a_file_and_a_text_are_uploaded_together_tracked_and_found(api, base):

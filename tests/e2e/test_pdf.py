@@ -224,99 +224,12 @@ def test_encrypted_files_say_so(api, base):
     assert row["status"] == "completed"
 
 
-def page_cycle():
-    return (b"%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n"
-            b"2 0 obj<</Type/Pages/Count 5/Kids[2 0 R 3 0 R]>>endobj\n"
-            b"3 0 obj<</Type/Pages/Count 5/Kids[2 0 R 3 0 R]/Parent 2 0 R>>"
-            b"endobj\ntrailer<</Root 1 0 R>>\n%%EOF\n")
-
-
-def outline_cycle():
-    return BOOK.replace(b"/Next", b"/Nxet", 1).replace(
-        b"/Type/Outlines/First", b"/Type/Outlines/Next 10 0 R/First")
-
-
-def picture_of(width, height):
-    pdf = pdfs.Pdf()
-    image = pdf.stream(b"\0" * 1000, deflate=1, head=(
-        f"/Type/XObject/Subtype/Image/Width {width}/Height {height}"
-        "/ColorSpace/DeviceRGB/BitsPerComponent 8"))
-    pdf.page("q 612 0 0 792 0 0 cm /Im Do Q",
-             resources=f"<</XObject<</Im {image} 0 R>>>>")
-    return pdf.bytes()
-
-
-def zipped_again(times, size):
-    pdf = pdfs.Pdf()
-    pdf.page(pdfs.show(90, 700, "before the bomb") + " " * size, deflate=times)
-    return pdf.bytes()
-
-
-def giant_box():
-    pdf = pdfs.Pdf((0, 0, 99999999, 99999999))
-    pdf.page(pdfs.show(90, 700, "lost in space"))
-    pdf.page("0 0 m 9999999 9999999 l S")
-    return pdf.bytes()
-
-
-def nested_forms():
-    pdf = pdfs.Pdf()
-    form = pdf.stream("/F Do /F Do", head="/Type/XObject/Subtype/Form"
-                      "/BBox[0 0 9 9]/Resources<</XObject<</F 14 0 R>>>>")
-    pdf.page("/F Do " * 50, resources=f"<</XObject<</F {form} 0 R>>>>")
-    return pdf.bytes()
-
-
-def many_pages_of_one():
-    """A page tree that names one page many times."""
-    pdf = pdfs.Pdf()
-    pdf.page(pdfs.show(90, 700, "again and again"))
-    pdf.pages *= 3000
-    return pdf.bytes()
-
-
-HOSTILE = {
-    "nothing but a head": b"%PDF-1.7\n",
-    "cut": BOOK[:len(BOOK) // 2],
-    "cut at the start": BOOK[:200],
-    "noise behind the head": b"%PDF-1.4\n" + bytes(range(256)) * 400,
-    "a page cycle": page_cycle(),
-    "an outline cycle": outline_cycle(),
-    "a billion pages": pdfs.book().bytes(count=10**9),
-    "minus one page": pdfs.book().bytes(count=-1),
-    "more pages than there are": pdfs.book().bytes(count=30),
-    "a picture of 65535 squared": picture_of(65535, 65535),
-    "a picture of a billion lines": picture_of(1, 10**9),
-    "zipped three times": zipped_again(3, 50_000_000),
-    "zipped twice": zipped_again(2, 1000),
-    "a giant page": giant_box(),
-    "forms in themselves": nested_forms(),
-    "one page 3000 times": many_pages_of_one(),
-    "no cross-references": BOOK[:BOOK.rindex(b"xref")],
-    "objects that are not there": BOOK.replace(b"obj<</Type/Page/", b"obj<</Type/Page/Contents 9999 0 R/X "),
-}
-
-
-@pytest.mark.parametrize("case", HOSTILE)
-def test_hostile_files_end_and_harm_nobody(api, base, case):
-    row = add_file(api, base, HOSTILE[case], seconds=300)
-    assert row["status"] in ("completed", "failed")
-    if row["status"] == "failed":
-        assert len(row["error_message"]) > 8
-        assert "\n" not in row["error_message"]
-    else:
-        text = api.text_of(row["document_id"])
-        assert text == "" or text.endswith("\n")
-    good = add_file(api, base, b"A neighbour, unharmed.", "n.txt")
-    assert good["status"] == "completed"
-
-
-@pytest.mark.parametrize("case,words", [
-    ("more pages than there are", "Keeping the light"),
-    ("zipped twice", "before the bomb"),
-    ("no cross-references", "oil for the lamp")])
-def test_what_can_be_read_is_read(api, base, case, words):
-    row = add_file(api, base, HOSTILE[case])
+@pytest.mark.parametrize("data,words", [
+    (pdfs.book().bytes(count=30), "Keeping the light"),
+    (BOOK[:BOOK.rindex(b"xref")], "oil for the lamp")],
+    ids=["more pages than there are", "no cross-references"])
+def test_what_can_be_read_is_read(api, base, data, words):
+    row = add_file(api, base, data)
     assert row["status"] == "completed", row
     assert words in api.text_of(row["document_id"])
 
