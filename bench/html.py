@@ -2,6 +2,7 @@
 0.25.3 full text behind it).
 
 usage: html.py [f1] [speed]     (both without arguments)
+needs: pip install trafilatura==2.3.1 lxml_html_clean lancedb==0.25.3
 
 f1: pages whose text is known (html_pages.py); F1 of the multisets of words, of
 the text knowd serves over HTTP and of what trafilatura gives in the same run.
