@@ -79,7 +79,7 @@ static void count_prose(const struct html_tree *t, const struct html_choice *c,
         const struct html_node *n = &t->nodes[i];
         struct tally *up = &own[n->parent];
 
-        if (c->fate[i] != FATE_KEPT)
+        if (c->fate[i] != FATE_KEPT || n->tag == HTML_TITLE)
             continue;
         if (is_block(n)) {
             v[i].prose = has_prose(&own[i]) ? own[i].letters - own[i].links : 0;
@@ -371,8 +371,11 @@ static uint32_t kept_letters(const struct chooser *k)
     uint32_t n = 0;
 
     for (uint32_t i = k->c->root; i < k->t->nodes[k->c->root].end; i++) {
-        if (k->t->nodes[i].tag == HTML_TEXT && k->c->fate[i] == FATE_KEPT)
-            n += (uint32_t)html_letters(k->t->nodes[i].text);
+        const struct html_node *node = &k->t->nodes[i];
+
+        if (node->tag == HTML_TEXT && k->c->fate[i] == FATE_KEPT &&
+            k->t->nodes[node->parent].tag != HTML_TITLE)
+            n += (uint32_t)html_letters(node->text);
     }
     return n;
 }

@@ -359,6 +359,26 @@ static void a_page_is_never_all_boilerplate(void **state)
 
 /* ---- what a page says of itself ---- */
 
+/* A page's title is beside its text, however long: it was weighed against it
+ * once, and a short text lost. */
+static void a_long_title_costs_no_text(void **state)
+{
+    struct buf page = {0};
+    struct doc d;
+
+    buf_put(&page, STR("<!doctype html><html><title>"));
+    for (unsigned i = 0; i < 100; i++)
+        buf_put(&page, STR("words of a title "));
+    buf_put(&page, STR("</title><body><p>The text of this page is longer than "
+                       "sixty letters, but its title is longer still.</p>"));
+    d = extract(*state, buf_str(&page), "a.html");
+    assert_str(d.text,
+               STR("The text of this page is longer than sixty letters, "
+                   "but its title is longer still.\n"));
+    assert_int_equal(d.flags_n, 0);
+    buf_close(&page);
+}
+
 static void titles_lose_the_sites_name(void **state)
 {
     static const struct {
@@ -617,6 +637,7 @@ int main(void)
         T(a_page_of_links_is_kept),
         T(a_page_is_never_all_boilerplate),
         T(titles_lose_the_sites_name),
+        T(a_long_title_costs_no_text),
         T(dates_are_those_the_page_names),
         T(the_language_is_the_pages_word),
         T(a_page_says_its_character_set),
