@@ -3,10 +3,14 @@
  * searchable.
  *
  * A worker leases some items of one base, reads, extracts, cuts and indexes
- * them one after the other into a batch, and ends the batch with one write:
- * texts, versions, documents, items, logs, events, the segment's row, and the
- * lease of what comes next. So a document costs no round trip of its own, and
- * a crash leaves an item either untouched or done.
+ * them one after the other into a batch, and ends the batch with one write, a
+ * turn: texts, versions, documents, items, logs, events, the segment's row,
+ * and a lease. So a document costs no round trip of its own, and a crash
+ * leaves an item either untouched or done.
+ *
+ *   work on   A        B        C
+ *   written        A        B        C      (beside the work on the next)
+ *   leased    B        C        D           (in the write of the one before)
  */
 #include <sys/resource.h>
 #include <unistd.h>
@@ -57,6 +61,11 @@ struct pipeline {
     struct map *held; /* versions in work, to the lease that has them */
 };
 
+/* A lease that is worked on, one that waits, and one that is written down. */
+#define LEASES 3
+/* A lease of so many is worth looking for the one after it meanwhile. */
+#define AHEAD_MIN 8
+
 /* Items of one base, leased together. */
 struct lease {
     struct arena *arena;
@@ -69,11 +78,26 @@ struct lease {
     size_t held_n;
 };
 
+/* The write that ends a batch; and takes the next lease. */
+struct turn {
+    struct write write;
+    struct worker *worker;
+    struct lease *of;   /* whose tasks it writes down; NULL: none's */
+    struct task *tasks; /* to be written down */
+    size_t n;
+    struct engine_batch *batch; /* NULL: nothing was indexed */
+    struct lease *next;         /* NULL: no lease */
+    size_t items_max;           /* of the next */
+};
+
 struct worker {
     struct pipeline *pipeline;
     pthread_t thread;
-    struct lease leases[2]; /* one is worked on, the other comes */
-    unsigned now;           /* the one worked on */
+    struct lease leases[LEASES];
+    struct lease *now;   /* the one worked on; NULL: none */
+    struct lease *ready; /* for after it; NULL: none */
+    struct turn turn;    /* under way, if begun; then what it names is its */
+    bool begun;
     size_t lease_max;
     struct arena *doc;               /* of one document */
     struct extract_session *session; /* of documents of session_base */
@@ -96,20 +120,17 @@ static str key_of(const uuid *version)
     return (str){(const char *)version->b, sizeof version->b};
 }
 
-static bool same_worker(const struct worker *w, const struct lease *l)
+/* For l; what `former` has is written down in this very write. */
+static bool hold(struct pipeline *p, struct lease *l,
+                 const struct lease *former, uuid version)
 {
-    return l == &w->leases[0] || l == &w->leases[1];
-}
-
-static bool hold(struct worker *w, struct lease *l, uuid version)
-{
-    struct pipeline *p = w->pipeline;
     uint64_t *by;
     bool made, mine;
 
     (void)pthread_mutex_lock(&p->held_lock);
     by = map_slot(p->held, key_of(&version), &made);
-    mine = made || same_worker(w, (const struct lease *)(uintptr_t)*by);
+    mine = made || *by == (uintptr_t)l ||
+           (former != NULL && *by == (uintptr_t)former);
     if (mine) {
         *by = (uintptr_t)l;
         l->held[l->held_n++] = version;
@@ -131,8 +152,9 @@ static void lease_let_go(struct pipeline *p, struct lease *l)
     l->held_n = 0;
 }
 
-/* Puts back those of the leased items whose version another worker has. */
-static rc lease_hold(struct worker *w, struct lease *l, struct item_row *rows,
+/* Puts back those of the leased items whose version another lease has. */
+static rc lease_hold(struct pipeline *p, struct lease *l,
+                     const struct lease *former, struct item_row *rows,
                      struct db *db, struct err *e)
 {
     size_t n = 0;
@@ -140,7 +162,7 @@ static rc lease_hold(struct worker *w, struct lease *l, struct item_row *rows,
 
     l->held = ARENA_ARRAY(l->arena, uuid, l->n);
     for (size_t i = 0; code == RC_OK && i < l->n; i++) {
-        if (hold(w, l, rows[i].version)) {
+        if (hold(p, l, former, rows[i].version)) {
             rows[n++] = rows[i];
             continue;
         }
@@ -158,15 +180,6 @@ static rc lease_hold(struct worker *w, struct lease *l, struct item_row *rows,
 }
 
 /* ---- the write that ends a batch ---- */
-
-struct turn {
-    struct write write;
-    struct worker *worker;
-    struct task *tasks; /* to be written down */
-    size_t n;
-    struct engine_batch *batch; /* NULL: nothing was indexed */
-    struct lease *next;         /* NULL: no lease */
-};
 
 /* The rows a task needs, and for large ones the mark that it is worked on. */
 static rc task_lease(struct task *t, struct db *db, struct arena *out,
@@ -195,23 +208,23 @@ static rc task_lease(struct task *t, struct db *db, struct arena *out,
     return db_document_update(db, &t->document, e);
 }
 
-static rc lease_fill(struct worker *w, struct lease *l, struct db *db,
-                     struct err *e)
+static rc lease_fill(const struct turn *u, struct db *db, struct err *e)
 {
+    struct pipeline *p = u->worker->pipeline;
+    struct lease *l = u->next;
     struct item_row *rows;
     bool there = true;
     rc code;
 
-    lease_let_go(w->pipeline, l); /* of a run that was rolled back */
+    lease_let_go(p, l); /* of a run that was rolled back */
     arena_close(l->arena);
     l->arena = arena_open();
     l->n = 0;
     l->deferred = false;
-    code =
-        db_items_lease(db, w->lease_max, w->pipeline->workers_n,
-                       clock_wall_ms(), l->arena, &rows, &l->n, &l->next_ms, e);
+    code = db_items_lease(db, u->items_max, p->workers_n, clock_wall_ms(),
+                          l->arena, &rows, &l->n, &l->next_ms, e);
     if (code == RC_OK)
-        code = lease_hold(w, l, rows, db, e);
+        code = lease_hold(p, l, u->of, rows, db, e);
     if (code == RC_OK && l->n > 0)
         code = maybe(db_base_get(db, rows[0].tenant, rows[0].base, l->arena,
                                  &l->base, e),
@@ -265,7 +278,7 @@ static rc turn_run(struct write *w, struct db *db, struct err *e)
     if (code == RC_OK && there && u->batch != NULL)
         code = engine_batch_commit(u->batch, db, e);
     if (code == RC_OK && u->next != NULL)
-        code = lease_fill(u->worker, u->next, db, e);
+        code = lease_fill(u, db, e);
     return code;
 }
 
@@ -283,17 +296,22 @@ static void note_deferred(struct pipeline *p, const struct lease *l)
     (void)pthread_mutex_unlock(&p->lock);
 }
 
-static rc turn_write(struct worker *w, struct turn *u, bool frees,
+static rc turn_begin(struct worker *w, struct turn *u, bool frees,
                      struct err *e)
 {
-    struct app *a = w->pipeline->app;
-    rc code;
-
     u->worker = w;
+    u->items_max = w->lease_max;
     u->write.run = turn_run;
     u->write.frees = frees;
     u->write.late = true;
-    code = store_write(a->store, &u->write, e);
+    return store_write_begin(w->pipeline->app->store, &u->write, e);
+}
+
+/* What follows from how it ended. */
+static void turn_ended(struct worker *w, struct turn *u, rc code)
+{
+    struct app *a = w->pipeline->app;
+
     if (code != RC_OK && u->next != NULL) {
         lease_let_go(w->pipeline, u->next);
         u->next->n = 0;
@@ -303,6 +321,16 @@ static rc turn_write(struct worker *w, struct turn *u, bool frees,
     for (size_t i = 0; code == RC_OK && i < u->n; i++)
         task_count(a, &u->tasks[i]);
     app_wake(a);
+}
+
+static rc turn_write(struct worker *w, struct turn *u, bool frees,
+                     struct err *e)
+{
+    rc code = turn_begin(w, u, frees, e);
+
+    if (code == RC_OK)
+        code = store_write_end(&u->write, e);
+    turn_ended(w, u, code);
     return code;
 }
 
@@ -361,8 +389,8 @@ static bool blameless(rc code)
     return code == RC_NOSPACE || code == RC_BUSY || code == RC_CANCELLED;
 }
 
-static void task_again(struct worker *w, struct task *t, rc code,
-                       const struct err *e)
+static void task_again(struct worker *w, struct lease *l, struct task *t,
+                       rc code, const struct err *e)
 {
     uint32_t tries = t->item.attempts < 7 ? t->item.attempts : 7;
     uint64_t most = (uint64_t)BACKOFF_MS << tries;
@@ -375,14 +403,7 @@ static void task_again(struct worker *w, struct task *t, rc code,
     if (code == RC_CANCELLED)
         t->retry_ms = 0;
     if (!t->blameless && t->item.attempts >= ATTEMPTS_MAX)
-        task_gave_up(t, e->text, w->leases[w->now].arena);
-}
-
-static void batch_close(struct worker *w)
-{
-    engine_batch_close(w->batch);
-    w->batch = NULL;
-    w->docs = w->text_bytes = 0;
+        task_gave_up(t, e->text, l->arena);
 }
 
 /* The batch didn't become durable: its documents are done another time. */
@@ -393,39 +414,118 @@ static void batch_failed(struct worker *w, struct turn *u, rc code,
              rc_name(code), e->text);
     for (size_t i = 0; i < u->n; i++)
         if (u->tasks[i].fate == FATE_DONE)
-            task_again(w, &u->tasks[i], code, e);
-    batch_close(w);
+            task_again(w, u->of, &u->tasks[i], code, e);
+    engine_batch_close(u->batch);
     u->batch = NULL;
 }
 
-/* Writes down tasks [first, end) of the lease; and takes the next lease. */
-static void batch_end(struct worker *w, size_t end, bool lease_next)
+/* Tasks [first, end) of the lease and the batch they are in, as a turn. */
+static struct turn batch_take(struct worker *w, size_t end)
 {
-    struct lease *l = &w->leases[w->now];
-    struct turn u = {.tasks = l->tasks + w->first, .n = end - w->first};
+    struct turn u = {.of = w->now,
+                     .tasks = w->now->tasks + w->first,
+                     .n = end - w->first,
+                     .batch = w->batch};
     struct err e = {0};
-    unsigned tries = 0;
     rc code = RC_OK;
 
-    if (lease_next)
-        u.next = &w->leases[1 - w->now];
-    if (w->docs > 0) {
-        u.batch = w->batch;
-        code = engine_batch_write(w->batch, &e);
-        if (code != RC_OK)
-            batch_failed(w, &u, code, &e);
-    }
-    code = turn_write(w, &u, false, &e);
+    if (w->docs > 0)
+        code = engine_batch_write(u.batch, &e);
     if (code != RC_OK)
         batch_failed(w, &u, code, &e);
-    /* Only the outcomes are left to write down: that takes no new space. */
-    u.next = NULL;
-    while (code != RC_OK && stall(w, &tries))
-        code = turn_write(w, &u, true, &e);
-    for (size_t i = 0; i < u.n; i++)
-        task_close(&u.tasks[i]);
-    batch_close(w);
+    if (w->docs == 0) {
+        engine_batch_close(u.batch);
+        u.batch = NULL;
+    }
+    w->batch = NULL;
+    w->docs = w->text_bytes = 0;
     w->first = end;
+    return u;
+}
+
+/* Until what became of the tasks is written down. */
+static void turn_settle(struct worker *w, struct turn *u, rc code,
+                        struct err *e)
+{
+    unsigned tries = 0;
+
+    if (code != RC_OK)
+        batch_failed(w, u, code, e);
+    /* Only the outcomes are left to write down: that takes no new space. */
+    u->next = NULL;
+    while (code != RC_OK && stall(w, &tries))
+        code = turn_write(w, u, true, e);
+    for (size_t i = 0; i < u->n; i++)
+        task_close(&u->tasks[i]);
+    engine_batch_close(u->batch);
+}
+
+/* Waits for the turn under way, if there is one: its tasks are settled, their
+ * lease is free, and the one it took is ready. */
+static void turn_await(struct worker *w)
+{
+    struct turn *u = &w->turn;
+    struct lease *next = u->next;
+    struct err e = {0};
+    rc code;
+
+    if (!w->begun)
+        return;
+    w->begun = false;
+    code = store_write_end(&u->write, &e);
+    turn_ended(w, u, code);
+    if (next->n > 0)
+        w->ready = next;
+    if (u->of == NULL)
+        return;
+    turn_settle(w, u, code, &e);
+    lease_let_go(w->pipeline, u->of);
+    u->of->n = 0;
+}
+
+static struct lease *free_lease(struct worker *w)
+{
+    for (size_t i = 0; i < LEASES; i++) {
+        struct lease *l = &w->leases[i];
+
+        if (l != w->now && l != w->ready)
+            return l;
+    }
+    ASSERT(false);
+    return NULL;
+}
+
+/* Goes on while the turn is written; what it takes is ready after that. */
+static void turn_go(struct worker *w, struct turn u)
+{
+    struct err e = {0};
+    rc code;
+
+    ASSERT(!w->begun);
+    w->turn = u;
+    w->turn.next = free_lease(w);
+    code = turn_begin(w, &w->turn, false, &e);
+    w->begun = code == RC_OK;
+    if (w->begun)
+        return;
+    turn_ended(w, &w->turn, code);
+    if (u.of == NULL)
+        return;
+    turn_settle(w, &w->turn, code, &e);
+    lease_let_go(w->pipeline, u.of);
+    u.of->n = 0;
+}
+
+/* Writes down tasks [first, end) in the middle of a lease. */
+static void batch_end(struct worker *w, size_t end)
+{
+    struct turn u = batch_take(w, end);
+    struct err e = {0};
+    rc code;
+
+    turn_await(w); /* what was read first is written down first */
+    code = turn_write(w, &u, false, &e);
+    turn_settle(w, &u, code, &e);
 }
 
 static bool batch_is_full(const struct worker *w)
@@ -440,7 +540,7 @@ static bool batch_is_full(const struct worker *w)
  * new title, goes into two. */
 static bool batch_holds(const struct worker *w, size_t i)
 {
-    const struct task *v = w->leases[w->now].tasks;
+    const struct task *v = w->now->tasks;
 
     for (size_t k = w->first; k < i; k++)
         if (uuid_eq(v[k].version.id, v[i].version.id))
@@ -452,13 +552,13 @@ static bool batch_holds(const struct worker *w, size_t i)
 static rc batch_add(struct worker *w, size_t i, const struct task_text *text,
                     struct err *e)
 {
-    struct lease *l = &w->leases[w->now];
+    struct lease *l = w->now;
     struct task *t = &l->tasks[i];
     rc code;
 
     if (w->docs > 0 && (w->text_bytes + text->doc.text.n > BATCH_TEXT_BYTES ||
                         batch_holds(w, i)))
-        batch_end(w, i, false);
+        batch_end(w, i);
     if (w->batch == NULL) {
         w->began_ns = clock_mono_ns();
         if ((code = engine_batch_open(w->pipeline->app->engine, t->item.base,
@@ -474,7 +574,7 @@ static rc batch_add(struct worker *w, size_t i, const struct task_text *text,
 
 static void task_run(struct worker *w, size_t i)
 {
-    struct lease *l = &w->leases[w->now];
+    struct lease *l = w->now;
     struct app *a = w->pipeline->app;
     struct arena_mark mark = arena_mark(w->doc);
     struct task *t = &l->tasks[i];
@@ -490,15 +590,26 @@ static void task_run(struct worker *w, size_t i)
                                &e)) != RC_OK ||
              (t->fate == FATE_DONE &&
               (code = batch_add(w, i, &text, &e)) != RC_OK))
-        task_again(w, t, code, &e);
+        task_again(w, l, t, code, &e);
     arena_rewind(w->doc, mark);
+}
+
+/* Faster leases grow, slower ones shrink. */
+static void lease_fit(struct worker *w, int64_t began_ns)
+{
+    int64_t ms = (clock_mono_ns() - began_ns) / 1000000;
+
+    if (ms < LEASE_MS && w->lease_max < LEASE_MAX)
+        w->lease_max *= 2;
+    else if (ms > (int64_t)4 * LEASE_MS && w->lease_max > 1)
+        w->lease_max /= 2;
 }
 
 static void lease_work(struct worker *w)
 {
-    struct lease *l = &w->leases[w->now];
+    struct lease *l = w->now;
     struct pipeline *p = w->pipeline;
-    int64_t began = clock_mono_ns(), ms;
+    int64_t began = clock_mono_ns();
     size_t i;
 
     if (!uuid_eq(l->base.id, w->session_base))
@@ -509,19 +620,40 @@ static void lease_work(struct worker *w)
         bool alone = l->tasks[i].item.attempts >= ALONE_ATTEMPTS;
 
         if (i > w->first && (alone || batch_is_full(w)))
-            batch_end(w, i, false);
+            batch_end(w, i);
         task_run(w, i);
         if (alone && i + 1 < l->n)
-            batch_end(w, i + 1, false);
+            batch_end(w, i + 1);
     }
     for (size_t k = i; k < l->n; k++)
-        task_again(w, &l->tasks[k], RC_CANCELLED, NULL);
-    ms = (clock_mono_ns() - began) / 1000000;
-    if (ms < LEASE_MS && w->lease_max < LEASE_MAX)
-        w->lease_max *= 2;
-    else if (ms > (int64_t)4 * LEASE_MS && w->lease_max > 1)
-        w->lease_max /= 2;
-    batch_end(w, l->n, !atomic_load(&p->stopping));
+        task_again(w, l, &l->tasks[k], RC_CANCELLED, NULL);
+    lease_fit(w, began);
+}
+
+/* Works a lease off. The one before it is written down meanwhile, and the one
+ * after it looked for. */
+static void lease_do(struct worker *w, struct lease *l)
+{
+    struct turn u;
+
+    w->now = l;
+    if (!w->begun && w->ready == NULL && l->n >= AHEAD_MIN &&
+        !atomic_load(&w->pipeline->stopping))
+        turn_go(w, (struct turn){0});
+    lease_work(w);
+    u = batch_take(w, l->n);
+    turn_await(w);
+    if (atomic_load(&w->pipeline->stopping)) {
+        struct err e = {0};
+        rc code = turn_write(w, &u, false, &e);
+
+        turn_settle(w, &u, code, &e);
+        lease_let_go(w->pipeline, l);
+        l->n = 0;
+    } else {
+        turn_go(w, u);
+    }
+    w->now = NULL;
 }
 
 static void *worker_thread(void *arg)
@@ -535,26 +667,34 @@ static void *worker_thread(void *arg)
     (void)setpriority(PRIO_PROCESS, (id_t)gettid(), READING_NICENESS);
     (void)wakes_now(p); /* until all are started */
     while (!atomic_load(&p->stopping)) {
-        struct lease *l = &w->leases[w->now];
         uint64_t seen = wakes_now(p); /* before looking: none is missed */
-        struct turn u = {.next = l};
+        struct turn u = {.next = &w->leases[0]};
         struct err e = {0};
 
-        if (l->n == 0 && turn_write(w, &u, false, &e) != RC_OK) {
+        if (w->ready == NULL)
+            turn_await(w);
+        if (w->ready != NULL) {
+            struct lease *l = w->ready;
+
+            w->ready = NULL;
+            lease_do(w, l);
+            continue;
+        }
+        if (turn_write(w, &u, false, &e) != RC_OK) {
             (void)stall(w, &tries);
             continue;
         }
         tries = 0;
-        if (l->n == 0) {
-            extract_session_rest(w->session);
-            wait_for_work(p, seen, due_ns(l->next_ms));
+        if (u.next->n > 0) {
+            w->ready = u.next;
             continue;
         }
-        lease_work(w);
-        lease_let_go(p, l);
-        l->n = 0;
-        w->now = 1 - w->now;
+        extract_session_rest(w->session);
+        wait_for_work(p, seen, due_ns(u.next->next_ms));
     }
+    turn_await(w);
+    if (w->ready != NULL) /* is put back */
+        lease_do(w, w->ready);
     (void)pthread_mutex_lock(&p->lock);
     p->live--;
     (void)pthread_cond_broadcast(&p->changed);
@@ -642,8 +782,8 @@ void pipeline_stop(struct pipeline *p)
         (void)pthread_join(p->workers[i].thread, NULL);
         arena_close(p->workers[i].doc);
         extract_session_close(p->workers[i].session);
-        arena_close(p->workers[i].leases[0].arena);
-        arena_close(p->workers[i].leases[1].arena);
+        for (size_t k = 0; k < LEASES; k++)
+            arena_close(p->workers[i].leases[k].arena);
     }
     p->workers_n = 0;
 }

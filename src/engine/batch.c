@@ -158,6 +158,16 @@ static rc sections_write(struct engine_batch *b, uint64_t id,
     return code == RC_OK ? lex_builder_write(b->lex, w, e) : code;
 }
 
+/* Gives back what only adding and writing need. */
+static void words_done(struct engine_batch *b)
+{
+    lex_builder_close(b->lex);
+    b->lex = NULL;
+    if (b->analyser != NULL)
+        analyser_give(b->g, b->analyser);
+    b->analyser = NULL;
+}
+
 rc engine_batch_write(struct engine_batch *b, struct err *e)
 {
     char path[SEGMENT_PATH_MAX];
@@ -181,6 +191,7 @@ rc engine_batch_write(struct engine_batch *b, struct err *e)
     if (code != RC_OK)
         goto done;
     b->written = true;
+    words_done(b); /* the next batch may have them before this is durable */
     /* Opened here, so that the commit has nothing left to read or to find
      * wrong. */
     code = segment_open(b->g->dir, b->base->id, id, &b->publish.add, e);
@@ -220,8 +231,7 @@ void engine_batch_close(struct engine_batch *b)
         atomic_store(&b->publish.add->doomed, true);
     segment_unref(b->publish.add);
     base_release(b->g, b->base);
-    lex_builder_close(b->lex);
-    analyser_give(b->g, b->analyser);
+    words_done(b);
     buf_close(&b->versions);
     buf_close(&b->chunks);
     buf_close(&b->headings);

@@ -74,13 +74,18 @@ struct write {
                    * others, for a second at most */
     rc code;
     struct err err;
-    void *waiter; /* store_write's */
+    void *waiter; /* store_write_begin's */
 };
 
 /* RC_OK: done will be called exactly once. */
 rc store_submit(struct store *s, struct write *w, struct err *e) MUST_CHECK;
 /* The same, waiting for the outcome; for worker threads. */
 rc store_write(struct store *s, struct write *w, struct err *e) MUST_CHECK;
+/* Its two halves, for who has something to do meanwhile. What was begun is
+ * ended once; until then the write belongs to the store. */
+rc store_write_begin(struct store *s, struct write *w,
+                     struct err *e) MUST_CHECK;
+rc store_write_end(struct write *w, struct err *e) MUST_CHECK;
 
 /* Figures for /metrics and benches. */
 struct store_stats {

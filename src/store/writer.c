@@ -575,6 +575,17 @@ struct waiter {
     bool over;
 };
 
+static void waiter_close(struct write *w)
+{
+    struct waiter *wait = w->waiter;
+
+    (void)pthread_cond_destroy(&wait->came);
+    (void)pthread_mutex_destroy(&wait->lock);
+    mem_free(wait);
+    w->waiter = NULL;
+    w->done = NULL;
+}
+
 static void wake_waiter(struct write *w)
 {
     struct waiter *wait = w->waiter;
@@ -585,30 +596,41 @@ static void wake_waiter(struct write *w)
     (void)pthread_mutex_unlock(&wait->lock);
 }
 
-rc store_write(struct store *s, struct write *w, struct err *e)
+rc store_write_begin(struct store *s, struct write *w, struct err *e)
 {
-    struct waiter wait = {.lock = PTHREAD_MUTEX_INITIALIZER};
+    struct waiter *wait = mem_alloc(sizeof *wait);
     rc code;
 
     ASSERT(w->done == NULL);
     ASSERT(!s->thread_runs || !pthread_equal(pthread_self(), s->thread));
-    clock_cond_init(&wait.came);
+    ASSERT(pthread_mutex_init(&wait->lock, NULL) == 0);
+    clock_cond_init(&wait->came);
     w->done = wake_waiter;
-    w->waiter = &wait;
+    w->waiter = wait;
     code = submit(s, w, clock_mono_ns() + (int64_t)QUEUE_WAIT_MS * 1000000, e);
-    if (code == RC_OK) {
-        /* The writer answers each write it took; it needs no deadline. */
-        (void)pthread_mutex_lock(&wait.lock);
-        while (!wait.over)
-            (void)clock_cond_wait(&wait.came, &wait.lock, INT64_MAX);
-        (void)pthread_mutex_unlock(&wait.lock);
-        code = w->code;
-        if (code != RC_OK && e != NULL)
-            *e = w->err;
-    }
-    w->done = NULL;
-    w->waiter = NULL;
-    (void)pthread_cond_destroy(&wait.came);
-    (void)pthread_mutex_destroy(&wait.lock);
+    if (code != RC_OK)
+        waiter_close(w);
     return code;
+}
+
+rc store_write_end(struct write *w, struct err *e)
+{
+    struct waiter *wait = w->waiter;
+
+    /* The writer answers each write it took; it needs no deadline. */
+    (void)pthread_mutex_lock(&wait->lock);
+    while (!wait->over)
+        (void)clock_cond_wait(&wait->came, &wait->lock, INT64_MAX);
+    (void)pthread_mutex_unlock(&wait->lock);
+    waiter_close(w);
+    if (w->code != RC_OK && e != NULL)
+        *e = w->err;
+    return w->code;
+}
+
+rc store_write(struct store *s, struct write *w, struct err *e)
+{
+    rc code = store_write_begin(s, w, e);
+
+    return code == RC_OK ? store_write_end(w, e) : code;
 }
