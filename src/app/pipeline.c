@@ -471,6 +471,7 @@ static void turn_await(struct worker *w)
 
     if (!w->begun)
         return;
+    ASSERT(next != NULL); /* turn_go's */
     w->begun = false;
     code = store_write_end(&u->write, &e);
     turn_ended(w, u, code);
