@@ -84,8 +84,9 @@ struct rows {
 };
 
 static void row_add(struct rows *r, const struct trial *t, uint32_t item,
-                    str title, str body)
+                    str title, str body, bool first)
 {
+    struct lex_row row = {0};
     struct buf b = {0};
 
     for (size_t i = 0; t->weight != AS_BUILT && i < t->weight; i++) {
@@ -93,7 +94,12 @@ static void row_add(struct rows *r, const struct trial *t, uint32_t item,
         buf_put_char(&b, '\n');
     }
     buf_put(&b, body);
-    lex_builder_add(r->b, t->weight == AS_BUILT ? title : STR(""), buf_str(&b));
+    row.body = buf_str(&b);
+    if (t->weight == AS_BUILT) {
+        row.context = title;
+        row.title = first ? title : STR_NONE;
+    }
+    lex_builder_add(r->b, &row);
     buf_close(&b);
     ARENA_PUSH(r->a, r->item, r->n, r->cap, item);
 }
@@ -110,7 +116,7 @@ static void item_add(struct rows *r, const struct trial *t, uint32_t item,
         body = arena_fmt(r->a, STR_FMT "\n\n" STR_FMT, STR_ARG(x->title),
                          STR_ARG(x->text));
     if (!t->chunked || str_blank(body)) {
-        row_add(r, t, item, x->title, body);
+        row_add(r, t, item, x->title, body, true);
         return;
     }
     must(extract_bytes(body, STR("a.txt"), r->a, &d, &e), &e);
@@ -121,7 +127,8 @@ static void item_add(struct rows *r, const struct trial *t, uint32_t item,
     for (size_t i = 0; i < chunks.n; i++)
         row_add(r, t, item, x->title,
                 str_sub(d.text, chunks.v[i].start,
-                        chunks.v[i].end - chunks.v[i].start));
+                        chunks.v[i].end - chunks.v[i].start),
+                i == 0);
 }
 
 static void index_open(struct lex_builder *b, struct seg **s, struct lex **x)

@@ -87,7 +87,8 @@ static void ours_make(struct ours *o, const struct corpus *c, const char *path)
     int64_t start = clock_mono_ns();
 
     for (size_t i = 0; i < c->n; i++)
-        lex_builder_add(b, c->v[i].title, c->v[i].body);
+        lex_builder_add(b, &(struct lex_row){.context = c->v[i].title,
+                                             .body = c->v[i].body});
     o->add_s = seconds_since(start);
     start = clock_mono_ns();
     if (seg_writer_open(path, &w, &e) != RC_OK ||

@@ -71,11 +71,52 @@ static void chunk_put(struct engine_batch *b, const struct chunk *c,
     buf_put(&b->chunks, (str){(const char *)&r, sizeof r});
 }
 
+/* The headings that begin in chunk i: from block *at on, which goes on to the
+ * first that doesn't begin before it. */
+static size_t begins_of(const struct engine_doc *d, size_t i, size_t *at,
+                        struct arena *tmp, str **begins)
+{
+    const struct chunk *c = &d->chunks->v[i];
+    const struct doc *doc = d->doc;
+    size_t n = 0, cap = 0;
+
+    *begins = NULL;
+    while (*at < doc->blocks_n && doc->blocks[*at].start < c->start)
+        ++*at;
+    for (size_t k = *at; k < doc->blocks_n && doc->blocks[k].start < c->end;
+         k++) {
+        if (doc->blocks[k].kind == BLOCK_HEADING)
+            ARENA_PUSH(tmp, *begins, n, cap,
+                       doc_heading_text(doc, (uint32_t)k, tmp));
+    }
+    return n;
+}
+
+static void row_put(struct engine_batch *b, const struct engine_doc *d,
+                    size_t i, size_t *at, str context)
+{
+    struct arena_mark mark = arena_mark(b->tmp);
+    const struct chunk *c = &d->chunks->v[i];
+    struct lex_row row = {
+        .context = context,
+        .title = i == 0 ? d->title : STR_NONE,
+        .body = str_sub(d->doc->text, (size_t)c->start,
+                        (size_t)(c->end - c->start)),
+    };
+    str *begins;
+
+    row.begins_n = begins_of(d, i, at, b->tmp, &begins);
+    row.begins = begins;
+    lex_builder_add(b->lex, &row);
+    arena_rewind(b->tmp, mark);
+}
+
 static void chunks_put(struct engine_batch *b, const struct engine_doc *d)
 {
     struct arena_mark mark = arena_mark(b->tmp);
     uint32_t heading = HEADING_NONE, headings = HEADINGS_NONE;
     str context = STR_NONE;
+    size_t at = 0;
 
     for (size_t i = 0; i < d->chunks->n; i++) {
         const struct chunk *c = &d->chunks->v[i];
@@ -91,9 +132,7 @@ static void chunks_put(struct engine_batch *b, const struct engine_doc *d)
             context = chunk_context(d->doc, c, d->title, b->tmp);
         }
         chunk_put(b, c, headings);
-        lex_builder_add(b->lex, context,
-                        str_sub(d->doc->text, (size_t)c->start,
-                                (size_t)(c->end - c->start)));
+        row_put(b, d, i, &at, context);
     }
     arena_rewind(b->tmp, mark);
 }

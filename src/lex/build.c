@@ -61,7 +61,7 @@ struct lex_builder {
     uint32_t rows, norms_cap;
     /* the row being added */
     struct row_token *tokens;
-    uint32_t tokens_n, tokens_cap, context_tokens;
+    uint32_t tokens_n, tokens_cap, context_tokens, wholes_n;
     uint32_t *row_terms;
     uint32_t row_terms_n, row_terms_cap;
 };
@@ -315,11 +315,8 @@ static struct term *term_of_token(struct lex_builder *b, const struct token *t)
     return term;
 }
 
-static bool token_add(struct lex_builder *b, const struct token *token,
-                      uint32_t position)
+static bool term_add(struct lex_builder *b, struct term *t, uint32_t position)
 {
-    struct term *t = term_of_token(b, token);
-
     if (t == NULL ||
         (b->tokens_n == b->tokens_cap &&
          !grow32(b, &b->tokens, b->tokens_n, &b->tokens_cap,
@@ -351,10 +348,41 @@ static bool text_add(struct lex_builder *b, str text, uint32_t first_position)
         if (coming != 0)
             __builtin_prefetch(&b->terms[coming - 1], 1);
         if (token.position < ROW_TOKENS_MAX && token.term.n > 0 &&
-            !token_add(b, &token, first_position + token.position))
+            !term_add(b, term_of_token(b, &token),
+                      first_position + token.position))
             return false;
     }
     return true;
+}
+
+/* The position behind the row's tokens, one left out: that keeps phrases from
+ * reaching across. */
+static uint32_t position_next(const struct lex_builder *b)
+{
+    return b->tokens_n == 0 ? 0 : b->tokens[b->tokens_n - 1].position + 2;
+}
+
+/* Its words, if they count, and the term of the whole. */
+static bool heading_add(struct lex_builder *b, str heading, bool words)
+{
+    uint32_t first = position_next(b);
+    size_t bare = heading_bare(heading);
+    struct heading_term whole = {.n = 0};
+    struct token token;
+
+    analyser_begin(b->analyser, heading);
+    while (b->tokens_n < ROW_TOKENS_MAX && analyser_next(b->analyser, &token)) {
+        if (token.start >= bare)
+            heading_term_add(&whole, token.term);
+        if (words && token.term.n > 0 &&
+            !term_add(b, term_of_token(b, &token), first + token.position))
+            return false;
+    }
+    if (whole.n == 0)
+        return true;
+    b->wholes_n++;
+    return term_add(b, term_of(b, (str){whole.bytes, whole.n}),
+                    position_next(b));
 }
 
 /* The record of one term of the row; its length in *n, of at most
@@ -391,33 +419,37 @@ static bool record_put(struct lex_builder *b, struct term *t)
     return chain_put(b, t, bytes, (size_t)(p - bytes));
 }
 
-static bool row_gather(struct lex_builder *b, str context, str body)
+static bool row_gather(struct lex_builder *b, const struct lex_row *row)
 {
     b->tokens_n = 0;
     b->row_terms_n = 0;
-    if (!text_add(b, context, 0))
+    b->wholes_n = 0;
+    if (!text_add(b, row->context, 0) || !heading_add(b, row->title, false))
         return false;
+    for (size_t i = 0; i < row->begins_n && b->tokens_n < ROW_TOKENS_MAX; i++)
+        if (!heading_add(b, row->begins[i], true))
+            return false;
     b->context_tokens = b->tokens_n;
-    /* The position left out keeps phrases from reaching across. */
-    return text_add(b, body,
-                    b->tokens_n == 0 ? 0
-                                     : b->tokens[b->tokens_n - 1].position + 2);
+    return text_add(b, row->body, position_next(b));
 }
 
-void lex_builder_add(struct lex_builder *b, str context, str body)
+void lex_builder_add(struct lex_builder *b, const struct lex_row *row)
 {
     uint32_t length;
 
     if (b->code == RC_OK && b->rows == LEX_ROWS_MAX)
         b->code = RC_LIMIT;
     if (b->code != RC_OK || !grow32(b, &b->norms, b->rows, &b->norms_cap, 1) ||
-        !row_gather(b, context, body))
+        !row_gather(b, row))
         return;
     for (uint32_t i = 0; i < b->row_terms_n; i++)
         if (!record_put(b, &b->terms[b->row_terms[i]]))
             return;
-    length = b->tokens_n + (LEX_CONTEXT_WEIGHT - 1) * b->context_tokens;
-    b->norms[b->rows] = norm_of(length);
+    /* Wholes are no words: they make a row no longer. */
+    length = b->tokens_n + (LEX_CONTEXT_WEIGHT - 1) * b->context_tokens -
+             LEX_CONTEXT_WEIGHT * b->wholes_n;
+    b->norms[b->rows] =
+        norm_of(row->listing ? length * LEX_LISTING_STRETCH : length);
     b->rows++;
 }
 

@@ -4,7 +4,9 @@
  * A row has two fields: context (title and headings) and body. Both go into
  * one posting list a term with tf = body + LEX_CONTEXT_WEIGHT * context (the
  * simple BM25F of Robertson, Zaragoza and Taylor 2004 with one shared b), one
- * byte a row for its weighted length (norm), positions for phrases. Lists are
+ * byte a row for its weighted length (norm), positions for phrases. A heading
+ * that begins in the row counts in the context once more and is, whole, a term
+ * of its own, which a query of the same words asks for. Lists are
  * blocks of 128 rows with a few (max tf, min norm) each, so that whole blocks
  * are skipped (block-max MaxScore: Ding and Suel 2011; Mallia et al. 2019).
  * Top lists equal exhaustive BM25 to the bit (lex_search_exhaustive pins it).
@@ -26,7 +28,8 @@
 
 #define LEX_K1 1.2
 #define LEX_B 0.75
-#define LEX_CONTEXT_WEIGHT 2 /* by trial, docs/index.md */
+#define LEX_CONTEXT_WEIGHT 2  /* by trial, docs/index.md */
+#define LEX_LISTING_STRETCH 8 /* how many times as long a listing counts */
 
 /* ---- writing ---- */
 
@@ -37,9 +40,18 @@ struct lex_builder;
  * memos are the builder's: one whose cache is warm saves stemming. */
 struct lex_builder *lex_builder_open(struct analyser *shared);
 void lex_builder_close(struct lex_builder *b); /* NULL is fine */
+struct lex_row {
+    str context;       /* title and headings it stands under */
+    str title;         /* if the document begins here: a heading, but its words
+                          don't count again */
+    const str *begins; /* [begins_n]: headings that begin in it */
+    size_t begins_n;
+    str body;
+    bool listing; /* names what stands elsewhere: weighs less */
+};
 /* Adds the next row (0, 1, 2 …); texts are valid UTF-8 and not kept. What goes
  * wrong (memory, more than LEX_ROWS_MAX rows) sticks: writing says it. */
-void lex_builder_add(struct lex_builder *b, str context, str body);
+void lex_builder_add(struct lex_builder *b, const struct lex_row *row);
 uint32_t lex_builder_rows(const struct lex_builder *b);
 size_t lex_builder_bytes(const struct lex_builder *b); /* memory held */
 /* Writes the sections of the rows added so far. */
@@ -70,8 +82,8 @@ rc lex_merge(const struct lex *const *from, const uint32_t *const *to,
 /* ---- asking ---- */
 
 struct lex_term {
-    str term;       /* as the analyser gives it */
-    str word;       /* as the user wrote it */
+    str term;       /* as the analyser gives it, or a whole heading's */
+    str word;       /* as the user wrote it; of that one "heading: " before */
     uint32_t times; /* in the query */
 };
 struct lex_phrase { /* "in quotes": its terms must stand in this order */
@@ -86,7 +98,8 @@ struct lex_query {
 };
 /* Distinct terms in order of appearance; stop words are left out when more
  * than two words are there and something else remains; past QUERY_TERMS_MAX
- * the rest is ignored. Texts live in `out`. */
+ * the rest is ignored. Then all its words as one heading. Texts live in
+ * `out`. */
 void lex_query_parse(struct analyser *a, str text, struct arena *out,
                      struct lex_query *q);
 

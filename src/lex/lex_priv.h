@@ -14,7 +14,7 @@
 
 #include "lex/lex.h"
 
-#define LEX_VERSION 1
+#define LEX_VERSION 2
 #define LEX_SLACK 32 /* a vector load may read this far past its data */
 #define LEX_BITS_MAX 24
 #define BLOCK_ROWS 128
@@ -141,6 +141,23 @@ static inline bool occurrences_sound(uint32_t tf, uint32_t ctx)
 {
     return tf > 0 && tf <= TF_MAX && (uint64_t)LEX_CONTEXT_WEIGHT * ctx <= tf;
 }
+
+/* ---- the term of a whole heading (heading.c) ---- */
+
+#define HEADING_SIGN '=' /* begins no term of the analyser's */
+
+/* Where the heading begins without the number before it ("2.1", "Chapter 3:");
+ * 0: it has none, or is nothing else. */
+size_t heading_bare(str heading);
+
+/* HEADING_SIGN and the terms of all its words, stop words too, with spaces
+ * between: as many of the first as fit. Zero it, add each; n is 0 without. */
+struct heading_term {
+    char bytes[TERM_BYTES_MAX];
+    size_t n;
+    bool full;
+};
+void heading_term_add(struct heading_term *h, str term);
 
 /* ---- writing (write.c): terms in ascending order, then the end ---- */
 

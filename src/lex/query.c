@@ -68,6 +68,26 @@ static size_t term_add(struct lex_query *q, const struct word *w, str text,
     return q->terms_n++;
 }
 
+/* The query as the heading it may be, behind its terms. */
+static void heading_put(struct lex_query *q, const struct words *w, str text,
+                        struct arena *out)
+{
+    size_t bare = heading_bare(text);
+    struct heading_term whole = {.n = 0};
+
+    for (size_t i = 0; i < w->n; i++)
+        if (w->v[i].token.start >= bare)
+            heading_term_add(&whole, w->v[i].token.term);
+    if (q->terms_n == 0 || q->terms_n == QUERY_TERMS_MAX || whole.n == 0)
+        return;
+    text = str_trim(str_sub(text, bare, text.n));
+    q->terms[q->terms_n++] = (struct lex_term){
+        .term = arena_str(out, (str){whole.bytes, whole.n}),
+        .word = arena_fmt(out, "heading: " STR_FMT, STR_ARG(text)),
+        .times = 1,
+    };
+}
+
 void lex_query_parse(struct analyser *a, str text, struct arena *out,
                      struct lex_query *q)
 {
@@ -97,4 +117,5 @@ void lex_query_parse(struct analyser *a, str text, struct arena *out,
         if (p->n < QUERY_TERMS_MAX)
             p->terms[p->n++] = (uint32_t)term;
     }
+    heading_put(q, &w, text, out);
 }

@@ -107,8 +107,32 @@ def test_explain_adds_up(api, library):
             assert leg["rank"] is None or leg["rank"] >= 1
             if leg["leg"] == "lexical":
                 assert {t["term"] for t in leg["terms"]} <= {"wolf", "forest"}
+                assert sum(t["weight"] for t in leg["terms"]) == \
+                    pytest.approx(leg["raw"], rel=1e-6)
     assert [h["chunk_id"] for h in found["results"]] == \
         [h["chunk_id"] for h in api.search("wolf forest", base)["results"]]
+
+
+def test_a_heading_asked_for_comes_first_and_explains_why(api):
+    base = api.make_base()
+    filler = "\n\n".join(f"Words about keys and doors, number {i}, and "
+                         "what the house has of them." for i in range(60))
+    text = (f"# Keys\n\n## Lost keys\n\nAsk the porter.\n\n{filler}\n\n"
+            f"## The keys\n\nKeys, lost keys, keys.\n\n"
+            f"## 7 Doors\n\nOak.\n\n{filler}\n\nDoors, doors, doors.")
+    api.add(base, [{"type": "file", "file_index": 0}],
+            [("house.md", text.encode())])
+    for query, heading in (("Lost keys", "Lost keys"), ("doors", "7 Doors"),
+                           ("3.2 Doors", "7 Doors")):
+        hit, *_ = api.search(query, base, explain=True)["results"]
+        assert f"## {heading}\n" in hit["content"], query
+        terms = {t["term"]: t["weight"]
+                 for t in hit["explain"]["legs"][0]["terms"]}
+        assert terms["heading: " + query.removeprefix("3.2 ")] > 0
+        assert sum(terms.values()) == pytest.approx(
+            hit["explain"]["legs"][0]["raw"], rel=1e-6)
+    hit, *_ = api.search("house.md", base)["results"]
+    assert hit["position"]["start_char"] == 0
 
 
 def test_alpha_and_legs_do_not_change_words_only_ranking(api, library):

@@ -67,6 +67,11 @@ static struct index index_write(struct lex_builder *b)
     return index_of_file(path);
 }
 
+static void row_add(struct lex_builder *b, str context, str body)
+{
+    lex_builder_add(b, &(struct lex_row){.context = context, .body = body});
+}
+
 struct row {
     const char *context, *body;
 };
@@ -77,7 +82,7 @@ static struct index index_make(const struct row *rows, size_t n)
     struct index x;
 
     for (size_t i = 0; i < n; i++)
-        lex_builder_add(b, str_of(rows[i].context), str_of(rows[i].body));
+        row_add(b, str_of(rows[i].context), str_of(rows[i].body));
     assert_int_equal(lex_builder_rows(b), n);
     x = index_write(b);
     lex_builder_close(b);
@@ -270,6 +275,161 @@ static void a_title_weighs_more_than_a_body(void **state)
     arena_close(a);
 }
 
+/* ---- headings, listings ---- */
+
+static void numbers_of_headings_are_known(void **state)
+{
+    static const struct {
+        const char *heading, *bare;
+    } V[] = {
+        {"Division", "Division"},
+        {"9.9 Division", "Division"},
+        {"9.9. Division", "Division"},
+        {"A.2.1  Useful libraries", "Useful libraries"},
+        {"1) First", "First"},
+        {"Chapter 3: Types", "Types"},
+        {"Appendix B Licences", "Licences"},
+        {"part IV Terminals", "Terminals"},
+        {"IV Terminals", "Terminals"},
+        {"I am", "I am"},
+        {"C programming", "C programming"},
+        {"CD burning", "CD burning"},
+        {"Part of a whole", "Part of a whole"},
+        {"3D graphics", "3D graphics"},
+        {"1984", "1984"},
+        {"Chapter 3", "Chapter 3"},
+        {"Chapter", "Chapter"},
+        {" 2 Dogs ", "Dogs "},
+        {"", ""},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < NELEMS(V); i++)
+        assert_string_equal(V[i].heading + heading_bare(str_of(V[i].heading)),
+                            V[i].bare);
+}
+
+/* Six rows of as many words, so that nothing but headings parts them. */
+static struct index index_of_headings(void)
+{
+    static const str DATA_FRAME[] = {STR_INIT("2.1 Data frame")},
+                     AS[] = {STR_INIT("As data frame")},
+                     TWO[] = {STR_INIT("Other"), STR_INIT("Deep water")};
+    const struct lex_row rows[] = {
+        {.context = STR("Data frame"), .body = STR("data frame went on here")},
+        {.context = STR("As data frame"),
+         .begins = AS,
+         .begins_n = 1,
+         .body = STR("data frame began too")},
+        {.context = STR("Data frame"),
+         .begins = DATA_FRAME,
+         .begins_n = 1,
+         .body = STR("data frame began here")},
+        {.context = STR("Book"),
+         .title = STR("Book"),
+         .body = STR("deep water book")},
+        {.context = STR("Other"),
+         .begins = TWO,
+         .begins_n = 2,
+         .body = STR("nothing of it here")},
+        {.context = STR("Book"), .body = STR("book book deep")},
+    };
+    struct lex_builder *b = lex_builder_open(NULL);
+    struct index x;
+
+    for (size_t i = 0; i < NELEMS(rows); i++)
+        lex_builder_add(b, &rows[i]);
+    x = index_write(b);
+    lex_builder_close(b);
+    return x;
+}
+
+static void a_row_that_a_heading_begins_in_comes_first(void **state)
+{
+    static const struct {
+        const char *query;
+        uint32_t first;
+    } V[] = {
+        {"data frame", 2},
+        {"2.1 Data Frames", 2},
+        {"Chapter 7: data frame", 2},
+        {"as data frame", 1},
+        {"deep water", 4},
+
+        {"book", 3},
+        {"\"deep water\"", 4},
+    };
+    struct arena *a = arena_open();
+    struct index x = index_of_headings();
+    struct answer r;
+
+    (void)state;
+    for (size_t i = 0; i < NELEMS(V); i++)
+        assert_int_equal(ask(&x, V[i].query, a).hits[0].row, V[i].first);
+    r = ask(&x, "frame data", a); /* words alone: those it begins in */
+    ASSERT_ROWS(&r, 1, 2, 0);
+    index_drop(&x);
+    arena_close(a);
+}
+
+static void a_phrase_ends_with_its_heading(void **state)
+{
+    static const char *const NOWHERE[] = {"\"other deep\"", "\"water nothing\"",
+                                          "\"frame data\""};
+    struct arena *a = arena_open();
+    struct index x = index_of_headings();
+
+    (void)state;
+    for (size_t i = 0; i < NELEMS(NOWHERE); i++)
+        assert_int_equal(ask(&x, NOWHERE[i], a).n, 0);
+    index_drop(&x);
+    arena_close(a);
+}
+
+static void a_whole_heading_makes_no_row_longer(void **state)
+{
+    struct index x = index_of_headings();
+
+    (void)state;
+    assert_int_equal(x.lex->norms[3], LEX_CONTEXT_WEIGHT + 3);
+    assert_int_equal(x.lex->norms[4], LEX_CONTEXT_WEIGHT * 4 + 4);
+    index_drop(&x);
+}
+
+static void a_heading_too_long_is_known_by_its_beginning(void **state)
+{
+    struct heading_term h = {.n = 0};
+
+    (void)state;
+    for (size_t i = 0; i < 40; i++)
+        heading_term_add(&h, i % 2 == 0 ? STR("five5") : STR("sevenn7"));
+    assert_int_equal(h.n, 4 * (6 + 8) + 6);
+    heading_term_add(&h, STR("x")); /* would fit, but would be another's */
+    assert_int_equal(h.n, 4 * (6 + 8) + 6);
+}
+
+static void a_listing_comes_last(void **state)
+{
+    struct lex_builder *b = lex_builder_open(NULL);
+    struct arena *a = arena_open();
+    struct index x;
+    struct answer r;
+
+    (void)state;
+    lex_builder_add(b, &(struct lex_row){.body = STR("valve pump 3 pump 4"),
+                                         .listing = true});
+    row_add(b, STR(""), STR("one pump in many words of another matter"));
+    row_add(b, STR(""), STR("engine"));
+    x = index_write(b);
+    lex_builder_close(b);
+    r = ask(&x, "pump", a);
+    ASSERT_ROWS(&r, 1, 0);
+    r = ask(&x, "valve", a); /* what only it has is found */
+    ASSERT_ROWS(&r, 0);
+    index_drop(&x);
+    arena_close(a);
+}
+
 static void an_empty_index_answers_nothing(void **state)
 {
     struct arena *a = arena_open();
@@ -304,15 +464,15 @@ static void stop_words_count_in_short_queries_and_quotes(void **state)
 {
     static const struct {
         const char *text;
-        size_t terms_n, phrases_n;
+        size_t terms_n, phrases_n; /* the whole as a heading among them */
     } V[] = {
-        {"the who", 2, 0},
-        {"to be or not to be", 4, 0}, /* nothing else remains */
-        {"the history of rome", 2, 0},
-        {"\"the history\" of rome", 3, 1},
-        {"history \"of rome", 2, 0}, /* one quote opens nothing */
-        {"\"a b\" \"c d\"", 4, 2},
-        {"rome rome rome", 1, 0},
+        {"the who", 3, 0},
+        {"to be or not to be", 5, 0}, /* nothing else remains */
+        {"the history of rome", 3, 0},
+        {"\"the history\" of rome", 4, 1},
+        {"history \"of rome", 3, 0}, /* one quote opens nothing */
+        {"\"a b\" \"c d\"", 5, 2},
+        {"rome rome rome", 2, 0},
         {"", 0, 0},
     };
     struct analyser *analyser = analyser_open();
@@ -324,6 +484,8 @@ static void stop_words_count_in_short_queries_and_quotes(void **state)
 
         lex_query_parse(analyser, str_of(V[i].text), a, &q);
         assert_int_equal(q.terms_n, V[i].terms_n);
+        assert_true(i + 1 == NELEMS(V) ||
+                    q.terms[q.terms_n - 1].term.p[0] == HEADING_SIGN);
         assert_int_equal(q.phrases_n, V[i].phrases_n);
     }
     analyser_close(analyser);
@@ -338,10 +500,12 @@ static void a_query_term_knows_its_word_and_times(void **state)
 
     (void)state;
     lex_query_parse(analyser, STR("Engines engine pump"), a, &q);
-    assert_int_equal(q.terms_n, 2);
+    assert_int_equal(q.terms_n, 3);
     assert_true(str_eq(q.terms[0].word, STR("Engines")));
     assert_int_equal(q.terms[0].times, 2);
     assert_int_equal(q.terms[1].times, 1);
+    assert_true(str_eq(q.terms[2].term, STR("=engin engin pump")));
+    assert_true(str_eq(q.terms[2].word, STR("heading: Engines engine pump")));
     analyser_close(analyser);
     arena_close(a);
 }
@@ -432,11 +596,18 @@ static void random_add(struct lex_builder *b, struct rng *r,
                        struct random_opts o, uint32_t row)
 {
     struct buf context = {0}, body = {0};
+    struct lex_row x = {.listing = row % 11 == 0};
+    str begins[2];
 
     random_text(r, o, row, &body);
     o.length_max = row % 3 == 0 ? 4 : 0;
     random_text(r, o, row, &context);
-    lex_builder_add(b, buf_str(&context), buf_str(&body));
+    x.context = begins[0] = begins[1] = buf_str(&context);
+    x.body = buf_str(&body);
+    x.title = row % 6 == 0 ? x.context : STR_NONE;
+    x.begins = begins;
+    x.begins_n = row % 5 == 0 ? row % 3 : 0;
+    lex_builder_add(b, &x);
     buf_close(&context);
     buf_close(&body);
 }
@@ -748,7 +919,7 @@ static rc build_and_merge(const char *path, const str texts[300])
     rc code;
 
     for (uint32_t row = 0; row < 300; row++) {
-        lex_builder_add(b, STR("title"), texts[row]);
+        row_add(b, STR("title"), texts[row]);
         to[0][row] = 2 * row;
         to[1][row] = 2 * row + 1;
     }
@@ -866,8 +1037,8 @@ static void a_row_of_very_many_words_is_found(void **state)
     for (int i = 0; i < 300000; i++)
         buf_put(&text, STR("alpha beta "));
     buf_put(&text, STR("omega"));
-    lex_builder_add(b, STR("alpha"), STR("short"));
-    lex_builder_add(b, STR("title"), buf_str(&text));
+    row_add(b, STR("alpha"), STR("short"));
+    row_add(b, STR("title"), buf_str(&text));
     x = index_write(b);
     r = ask(&x, "omega", a);
     ASSERT_ROWS(&r, 1);
@@ -889,6 +1060,12 @@ int main(void)
         cmocka_unit_test(kernels_equal_their_reference),
         cmocka_unit_test(bm25_is_as_worked_by_hand),
         cmocka_unit_test(a_title_weighs_more_than_a_body),
+        cmocka_unit_test(numbers_of_headings_are_known),
+        cmocka_unit_test(a_row_that_a_heading_begins_in_comes_first),
+        cmocka_unit_test(a_phrase_ends_with_its_heading),
+        cmocka_unit_test(a_whole_heading_makes_no_row_longer),
+        cmocka_unit_test(a_heading_too_long_is_known_by_its_beginning),
+        cmocka_unit_test(a_listing_comes_last),
         cmocka_unit_test(an_empty_index_answers_nothing),
         cmocka_unit_test(equal_scores_rank_by_segment_and_row),
         cmocka_unit_test(stop_words_count_in_short_queries_and_quotes),
