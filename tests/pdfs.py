@@ -220,6 +220,40 @@ def book(pages=8):
     return pdf
 
 
+CHAPTERS = ("Anchors", "Barometers", "Cables and chains", "Daily figures",
+            "Engines", "Fog signals", "Glass panes", "Harbour rules",
+            "Iron stairs", "Keeping the light", "Lamps", "Moorings")
+
+
+def manual():
+    """A table of contents, chapters of a page that name their neighbours, an
+    index."""
+    pdf = Pdf()
+    text, y = show(90, 660, "Contents", "F2", 14), 620
+    for n, title in enumerate(CHAPTERS):
+        text += show(90, y, f"{n + 1} {title} " + ". " * (60 - len(title)) +
+                     str(n + 2))
+        y -= 14
+    pdf.page(text)
+    for n, title in enumerate(CHAPTERS):
+        text = show(90, 660, f"{n + 1} {title}", "F2", 14)
+        more, y = paragraph(90, 620, PROSE * 2, 430)
+        text += more
+        for other in (CHAPTERS[(n + 1) % 12], CHAPTERS[(n + 2) % 12]):
+            text += show(90, y - 20, f"See {other}, and {other} again.")
+            y -= 14
+        pdf.page(text)
+        pdf.item(f"{n + 1} {title}", n + 2)
+    text, y = show(90, 660, "Index", "F2", 14), 620
+    for n, title in enumerate(CHAPTERS):
+        text += show(90, y, f"{title.lower()}, {n + 2}, {(n + 5) % 12 + n + 3}"
+                     if n % 3 else f"{title.lower()}, {n + 2}")
+        y -= 14
+    pdf.page(text + show(90, y, "xebecs, 3, 7,") +
+             show(90, y - 14, "9, 11"))
+    return pdf
+
+
 def columns():
     """A paper: a title across, two columns, a note at the left that runs along
     the page's side."""

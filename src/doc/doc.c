@@ -29,7 +29,8 @@ const char *const DOC_FLAG_NAMES[DOC_FLAG_COUNT] = {
     [FLAG_ATTACHMENT] = "attachment",
     [FLAG_SCRIPT] = "script",
     [FLAG_NO_TEXT] = "no_text",
-    [FLAG_OCR] = "ocr"};
+    [FLAG_OCR] = "ocr",
+    [FLAG_LISTING] = "listing"};
 
 static bool white(char c)
 {

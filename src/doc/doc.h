@@ -28,6 +28,7 @@ enum block_kind {
     BLOCK_TABLE_ROW,
     BLOCK_CODE,
     BLOCK_QUOTE,
+    BLOCK_LISTING, /* names what stands elsewhere: contents, an index */
     BLOCK_KIND_COUNT
 };
 
@@ -71,6 +72,7 @@ enum doc_flag_kind {
     FLAG_SCRIPT,     /* macros, scripts; not run */
     FLAG_NO_TEXT,    /* pages that are pictures only */
     FLAG_OCR,        /* pages read from a picture */
+    FLAG_LISTING,    /* pages of a table of contents or an index */
     DOC_FLAG_COUNT
 };
 extern const char *const DOC_FLAG_NAMES[DOC_FLAG_COUNT];

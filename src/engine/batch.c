@@ -92,6 +92,23 @@ static size_t begins_of(const struct engine_doc *d, size_t i, size_t *at,
     return n;
 }
 
+/* Whether most of the chunk names what stands elsewhere. */
+static bool is_listing(const struct doc *d, const struct chunk *c, size_t at)
+{
+    uint64_t bytes = 0;
+
+    /* Block `at` is the first that begins in the chunk. */
+    for (at -= at > 0; at < d->blocks_n && d->blocks[at].start < c->end; at++) {
+        const struct block *b = &d->blocks[at];
+        uint64_t start = b->start > c->start ? b->start : c->start;
+        uint64_t end = b->end < c->end ? b->end : c->end;
+
+        if (b->kind == BLOCK_LISTING && end > start)
+            bytes += end - start;
+    }
+    return bytes * 2 > c->end - c->start;
+}
+
 static void row_put(struct engine_batch *b, const struct engine_doc *d,
                     size_t i, size_t *at, str context)
 {
@@ -107,6 +124,7 @@ static void row_put(struct engine_batch *b, const struct engine_doc *d,
 
     row.begins_n = begins_of(d, i, at, b->tmp, &begins);
     row.begins = begins;
+    row.listing = is_listing(d->doc, c, *at);
     lex_builder_add(b->lex, &row);
     arena_rewind(b->tmp, mark);
 }

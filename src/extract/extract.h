@@ -27,7 +27,7 @@
 
 #include "doc/doc.h"
 
-#define EXTRACTOR_VERSION 2
+#define EXTRACTOR_VERSION 3
 
 struct extractor;
 

@@ -2,6 +2,7 @@
 
 #include "extract/extract_priv.h"
 #include "extract/pdf_layout_priv.h"
+#include "extract/pdf_listing.h"
 #include "extract/pdf_outline.h"
 #include "text/utf8.h"
 
@@ -450,6 +451,8 @@ rc pdf_layout(str parts, struct arena *out, struct doc *d, struct err *e)
         describe(&l);
         code = write_flow(&l, e);
     }
+    if (code == RC_OK)
+        find_listings(d, out);
     if (code == RC_OK && l.full) {
         d->outcome = EXTRACT_PARTIAL;
         d->note = extract_too_long();

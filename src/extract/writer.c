@@ -157,6 +157,7 @@ static void mark(struct writer *w, enum block_kind kind, unsigned level,
         put(w, STR("> "));
         break;
     case BLOCK_PARAGRAPH:
+    case BLOCK_LISTING:
     case BLOCK_KIND_COUNT:
         break;
     }

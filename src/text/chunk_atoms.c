@@ -285,6 +285,10 @@ static enum cut cut_before(const struct doc *d, uint32_t i)
 
     if (i > 0 && p->kind == BLOCK_HEADING)
         return CUT_NEVER;
+    if (i > 0 && p->kind == BLOCK_LISTING && b->kind != BLOCK_LISTING)
+        return CUT_SECTION;
+    if (i > 0 && b->kind == BLOCK_LISTING && p->kind != BLOCK_LISTING)
+        return CUT_SECTION;
     if (b->kind == BLOCK_HEADING)
         return b->level <= 2 ? CUT_SECTION : CUT_HEADING;
     if (i == 0)
@@ -317,6 +321,7 @@ void atoms_add(struct atoms *to, const struct doc *d, uint32_t i)
         case BLOCK_PARAGRAPH:
         case BLOCK_LIST_ITEM:
         case BLOCK_QUOTE:
+        case BLOCK_LISTING:
             while (at < b->end && white(s.p[at]))
                 at++;
             end = sentence_end(s, at, &cut);

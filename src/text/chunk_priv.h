@@ -35,7 +35,7 @@ static inline uint64_t gap_cost(size_t n)
 
 /* How good a place to cut stands before an atom, best first. */
 enum cut {
-    CUT_SECTION, /* heading of level 1 or 2: another section */
+    CUT_SECTION, /* another section: heading of level 1 or 2, a listing */
     CUT_HEADING,
     CUT_BLOCK,
     CUT_ITEM,

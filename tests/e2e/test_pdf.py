@@ -96,6 +96,24 @@ def test_what_the_file_says_of_itself(api, base):
         "# 2 Reading the glass", "## 2.1 Daily figures"]
 
 
+def test_contents_and_index_are_found_behind_what_they_name(api, base):
+    row = add_file(api, base, pdfs.manual().bytes())
+    x = api.document(row["document_id"])["extraction"]
+    flag, = [f for f in x["flags"] if f["kind"] == "listing"]
+    assert (flag["count"], flag["page"], flag["dropped"]) == (2, 1, False)
+    assert flag["sample"].startswith("1 Anchors . . .")
+    assert api.text_of(row["document_id"]).count("xebecs, 3, 7") == 1
+    for n, title in enumerate(pdfs.CHAPTERS):
+        found = {query: [h["location"]["page"]
+                         for h in api.search(query, base)["results"]]
+                 for query in (title, f"{n + 1} {title}")}
+        assert all(p[0] == n + 2 for p in found.values()), found
+        # what names it in passing comes before the listings
+        assert {1, 14} & set(found[title]) <= set(found[title][2:]), found
+    hit, *_ = api.search("xebecs", base)["results"]
+    assert hit["location"]["page"] == 14
+
+
 def test_a_long_outline_is_read(api, base):
     pdf = pdfs.Pdf()
     for n in range(400):

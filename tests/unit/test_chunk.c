@@ -202,6 +202,29 @@ static void sections_are_not_mixed(void **state)
     buf_close(&b);
 }
 
+static void a_listing_is_apart_from_the_text(void **state)
+{
+    struct arena *a = *state;
+    struct buf b = {0};
+    struct doc d;
+    struct chunks cs;
+
+    for (size_t i = 0; i < 3; i++) {
+        put_sentences(&b, 8);
+        buf_put(&b, STR("\n\n"));
+    }
+    d = make_doc(a, buf_str(&b));
+    assert_int_equal(d.blocks_n, 3);
+    cs = split(a, &d, (struct chunk_opts){.tokens_max = 384});
+    assert_int_equal(cs.n, 1);
+    d.blocks[1].kind = BLOCK_LISTING;
+    cs = split(a, &d, (struct chunk_opts){.tokens_max = 384});
+    assert_int_equal(cs.n, 3);
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(cs.v[i].start, d.blocks[i].start);
+    buf_close(&b);
+}
+
 static void tiny_sections_share_a_chunk(void **state)
 {
     struct arena *a = *state;
@@ -703,6 +726,7 @@ int main(void)
         cmocka_unit_test(a_short_document_is_one_chunk),
         cmocka_unit_test(an_empty_document_has_no_chunks),
         cmocka_unit_test(sections_are_not_mixed),
+        cmocka_unit_test(a_listing_is_apart_from_the_text),
         cmocka_unit_test(tiny_sections_share_a_chunk),
         cmocka_unit_test(a_heading_stays_with_its_text),
         cmocka_unit_test(remainders_are_balanced),
