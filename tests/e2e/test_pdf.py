@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import tempfile
 
+import httpx
 import pytest
 
 import pdfs
@@ -112,6 +113,34 @@ def test_contents_and_index_are_found_behind_what_they_name(api, base):
         assert {1, 14} & set(found[title]) <= set(found[title][2:]), found
     hit, *_ = api.search("xebecs", base)["results"]
     assert hit["location"]["page"] == 14
+
+
+def test_the_command_line_shows_the_page(cli, api, tmp_path):
+    path = tmp_path / "manual.pdf"
+    path.write_bytes(pdfs.manual().bytes())
+    name = f"pdf-pages-{tmp_path.name}"
+    base = cli.json("add", path, "--base", name)["base_id"]
+    for query, page in (("Harbour rules", 9), ("xebecs", 14)):
+        hit, *_ = api.search(query, base)["results"]
+        assert hit["location"]["page"] == page
+        first = cli("search", query, "--base", name,
+                    "--limit", 1).stdout
+        assert re.findall(r"\bpage (\d+) · chars (\d+)-(\d+) ", first) == [
+            (str(page), str(hit["position"]["start_char"]),
+             str(hit["position"]["end_char"]))], first
+
+
+def test_the_original_comes_back_byte_by_byte(api, base):
+    trailed = pdfs.manual().bytes() + b"\n%\x00\xff\r\n" * 3
+    for data in (BOOK, trailed):
+        row = add_file(api, base, data)
+        link = api.document(row["document_id"])["download_url"]
+        whole = httpx.get(link, trust_env=False)
+        assert whole.content == data
+        assert whole.headers["content-type"] == "application/pdf"
+        end = httpx.get(link, trust_env=False,
+                        headers={"range": "bytes=-6"})
+        assert (end.status_code, end.content) == (206, data[-6:])
 
 
 def test_a_long_outline_is_read(api, base):
