@@ -21,19 +21,6 @@ def add_file(api, base, name, data, seconds=120):
     return row
 
 
-def memory_bytes(session):
-    """What the processes of a session hold beyond mapped files."""
-    total = 0
-    for status in pathlib.Path("/proc").glob("[0-9]*/status"):
-        try:
-            if os.getsid(int(status.parent.name)) == session:
-                held = re.search(r"RssAnon:\s+(\d+)", status.read_text())
-                total += int(held[1]) * 1024 if held else 0
-        except (OSError, ValueError):
-            pass  # it has ended
-    return total
-
-
 def children(pid):
     try:
         tasks = pathlib.Path(f"/proc/{pid}/task").iterdir()
@@ -42,6 +29,19 @@ def children(pid):
     except (FileNotFoundError, ProcessLookupError):
         return []
     return found + [g for child in found for g in children(child)]
+
+
+def memory_bytes(pid):
+    """What a process and its descendants hold beyond mapped files."""
+    total = 0
+    for one in [pid] + children(pid):
+        try:
+            status = pathlib.Path(f"/proc/{one}/status").read_text()
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # it has ended
+        held = re.search(r"RssAnon:\s+(\d+)", status)
+        total += int(held[1]) * 1024 if held else 0
+    return total
 
 
 def cpu_s(server):
@@ -71,14 +71,14 @@ class Watch:
     def measure(self):
         going_on = True
         while going_on:  # once more at the end: it may be over in no time
-            going_on = not self.over.wait(0.01)
+            going_on = not self.over.wait(0.02)
             self.peak = max(self.peak, memory_bytes(self.server.process.pid))
 
     def search(self):
         try:
             going_on = True
             while going_on:  # at a pace that leaves the file something, too
-                going_on = not self.over.wait(0.005)
+                going_on = not self.over.wait(0.02)
                 found = self.server.api.search("neighbour", self.base)
                 assert len(found["results"]) == 1
                 self.searches += 1
