@@ -86,7 +86,8 @@ typedef rc job_work(struct job_in *in, const struct job_params *p,
 struct job_row {
     const char *name;
     /* Each program's arguments; the first is its name in PROGRAMS. "@first",
-     * "@last", "@dpi" and "@language" stand for the parameters. */
+     * "@last", "@dpi" and "@language" stand for the parameters, "@input" for
+     * the name of what is on descriptor 0. */
     const char *argv[JOB_PROGRAMS_MAX][JOB_ARGS_MAX];
     job_work *work;          /* NULL: the last program's output as it is */
     unsigned cpu_s_max;      /* each process */

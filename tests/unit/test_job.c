@@ -23,6 +23,8 @@ enum {
     ROW_TWO,      /* cat | tr | a reader that counts */
     ROW_READER,   /* a reader alone */
     ROW_ECHO,     /* the parameters */
+    ROW_NAME,     /* the name of the input */
+    ROW_NAMED,    /* what is behind that name */
     ROW_YES,      /* endless output to a file */
     ROW_YES_READ, /* endless output to a reader */
     ROW_SPIN,     /* endless CPU */
@@ -112,6 +114,8 @@ static const struct job_row ROWS[ROW_KINDS] = {
     [ROW_ECHO] = {.argv = {{"echo", "@first", "@last", "@dpi", "@language",
                             "@other"}},
                   BUDGETS},
+    [ROW_NAME] = {.argv = {{"echo", "@input"}}, BUDGETS},
+    [ROW_NAMED] = {.argv = {{"head", "-qc99", "@input"}}, BUDGETS},
     [ROW_YES] = {.argv = {{"yes"}}, BUDGETS},
     [ROW_YES_READ] = {.argv = {{"yes"}}, .work = read_count, BUDGETS},
     [ROW_SPIN] = {.argv = {{"mawk", "BEGIN { while (1) ; }"}}, BUDGETS},
@@ -266,6 +270,26 @@ static void two_jobs_of_one_file_read_all_of_it(void **state)
         assert_result(&r[i], JOB_OK, "one file");
         job_close(j[i]);
     }
+    (void)fclose(f);
+    arena_close(a);
+}
+
+/* The walls let no program open a file on a disk, unlike memory: it has no
+ * folder. */
+static void an_input_has_a_name_where_it_can_be_opened(void **state)
+{
+    struct arena *a = arena_open();
+    FILE *f = tmpfile();
+    struct job_opts o = {.kind = ROW_NAMED};
+    struct job_result r = run_bytes(*state, a, ROW_NAME, "in memory");
+
+    assert_result(&r, JOB_OK, "/proc/self/fd/0\n");
+    r = run_bytes(*state, a, ROW_NAMED, "in memory");
+    assert_result(&r, JOB_OK, "in memory");
+    assert_true(fputs("on a disk", f) >= 0 && fflush(f) == 0);
+    o.fd = fileno(f);
+    r = run(*state, a, &o);
+    assert_result(&r, JOB_OK, "on a disk");
     (void)fclose(f);
     arena_close(a);
 }
@@ -498,6 +522,7 @@ int main(void)
         cmocka_unit_test(a_chain_is_read_from_end_to_end),
         cmocka_unit_test(parameters_stand_in_the_arguments),
         cmocka_unit_test(two_jobs_of_one_file_read_all_of_it),
+        cmocka_unit_test(an_input_has_a_name_where_it_can_be_opened),
         cmocka_unit_test(budgets_are_limits),
         cmocka_unit_test(a_program_s_end_is_told),
         cmocka_unit_test(a_reader_s_end_is_told),
