@@ -1,266 +1,175 @@
 #include "extract/pdf_bbox.h"
 
-#include <expat.h>
-#include <stdlib.h>
-
 #include "base/mem.h"
 #include "extract/pdf_outline.h"
 #include "extract/pdf_pages.h"
+#include "extract/pdf_tags.h"
 #include "text/utf8.h"
 
-/* expat keeps a token until it is whole, and scans it anew with each piece:
- * this much may be waiting. */
-#define TOKEN_BYTES_MAX ((XML_Index)MIB)
-#define DEPTH_MAX 1000
-#define TEXT_CUT (8 * KIB) /* of one word or title */
-#define BLOCK_BYTES (64 * KIB)
+#define OUTLINE_DEPTH_MAX 1000
+#define ABOUT_BYTES_MAX (4 * KIB)
+
+/* The element whose text comes next. */
+enum open { OPEN_NONE, OPEN_WORD, OPEN_TITLE, OPEN_ITEM };
 
 struct pdf_output {
-    XML_Parser xml;
+    struct pdf_tags tags;
     struct buf *to;
-    struct pdf_maker *maker; /* of bbox; NULL: an outline is read */
-    bool over;               /* the rest is ignored */
-    bool whole;              /* the last element has ended */
-    char kept[4];            /* the start of a sign that goes on */
-    size_t kept_n;
-    XML_Index fed;
-    char block[BLOCK_BYTES]; /* cleaned, for expat */
-    size_t block_n;
-    unsigned depth;
-    /* The text of the element that is open. */
-    char text[TEXT_CUT];
-    size_t text_n;
-    bool in_text;
+    struct buf text; /* of the element that is open */
+    enum open open;
     /* bbox */
-    int32_t box[4];
-    char title[TEXT_CUT];
-    size_t title_n;
-    char dates[2][64];
-    size_t dates_n[2];
+    struct pdf_maker *maker; /* NULL: an outline is read */
+    bool whole;              /* the last element has ended */
+    int32_t box[4];          /* of the word that is open */
+    struct buf title, dates[2];
     /* outline */
     unsigned outlines; /* how deep */
     uint32_t page;
     size_t items_n;
 };
 
-/* ---- expat ---- */
-
-static str attribute(const XML_Char **atts, const char *name)
-{
-    for (size_t i = 0; atts[i] != NULL; i += 2) {
-        if (strcmp(atts[i], name) == 0)
-            return str_of(atts[i + 1]);
-    }
-    return STR_NONE;
-}
-
-static void stop(struct pdf_output *o)
-{
-    o->over = true;
-    (void)XML_StopParser(o->xml, XML_FALSE);
-}
-
-static void XMLCALL on_entity(void *user, const XML_Char *name, int parameter,
-                              const XML_Char *value, int value_n,
-                              const XML_Char *base, const XML_Char *system,
-                              const XML_Char *public, const XML_Char *notation)
-{
-    (void)name;
-    (void)parameter;
-    (void)value;
-    (void)value_n;
-    (void)base;
-    (void)system;
-    (void)public;
-    (void)notation;
-    stop(user);
-}
-
-static void XMLCALL on_text(void *user, const XML_Char *s, int n)
-{
-    struct pdf_output *o = user;
-    str text = str_sub((str){s, (size_t)n}, 0, TEXT_CUT - o->text_n);
-
-    if (!o->in_text || text.n == 0)
-        return;
-    memcpy(o->text + o->text_n, text.p, text.n);
-    o->text_n += text.n;
-}
-
-static void text_begin(struct pdf_output *o)
-{
-    o->in_text = true;
-    o->text_n = 0;
-}
-
-/* Without a sign that was cut. */
-static str text_end(struct pdf_output *o)
-{
-    str s = {o->text, o->text_n};
-
-    o->in_text = false;
-    return str_sub(s, 0, utf8_valid_prefix(s));
-}
-
-static bool goes_deeper(struct pdf_output *o)
-{
-    if (++o->depth > DEPTH_MAX)
-        stop(o);
-    return !o->over;
-}
-
 /* ---- bbox ---- */
 
-static size_t copy(char *to, size_t n_max, str s)
+static void box_read(str attributes, int32_t box[4])
 {
-    s = str_sub(s, 0, utf8_valid_prefix(str_sub(s, 0, n_max)));
-    if (s.n > 0)
-        memcpy(to, s.p, s.n);
-    return s.n;
-}
-
-static void box_read(const XML_Char **atts, int32_t box[4])
-{
-    static const char *const NAMES[] = {"xMin", "yMin", "xMax", "yMax"};
+    static const str NAMES[] = {STR_INIT("xMin"), STR_INIT("yMin"),
+                                STR_INIT("xMax"), STR_INIT("yMax")};
 
     for (size_t k = 0; k < 4; k++)
-        box[k] = pdf_units(attribute(atts, NAMES[k]), k >= 2);
+        box[k] = pdf_units(pdf_tag_value(&attributes, NAMES[k]), k >= 2);
 }
 
-static void meta_read(struct pdf_output *o, const XML_Char **atts)
+static void page_begin(struct pdf_output *o, str attributes)
 {
-    str name = attribute(atts, "name");
-    size_t i = str_eq(name, STR("CreationDate")) ? 0
-               : str_eq(name, STR("ModDate"))    ? 1
-                                                 : 2;
+    int32_t width = pdf_units(pdf_tag_value(&attributes, STR("width")), true);
 
-    if (i < 2)
-        o->dates_n[i] =
-            copy(o->dates[i], sizeof o->dates[i], attribute(atts, "content"));
+    pdf_maker_page(o->maker, width,
+                   pdf_units(pdf_tag_value(&attributes, STR("height")), true));
 }
 
-static void XMLCALL bbox_start(void *user, const XML_Char *name,
-                               const XML_Char **atts)
+static void keep(struct buf *to, str text)
 {
-    struct pdf_output *o = user;
+    buf_clear(to);
+    buf_put(to, str_sub(text, 0, ABOUT_BYTES_MAX));
+}
 
-    if (!goes_deeper(o))
-        return;
-    if (strcmp(name, "word") == 0) {
-        box_read(atts, o->box);
-        text_begin(o);
-    } else if (strcmp(name, "line") == 0) {
-        pdf_maker_break(o->maker, PDF_LINE);
-    } else if (strcmp(name, "block") == 0) {
-        pdf_maker_break(o->maker, PDF_BLOCK);
-    } else if (strcmp(name, "flow") == 0) {
-        pdf_maker_break(o->maker, PDF_FLOW);
-    } else if (strcmp(name, "page") == 0) {
-        pdf_maker_page(o->maker, pdf_units(attribute(atts, "width"), true),
-                       pdf_units(attribute(atts, "height"), true));
-    } else if (strcmp(name, "title") == 0) {
-        text_begin(o);
-    } else if (strcmp(name, "meta") == 0) {
-        meta_read(o, atts);
-    }
+static void meta_read(struct pdf_output *o, str attributes)
+{
+    str name = pdf_tag_value(&attributes, STR("name"));
+    str content = pdf_tag_value(&attributes, STR("content"));
+
+    if (str_eq(name, STR("CreationDate")))
+        keep(&o->dates[0], pdf_tag_text(content, &o->text));
+    else if (str_eq(name, STR("ModDate")))
+        keep(&o->dates[1], pdf_tag_text(content, &o->text));
 }
 
 /* White space is no part of a word, and one of it alone is none. */
-static void word_end(struct pdf_output *o)
+static void words_put(struct pdf_output *o, str s)
 {
-    str s = text_end(o), word;
-
-    for (size_t at = 0, end; at < s.n; at = end) {
+    for (size_t at = 0, end; at < s.n; at = end + 1) {
         for (end = at;
              end < s.n && (unsigned char)s.p[end] > ' ' && s.p[end] != 0x7f;
              end++)
             ;
-        word = str_sub(s, at, end - at);
-        if (word.n > 0)
-            pdf_maker_word(o->maker, o->box, word);
-        end++;
+        if (end > at)
+            pdf_maker_word(o->maker, o->box, str_sub(s, at, end - at));
     }
 }
 
-static void XMLCALL bbox_end(void *user, const XML_Char *name)
+static bool bbox_take(void *user, const struct pdf_tag *tag)
 {
     struct pdf_output *o = user;
+    enum open open = o->open;
 
-    o->depth--;
-    if (strcmp(name, "word") == 0)
-        word_end(o);
-    else if (strcmp(name, "page") == 0)
+    o->open = OPEN_NONE;
+    if (str_eq(tag->name, STR("word"))) {
+        box_read(tag->attributes, o->box);
+        o->open = OPEN_WORD;
+    } else if (str_eq(tag->name, STR("/word"))) {
+        if (open == OPEN_WORD)
+            words_put(o, pdf_tag_text(tag->before, &o->text));
+    } else if (str_eq(tag->name, STR("line"))) {
+        pdf_maker_break(o->maker, PDF_LINE);
+    } else if (str_eq(tag->name, STR("block"))) {
+        pdf_maker_break(o->maker, PDF_BLOCK);
+    } else if (str_eq(tag->name, STR("flow"))) {
+        pdf_maker_break(o->maker, PDF_FLOW);
+    } else if (str_eq(tag->name, STR("page"))) {
+        page_begin(o, tag->attributes);
+    } else if (str_eq(tag->name, STR("/page"))) {
         pdf_maker_page_end(o->maker);
-    else if (strcmp(name, "title") == 0)
-        o->title_n = copy(o->title, sizeof o->title, text_end(o));
-    if (o->depth == 0)
+    } else if (str_eq(tag->name, STR("title"))) {
+        o->open = OPEN_TITLE;
+    } else if (str_eq(tag->name, STR("/title"))) {
+        if (open == OPEN_TITLE)
+            keep(&o->title, pdf_tag_text(tag->before, &o->text));
+    } else if (str_eq(tag->name, STR("meta"))) {
+        meta_read(o, tag->attributes);
+    } else if (str_eq(tag->name, STR("/html"))) {
         o->whole = true;
+        return false;
+    }
+    return true;
 }
 
 /* ---- outline ---- */
 
-static void XMLCALL outline_start(void *user, const XML_Char *name,
-                                  const XML_Char **atts)
+static void item_begin(struct pdf_output *o, str attributes)
 {
-    struct pdf_output *o = user;
     uint64_t page;
 
-    if (!goes_deeper(o))
-        return;
-    if (strcmp(name, "outline") == 0) {
-        o->outlines++;
-    } else if (strcmp(name, "item") == 0) {
-        o->page = str_to_u64(attribute(atts, "page"), UINT32_MAX, &page)
-                      ? (uint32_t)page
-                      : 0;
-        text_begin(o);
-    }
+    o->page =
+        str_to_u64(pdf_tag_value(&attributes, STR("page")), UINT32_MAX, &page)
+            ? (uint32_t)page
+            : 0;
+    o->open = OPEN_ITEM;
 }
 
-static void XMLCALL outline_end(void *user, const XML_Char *name)
+static bool item_end(struct pdf_output *o, str title)
 {
-    struct pdf_output *o = user;
-
-    o->depth--;
-    if (strcmp(name, "outline") == 0 && o->outlines > 0)
-        o->outlines--;
-    if (strcmp(name, "item") != 0 || !o->in_text)
-        return;
     if (o->items_n >= PDF_OUTLINE_ITEMS_MAX ||
-        o->to->n >= PDF_OUTLINE_BYTES_MAX) {
-        stop(o);
-        return;
-    }
+        o->to->n >= PDF_OUTLINE_BYTES_MAX)
+        return false;
     o->items_n++;
     pdf_outline_put(o->to, &(struct pdf_item){.depth = o->outlines,
                                               .page = o->page,
-                                              .title = text_end(o)});
+                                              .title = title});
+    return true;
+}
+
+static bool outline_take(void *user, const struct pdf_tag *tag)
+{
+    struct pdf_output *o = user;
+    enum open open = o->open;
+
+    o->open = OPEN_NONE;
+    if (str_eq(tag->name, STR("item")))
+        item_begin(o, tag->attributes);
+    else if (str_eq(tag->name, STR("/item")) && open == OPEN_ITEM)
+        return item_end(o, pdf_tag_text(tag->before, &o->text));
+    else if (str_eq(tag->name, STR("outline")))
+        return ++o->outlines <= OUTLINE_DEPTH_MAX;
+    else if (str_eq(tag->name, STR("/outline")) && o->outlines > 0)
+        o->outlines--;
+    return true;
 }
 
 /* ---- bytes ---- */
 
-static struct pdf_output *output_open(struct buf *to,
-                                      XML_StartElementHandler start,
-                                      XML_EndElementHandler end)
+static struct pdf_output *output_open(struct buf *to, pdf_tag_take *take)
 {
     struct pdf_output *o = mem_alloc(sizeof *o);
 
     o->to = to;
-    o->xml = XML_ParserCreate("UTF-8");
-    if (o->xml == NULL) {
-        o->over = true;
-        return o;
-    }
-    XML_SetUserData(o->xml, o);
-    XML_SetElementHandler(o->xml, start, end);
-    XML_SetCharacterDataHandler(o->xml, on_text);
-    XML_SetEntityDeclHandler(o->xml, on_entity);
+    o->tags.take = take;
+    o->tags.user = o;
     return o;
 }
 
 struct pdf_output *pdf_bbox_open(struct buf *to)
 {
-    struct pdf_output *o = output_open(to, bbox_start, bbox_end);
+    struct pdf_output *o = output_open(to, bbox_take);
 
     o->maker = pdf_maker_open(to);
     return o;
@@ -268,122 +177,25 @@ struct pdf_output *pdf_bbox_open(struct buf *to)
 
 struct pdf_output *pdf_outline_open(struct buf *to)
 {
-    struct pdf_output *o = output_open(to, outline_start, outline_end);
+    struct pdf_output *o = output_open(to, outline_take);
 
     pdf_outline_begin(to);
     return o;
 }
 
-static void flush(struct pdf_output *o)
-{
-    if (o->over || o->block_n == 0)
-        return;
-    if (XML_Parse(o->xml, o->block, (int)o->block_n, 0) != XML_STATUS_OK)
-        o->over = true;
-    o->fed += (XML_Index)o->block_n;
-    o->block_n = 0;
-    if (!o->over && o->fed - XML_GetCurrentByteIndex(o->xml) > TOKEN_BYTES_MAX)
-        o->over = true;
-}
-
-/* What XML may not hold: poppler writes control characters as they are. */
-static bool is_text(str s, size_t at)
-{
-    unsigned char c = (unsigned char)s.p[at];
-
-    if (c < 0x20)
-        return c == '\n' || c == '\t';
-    /* U+FFFE and U+FFFF */
-    return !(c == 0xef && (unsigned char)s.p[at + 1] == 0xbf &&
-             (unsigned char)s.p[at + 2] >= 0xbe);
-}
-
-static size_t sign_bytes(unsigned char lead)
-{
-    return lead < 0xc0 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
-}
-
-static void put_clean(struct pdf_output *o, str s)
-{
-    for (size_t i = 0, n; i < s.n; i += n) {
-        n = sign_bytes((unsigned char)s.p[i]);
-        if (!is_text(s, i))
-            continue;
-        if (o->block_n + n > BLOCK_BYTES)
-            flush(o);
-        if (o->over)
-            return;
-        memcpy(o->block + o->block_n, s.p + i, n);
-        o->block_n += n;
-    }
-}
-
-/* Whether s, at most 3 bytes, may be the start of a sign. */
-static bool may_go_on(str s)
-{
-    unsigned char lead = (unsigned char)s.p[0];
-
-    if (lead < 0xc2 || lead > 0xf4 || s.n >= sign_bytes(lead))
-        return false;
-    for (size_t i = 1; i < s.n; i++) {
-        if (((unsigned char)s.p[i] & 0xc0) != 0x80)
-            return false;
-    }
-    return true;
-}
-
-/* What is valid of s goes on; returns what may be the start of a sign. */
-static str put_valid(struct pdf_output *o, str s)
-{
-    while (s.n > 0 && !o->over) {
-        size_t n = utf8_valid_prefix(s);
-
-        put_clean(o, str_sub(s, 0, n));
-        s = str_sub(s, n, s.n);
-        if (s.n > 0 && s.n < 4 && may_go_on(s))
-            return s;
-        s = str_sub(s, 1, s.n); /* a byte that means nothing */
-    }
-    return STR_NONE;
-}
-
 void pdf_output_put(struct pdf_output *o, str bytes)
 {
-    char joint[8];
-
-    /* A sign in two pieces: with as much of the second as it can need. */
-    while (o->kept_n > 0 && bytes.n > 0 && !o->over) {
-        str rest;
-        size_t had = o->kept_n;
-
-        memcpy(joint, o->kept, had);
-        joint[had] = bytes.p[0];
-        bytes = str_sub(bytes, 1, bytes.n);
-        o->kept_n = 0;
-        rest = put_valid(o, (str){joint, had + 1});
-        if (rest.n > 0)
-            memcpy(o->kept, rest.p, rest.n);
-        o->kept_n = rest.n;
-    }
-    if (bytes.n > 0 && !o->over) {
-        str rest = put_valid(o, bytes);
-
-        if (rest.n > 0)
-            memcpy(o->kept, rest.p, rest.n);
-        o->kept_n = rest.n;
-    }
+    pdf_tags_put(&o->tags, bytes);
 }
 
 rc pdf_output_end(struct pdf_output *o, struct err *e)
 {
-    flush(o);
     if (o->maker == NULL) {
         pdf_outline_end(o->to);
         return buf_end(o->to, e);
     }
-    pdf_maker_about(o->maker, (str){o->title, o->title_n},
-                    (str){o->dates[0], o->dates_n[0]},
-                    (str){o->dates[1], o->dates_n[1]});
+    pdf_maker_about(o->maker, buf_str(&o->title), buf_str(&o->dates[0]),
+                    buf_str(&o->dates[1]));
     return pdf_maker_end(o->maker, !o->whole, e);
 }
 
@@ -391,8 +203,11 @@ void pdf_output_close(struct pdf_output *o)
 {
     if (o == NULL)
         return;
-    if (o->xml != NULL)
-        XML_ParserFree(o->xml);
+    pdf_tags_close(&o->tags);
+    buf_close(&o->text);
+    buf_close(&o->title);
+    buf_close(&o->dates[0]);
+    buf_close(&o->dates[1]);
     pdf_maker_close(o->maker);
     mem_free(o);
 }

@@ -2,7 +2,7 @@
  * pdf_bbox: what pdftotext -bbox-layout, pdftohtml -xml and tesseract write,
  * to the forms of pdf_pages and pdf_outline, as it comes.
  *
- * Nothing of it is believed: sizes of tokens, depth and numbers have bounds,
+ * Nothing of it is believed: sizes of tags, depth and numbers have bounds,
  * entities are not defined by it, what is no text is dropped. What ends too
  * soon gives the pages that were whole, and says so.
  *
