@@ -7,6 +7,7 @@
 
 /* Words remembered of a document, by hash; more are not needed to judge
  * hyphens. */
+#define SEEN_MIN ((size_t)1 << 10)
 #define SEEN_MAX ((size_t)1 << 20)
 #define MARKER_LINES_MAX 200 /* between a mark and its text */
 #define MEASURED_LINES_MAX 500
@@ -17,7 +18,7 @@
 /* Open addressing; 0 is an empty slot. */
 struct seen {
     uint64_t *slots;
-    size_t n;
+    size_t n, cap; /* a power of two */
 };
 
 static bool is_letter(char c)
@@ -54,10 +55,10 @@ static uint64_t hash_of(str a, str b)
 
 static uint64_t *slot_of(const struct seen *s, uint64_t h)
 {
-    size_t at = (size_t)(h >> 44) & (SEEN_MAX - 1);
+    size_t at = (size_t)(h >> 44) & (s->cap - 1);
 
     while (s->slots[at] != 0 && s->slots[at] != h)
-        at = (at + 1) & (SEEN_MAX - 1);
+        at = (at + 1) & (s->cap - 1);
     return &s->slots[at];
 }
 
@@ -71,7 +72,7 @@ static void seen_add(struct seen *s, str word)
     uint64_t h, *slot;
 
     word = letters_of(word);
-    if (word.n < 2 || s->n >= SEEN_MAX / 2)
+    if (word.n < 2 || s->n >= s->cap / 2)
         return;
     h = hash_of(word, STR_NONE);
     slot = slot_of(s, h);
@@ -81,7 +82,13 @@ static void seen_add(struct seen *s, str word)
 
 static void seen_fill(struct seen *s, const struct layout *l)
 {
-    s->slots = ARENA_ARRAY(l->tmp, uint64_t, SEEN_MAX);
+    size_t words_n = 0;
+
+    for (size_t i = 0; i < l->lines_n; i++)
+        words_n += l->lines[i].words_n;
+    for (s->cap = SEEN_MIN; s->cap < SEEN_MAX && s->cap / 2 <= words_n;)
+        s->cap *= 2;
+    s->slots = ARENA_ARRAY(l->tmp, uint64_t, s->cap);
     for (size_t i = 0; i < l->lines_n; i++) {
         struct words w = line_words(l, &l->lines[i]);
         struct pdf_word word;

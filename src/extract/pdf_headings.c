@@ -124,6 +124,23 @@ static bool joins(const struct line *a, const struct line *b)
            a->box[3] - b->box[1] < a->height;
 }
 
+/* Whether a line may read as a title's start: most are told by their first
+ * letter. */
+static bool may_fit(const struct layout *l, const struct title *t,
+                    const struct line *line, struct buf *key)
+{
+    struct words w = line_words(l, line);
+    struct pdf_word first = {0}, second;
+
+    if (!words_next(&w, &first) || is_numbering(first.text, true) ||
+        (words_next(&w, &second) && !gap_is_space(line, second.gap)))
+        return true;
+    buf_clear(key);
+    put_key(key, first.text);
+    return key->n == 0 || key->p[0] == t->full.p[0] ||
+           (t->bare.n > 0 && key->p[0] == t->bare.p[0]);
+}
+
 struct match {
     enum fit fit;
     size_t line, n;
@@ -187,6 +204,8 @@ static struct match match_on(struct layout *l, struct search *s,
             s->compared >= COMPARED_MAX)
             continue;
         s->compared++;
+        if (!may_fit(l, &s->title, line, &l->scratch))
+            continue;
         m = match_at(l, &s->title, &s->seen, i, p->first + p->lines_n);
         if (m.fit != FIT_NONE && is_better(l, &m, &best))
             best = m;

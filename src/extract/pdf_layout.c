@@ -52,7 +52,8 @@ bool words_next(struct words *w, struct pdf_word *word)
     if (w->left == 0)
         return false;
     w->left--;
-    return pdf_word_read(&w->c, word);
+    pdf_word_again(&w->c, word);
+    return true;
 }
 
 /* pdftotext takes a tenth of the font's size. */

@@ -89,34 +89,45 @@ void pdf_maker_about(struct pdf_maker *m, str title, str created, str modified)
     }
 }
 
+#define MICROS INT64_C(1000000)
+
+/* The digits at the start of s as a number, which stops growing at `max`;
+ * returns how many there are. */
+static size_t digits_of(str s, int64_t max, int64_t *v)
+{
+    size_t n = 0;
+
+    for (*v = 0; n < s.n && s.p[n] >= '0' && s.p[n] <= '9'; n++) {
+        if (*v < max)
+            *v = *v * 10 + (s.p[n] - '0');
+    }
+    return n;
+}
+
 int32_t pdf_units(str number, bool up)
 {
-    bool minus = number.n > 0 && number.p[0] == '-';
-    int64_t micros = 0, scale = 1000000, units;
-    size_t i = minus ? 1 : 0, start = i;
+    static const int64_t SCALES[] = {1000000, 100000, 10000, 1000, 100, 10, 1};
+    bool minus = str_starts(number, STR("-"));
+    int64_t whole, micros = 0, units;
+    size_t n;
 
-    for (; i < number.n && number.p[i] >= '0' && number.p[i] <= '9'; i++) {
-        micros = micros * 10 + (number.p[i] - '0');
-        if (micros > 1000000)
-            return PDF_PLACE_MAX + 1;
-    }
-    if (i == start)
+    number = str_sub(number, minus, number.n);
+    n = digits_of(number, PDF_PLACE_MAX, &whole);
+    if (n == 0)
         return PDF_PLACE_MAX + 1;
-    micros *= 1000000;
-    if (i < number.n && number.p[i] == '.') {
-        for (i++; i < number.n && number.p[i] >= '0' && number.p[i] <= '9';
-             i++) {
-            scale /= 10;
-            micros += scale * (number.p[i] - '0');
-        }
+    number = str_sub(number, n, number.n);
+    if (str_starts(number, STR("."))) {
+        /* poppler writes six */
+        n = digits_of(str_sub(number, 1, 6), MICROS, &micros);
+        micros *= SCALES[n];
+        number = str_sub(number, n + 1, number.n);
     }
-    if (i < number.n || micros > INT64_C(1000000) * 1000000)
+    if (number.n > 0 || whole * PDF_UNIT > PDF_PLACE_MAX ||
+        (whole * PDF_UNIT == PDF_PLACE_MAX && micros > 0))
         return PDF_PLACE_MAX + 1;
     /* Away from the number's inside: a box covers what it is of. */
-    if (up != minus)
-        units = (micros * PDF_UNIT + 999999) / 1000000;
-    else
-        units = micros * PDF_UNIT / 1000000;
+    micros = micros * PDF_UNIT + (up != minus ? MICROS - 1 : 0);
+    units = whole * PDF_UNIT + micros / MICROS;
     return (int32_t)(minus ? -units : units);
 }
 
@@ -544,4 +555,22 @@ bool pdf_word_read(struct cur *c, struct pdf_word *w)
     if (!is_word(w->text))
         c->bad = true;
     return !c->bad;
+}
+
+/* One that was good before. */
+static uint64_t varint_again(struct cur *c)
+{
+    return *c->p < 0x80 ? *c->p++ : cur_varint(c);
+}
+
+void pdf_word_again(struct cur *c, struct pdf_word *w)
+{
+    uint64_t gap = varint_again(c);
+
+    w->gap = (int32_t)((int64_t)(gap >> 1) ^ -(int64_t)(gap & 1));
+    w->extent = (int32_t)varint_again(c);
+    w->text.n = (size_t)varint_again(c);
+    w->text.p = (const char *)c->p;
+    c->p += w->text.n;
+    ASSERT(!c->bad && c->p <= c->end);
 }

@@ -96,5 +96,7 @@ struct pdf_word {
 bool pdf_page_read(struct cur *c, struct pdf_page *p);
 bool pdf_line_read(struct cur *c, struct pdf_line *l, const int32_t before[4]);
 bool pdf_word_read(struct cur *c, struct pdf_word *w);
+/* The word once more, of bytes that gave it before: nothing is looked at. */
+void pdf_word_again(struct cur *c, struct pdf_word *w);
 
 #endif
