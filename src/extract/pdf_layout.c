@@ -443,6 +443,7 @@ rc pdf_layout(str parts, struct arena *out, struct doc *d, struct err *e)
                       .mime = STR("application/pdf")};
     code = take_all(&l, parts, e);
     if (code == RC_OK) {
+        order_columns(&l);
         l.body_height = body_height(&l);
         find_running(&l);
         find_markers(&l);

@@ -76,6 +76,7 @@ void put_key(struct buf *to, str s);
 /* ---- passes, in this order ---- */
 
 void find_pitch(const struct layout *l, struct line *line);
+void order_columns(struct layout *l);
 void find_running(struct layout *l);
 void find_markers(struct layout *l);
 void find_headings(struct layout *l);
