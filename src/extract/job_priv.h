@@ -37,6 +37,7 @@ enum job_kind {
     JOB_PDF_INFO,     /* pdfinfo's lines */
     JOB_PDF_TEXT,     /* first, last: words with boxes as XML */
     JOB_PDF_OUTLINE,  /* first, last: XML of pdftohtml with the outline */
+    JOB_PDF_FILES,    /* how many files it holds, as a varint */
     JOB_PDF_LAYOUT,   /* parts of pdf_layout.h to an extraction stream */
     JOB_PAGE_INK,     /* first, last, dpi: which pages show something */
     JOB_PAGE_PICTURE, /* first, last, dpi: grey PGMs, one behind the other */

@@ -49,6 +49,61 @@ rc pdf_ocr_work(struct job_in *in, const struct job_params *p,
     return code == RC_OK ? pdf_tsv_read(tsv, p->dpi, to, e) : code;
 }
 
+/* ---- files in the file ---- */
+
+/* Streams are never packed into other streams, so what says that one is a file
+ * stands in plain bytes: "/Type /EmbeddedFile". */
+#define FILE_TYPE STR("/EmbeddedFile")
+#define FILE_TAIL_BYTES 64 /* more than the two words with white space */
+
+static bool ends_name(char c)
+{
+    return (unsigned char)c <= ' ' || str_find_char(STR("()<>[]{}/%"), c) < 10;
+}
+
+static bool type_before(str s)
+{
+    return str_ends(str_trim(s), STR("/Type"));
+}
+
+/* The files s begins, but one whose next byte is not there yet; *used: bytes
+ * that need not be seen again. */
+static uint64_t files_in(str s, size_t *used)
+{
+    uint64_t n = 0;
+    size_t at = 0, from = s.n < FILE_TAIL_BYTES ? 0 : s.n - FILE_TAIL_BYTES;
+
+    while (at < s.n) {
+        size_t found = at + str_find(str_sub(s, at, s.n), FILE_TYPE);
+
+        if (found + FILE_TYPE.n >= s.n)
+            break;
+        at = found + FILE_TYPE.n;
+        n += ends_name(s.p[at]) && type_before(str_sub(s, 0, found));
+    }
+    *used = at > from ? at : from;
+    return n;
+}
+
+rc pdf_files_work(struct job_in *in, const struct job_params *p,
+                  struct arena *arena, struct buf *to, struct err *e)
+{
+    char *block = mem_alloc(FILE_TAIL_BYTES + BLOCK_BYTES);
+    size_t kept = 0, used, got;
+    uint64_t n = 0;
+
+    (void)p;
+    (void)arena;
+    while ((got = job_read(in, block + kept, BLOCK_BYTES)) > 0) {
+        n += files_in((str){block, kept + got}, &used);
+        kept = kept + got - used;
+        memmove(block, block + used, kept);
+    }
+    mem_free(block);
+    buf_put_varint(to, n);
+    return buf_end(to, e);
+}
+
 /* ---- ink ---- */
 
 /* The next number of a PGM's head; false: there is none. The byte behind it is

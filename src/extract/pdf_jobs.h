@@ -9,6 +9,8 @@
 job_work pdf_text_work;
 /* pdftohtml -xml: the outline (pdf_outline.h). */
 job_work pdf_outline_work;
+/* The file itself: how many files it holds, as a varint. */
+job_work pdf_files_work;
 /* tesseract's TSV, of a page drawn with params.dpi: a range of that page. */
 job_work pdf_ocr_work;
 /* Grey PGMs one behind the other: a byte a page, 1 if it shows something. */

@@ -244,6 +244,21 @@ static bool take_range(struct layout *l, const struct part *p,
     return true;
 }
 
+static bool take_files(struct layout *l, str bytes)
+{
+    struct cur c = cur_of(bytes);
+    uint64_t n = cur_varint(&c);
+    uint32_t count = n > UINT32_MAX ? UINT32_MAX : (uint32_t)n;
+
+    if (count > 0)
+        doc_flag_add(l->d,
+                     (struct doc_flag){.kind = FLAG_ATTACHMENT,
+                                       .dropped = true,
+                                       .count = count},
+                     l->out);
+    return !c.bad;
+}
+
 static rc take_all(struct layout *l, str parts, struct err *e)
 {
     struct cur c = cur_of(parts), pictures = c;
@@ -255,6 +270,8 @@ static rc take_all(struct layout *l, str parts, struct err *e)
     while (good && part_next(&c, &p)) {
         if (p.kind == PDF_PART_OUTLINE)
             l->outline = pdf_outline_read(p.bytes);
+        else if (p.kind == PDF_PART_FILES)
+            good = take_files(l, p.bytes);
         else if (p.kind == PDF_PART_RANGE)
             good = p.page > 0 && take_range(l, &p, &pictures);
     }

@@ -3,8 +3,8 @@
  * headings, lists, code, and what is no text of the page left out
  * (docs/pdf.md).
  *
- * Input is a list of parts: what the programs' readers made of the outline, of
- * ranges of pages and of pictures. Nothing in a part is believed.
+ * Input is a list of parts: what the readers made of the outline, of ranges of
+ * pages, of pictures, and of the file as it is. Nothing in a part is believed.
  *
  * Errors:  RC_FORMAT  a part is damaged
  * Threads: pure.
@@ -20,6 +20,7 @@ enum pdf_part {
     PDF_PART_RANGE,       /* pdf_pages.h, its first page */
     PDF_PART_OCR,         /* pdf_pages.h, the page that was read */
     PDF_PART_PICTURE,     /* a page that shows something, but was not read */
+    PDF_PART_FILES,       /* a varint: how many files the file holds */
     PDF_PART_COUNT
 };
 #define PDF_PARTS_BYTES_MAX (64 * MIB)

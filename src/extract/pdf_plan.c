@@ -45,7 +45,7 @@ struct plan {
     struct extractor *x;
     const struct extract_in *in;
     struct arena *out, *tmp;
-    struct buf outline;
+    struct buf outline, files;
     struct range *ranges;
     size_t ranges_n, ranges_cap;
     size_t bytes; /* of all ranges */
@@ -221,23 +221,29 @@ static rc ranges_read(struct plan *p, struct job *first_job, struct err *e)
     return code;
 }
 
-/* The outline beside the first range: most files have no more. */
+/* The outline and the count of files beside the first range: most files have no
+ * more. */
 static rc text_read(struct plan *p, struct err *e)
 {
-    struct job *first = NULL, *outline = NULL;
+    struct job *first = NULL, *outline = NULL, *files = NULL;
     struct job_result r;
     rc code = begin(p, JOB_PDF_TEXT, 1, PDF_RANGE_PAGES_MAX, 0, &first, e);
 
     if (code == RC_OK)
         code = begin(p, JOB_PDF_OUTLINE, 1, 1, 0, &outline, e);
+    if (code == RC_OK)
+        code = begin(p, JOB_PDF_FILES, 0, 0, 0, &files, e);
     if (code == RC_OK) {
         code = ranges_read(p, first, e);
         first = NULL;
     }
     if (code == RC_OK && (code = finish(p, &outline, &r, e)) == RC_OK)
         p->outline = r.bytes; /* empty if it failed: there is none then */
+    if (code == RC_OK && (code = finish(p, &files, &r, e)) == RC_OK)
+        p->files = r.bytes;
     job_close(first);
     job_close(outline);
+    job_close(files);
     return code;
 }
 
@@ -380,6 +386,8 @@ static void parts_put(struct plan *p, struct buf *parts)
     qsort(p->ranges, p->ranges_n, sizeof *p->ranges, by_first);
     if (p->outline.n > 0)
         pdf_part_put(parts, PDF_PART_OUTLINE, 0, buf_str(&p->outline));
+    if (p->files.n > 0)
+        pdf_part_put(parts, PDF_PART_FILES, 0, buf_str(&p->files));
     for (size_t i = 0; i < p->ranges_n; i++) {
         pdf_part_put(parts, PDF_PART_RANGE, p->ranges[i].first,
                      buf_str(&p->ranges[i].bytes));
@@ -511,6 +519,7 @@ rc pdf_plan(struct extractor *x, const struct extract_in *in, struct arena *out,
     for (size_t i = 0; i < p.ranges_n; i++)
         buf_close(&p.ranges[i].bytes);
     buf_close(&p.outline);
+    buf_close(&p.files);
     buf_close(&p.pictures);
     arena_close(p.tmp);
     return code;

@@ -249,7 +249,7 @@ def test_ocr_can_be_off_and_has_a_budget(start_server):
     assert {f["kind"]: f["count"] for f in x["flags"]} == {"ocr": 1, "no_text": 1}
 
 
-# ---- hostile ----
+# ---- qpdf's ----
 
 def qpdf(data, *options):
     if shutil.which("qpdf") is None:
@@ -260,6 +260,24 @@ def qpdf(data, *options):
         return subprocess.run(["qpdf", *options, f.name, "-"],
                               capture_output=True, check=True).stdout
 
+
+@pytest.mark.parametrize("streams", ["disable", "generate"])
+def test_files_in_the_file_are_told(api, base, tmp_path, streams):
+    names = []
+    for name in ("log.txt", "figures.csv"):
+        path = tmp_path / name
+        path.write_text(f"In {name} the keeper counts porpoises.\n")
+        names += ["--add-attachment", str(path), "--"]
+    data = qpdf(BOOK, f"--object-streams={streams}", *names)
+    row = add_file(api, base, data)
+    assert row["status"] == "completed", row
+    flags = api.document(row["document_id"])["extraction"]["flags"]
+    assert [(f["count"], f["dropped"]) for f in flags
+            if f["kind"] == "attachment"] == [(2, True)]
+    assert "porpoises" not in api.text_of(row["document_id"])
+
+
+# ---- hostile ----
 
 def test_encrypted_files_say_so(api, base):
     row = add_file(api, base, qpdf(BOOK, "--encrypt", "secret", "own", "256",

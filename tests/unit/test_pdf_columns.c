@@ -83,12 +83,8 @@ static void assert_order(const struct grid *g, const char *order)
 }
 
 /* Two columns of three paragraphs of four lines each. */
-static const struct grid PROSE = {.rows = 3,
-                                  .columns = 2,
-                                  .lines = 4,
-                                  .width = 200,
-                                  .at = 220,
-                                  .gap = 12};
+static const struct grid PROSE = {
+    .rows = 3, .columns = 2, .lines = 4, .width = 200, .at = 220, .gap = 12};
 
 static void prose_is_read_column_by_column(void **state)
 {

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "extract/pdf_bbox.h"
+#include "extract/pdf_jobs.h"
 #include "extract/pdf_outline.h"
 
 #define PT PDF_UNIT
@@ -339,8 +340,39 @@ static void an_outline_is_read(void **state)
     assert_false(c.bad);
 }
 
-/* ---- tesseract ---- */
+/* ---- the file itself ---- */
 
+/* Of bytes behind so many blanks. */
+static uint64_t files_in(int blanks, const char *bytes)
+{
+    struct arena *a = arena_open();
+    struct job_in in = job_in_of(arena_fmt(a, "%*s%s", blanks, "", bytes));
+    struct cur c;
+
+    buf_close(&form);
+    assert_int_equal(pdf_files_work(&in, NULL, a, &form, NULL), RC_OK);
+    c = cur_of(buf_str(&form));
+    arena_close(a);
+    return cur_varint(&c);
+}
+
+static void files_in_the_file_are_counted(void **state)
+{
+    (void)state;
+    assert_int_equal(files_in(0, "<</Type /EmbeddedFile /Length 3>>"), 1);
+    assert_int_equal(files_in(9, "<</Type\r\n/EmbeddedFile>><<"
+                                 "/Type/EmbeddedFile/Length 5>>"),
+                     2);
+    assert_int_equal(files_in(0, "<</EmbeddedFiles 5 0 R>>"), 0);
+    assert_int_equal(files_in(0, "<</Type/EmbeddedFiles>>"), 0);
+    assert_int_equal(files_in(0, "(say /EmbeddedFile )"), 0);
+    assert_int_equal(files_in(0, "/Type /EmbeddedFile"), 0); /* and then? */
+    for (int blanks = 64 * (int)KIB - 100; blanks < 64 * (int)KIB + 10;
+         blanks++)
+        assert_int_equal(files_in(blanks, "<</Type /EmbeddedFile >>"), 1);
+}
+
+/* ---- tesseract ---- */
 static void ocr_becomes_a_page_in_points(void **state)
 {
     struct pdf_page p;
@@ -395,6 +427,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_range_is_cut_at_its_limits, begin,
                                         end),
         cmocka_unit_test_setup_teardown(an_outline_is_read, begin, end),
+        cmocka_unit_test_setup_teardown(files_in_the_file_are_counted, begin,
+                                        end),
         cmocka_unit_test_setup_teardown(ocr_becomes_a_page_in_points, begin,
                                         end),
     };
