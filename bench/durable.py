@@ -2,6 +2,7 @@
 commits in groups against the same program with groups of one. wrk drives, so
 that the client is not what is measured."""
 
+import os
 import re
 import subprocess
 import tempfile
@@ -10,7 +11,7 @@ from server import KEY, Server, median, table
 
 CLIENTS = 64
 SECONDS = 5
-ROUNDS = 5
+ROUNDS = int(os.environ.get("ROUNDS", 5))
 
 # Each request is a text of its own; the thread's number and a counter make it.
 LUA = """

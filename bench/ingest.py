@@ -16,7 +16,7 @@ from server import ROOT, Server, median, table
 
 CORPUS = os.path.join(ROOT, "build/bench/corpus/files")
 BYTES = 50_000_000
-ROUNDS = 3
+ROUNDS = int(os.environ.get("ROUNDS", 3))
 
 
 def sample(folder):

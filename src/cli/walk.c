@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/io.h"
@@ -89,17 +90,19 @@ enum look { LOOK_DOCUMENT, LOOK_OTHER, LOOK_UNREADABLE };
 static enum look file_look(const char *path, uint64_t size)
 {
     char head[HEAD_BYTES];
-    int fd = io_open(path, O_RDONLY | O_NOCTTY | O_NONBLOCK, 0);
     ssize_t n;
+    int fd;
 
+    if (has_extension(path))
+        return access(path, R_OK) == 0 ? LOOK_DOCUMENT : LOOK_UNREADABLE;
+    fd = io_open(path, O_RDONLY | O_NOCTTY | O_NONBLOCK, 0);
     if (fd < 0)
         return LOOK_UNREADABLE;
     n = io_pread(fd, path, head, sizeof head, 0);
     (void)io_close(fd);
     if (n < 0)
         return LOOK_UNREADABLE;
-    if (has_extension(path) ||
-        str_starts((str){head, (size_t)n}, STR("%PDF-")) ||
+    if (str_starts((str){head, (size_t)n}, STR("%PDF-")) ||
         walk_is_text((str){head, (size_t)n}, (uint64_t)n == size))
         return LOOK_DOCUMENT;
     return LOOK_OTHER;
@@ -145,15 +148,16 @@ static rc take_name(struct walk *w, struct folders *todo,
     str title = in->title.n == 0 ? name
                                  : arena_fmt(w->out, STR_FMT "/" STR_FMT,
                                              STR_ARG(in->title), STR_ARG(name));
-    struct stat link, st;
+    struct stat link, target, *st = &link;
 
     if (str_starts(name, STR("."))) {
         skip(w, path, "hidden", false);
-    } else if (lstat(path, &link) != 0 || stat(path, &st) != 0) {
+    } else if (lstat(path, &link) != 0 ||
+               (S_ISLNK(link.st_mode) && stat(path, st = &target) != 0)) {
         skip(w, path, "cannot be read", true);
-    } else if (S_ISREG(st.st_mode)) {
-        return take_file(w, path, title, (uint64_t)st.st_size, false, e);
-    } else if (!S_ISDIR(st.st_mode)) {
+    } else if (S_ISREG(st->st_mode)) {
+        return take_file(w, path, title, (uint64_t)st->st_size, false, e);
+    } else if (!S_ISDIR(st->st_mode)) {
         skip(w, path, "neither file nor folder", false);
     } else if (S_ISLNK(link.st_mode)) {
         skip(w, path, "link to a folder", false);

@@ -71,7 +71,7 @@ struct write {
     bool
         frees; /* deletes or updates only: may use the reserve on a full disk */
     bool late; /* nobody waits for its outcome: it gives way to a press of
-                   * others, for a second at most */
+                   * others, for two seconds at most */
     rc code;
     struct err err;
     void *waiter; /* store_write_begin's */

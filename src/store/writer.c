@@ -53,7 +53,7 @@
 #define GROUP_MAX 1024 /* writes a commit */
 /* So many writes that somebody waits for are a press. */
 #define PRESS_MIN 8
-#define LATE_NS ((int64_t)1000 * 1000000)
+#define LATE_NS ((int64_t)2000 * 1000000)
 #define LULL_NS ((int64_t)5 * 1000000) /* nothing came: the press is over */
 
 /* ---- the reserve ---- */
