@@ -9,6 +9,7 @@ import threading
 from conftest import K
 
 MEMORY_BYTES_MAX = 300_000_000  # of the server and its children together
+CHILDREN_BYTES_MAX = 256 << 20  # of what reads one file, whatever it is
 TICKS = os.sysconf("SC_CLK_TCK")
 FILE = [{"type": "file", "file_index": 0}]
 
@@ -31,10 +32,10 @@ def children(pid):
     return found + [g for child in found for g in children(child)]
 
 
-def memory_bytes(pid):
-    """What a process and its descendants hold beyond mapped files."""
+def memory_bytes(pids):
+    """What processes hold beyond mapped files."""
     total = 0
-    for one in [pid] + children(pid):
+    for one in pids:
         try:
             status = pathlib.Path(f"/proc/{one}/status").read_text()
         except (FileNotFoundError, ProcessLookupError):
@@ -62,7 +63,8 @@ class Watch:
 
     def __init__(self, server, base=None):
         self.server, self.base = server, base
-        self.peak, self.searches, self.trouble = 0, 0, None
+        self.peak, self.children_peak = 0, 0
+        self.searches, self.trouble = 0, None
         self.over = threading.Event()
         self.threads = [threading.Thread(target=self.measure)]
         if base is not None:
@@ -72,7 +74,10 @@ class Watch:
         going_on = True
         while going_on:  # once more at the end: it may be over in no time
             going_on = not self.over.wait(0.02)
-            self.peak = max(self.peak, memory_bytes(self.server.process.pid))
+            pid = self.server.process.pid
+            of_children = memory_bytes(children(pid))
+            self.children_peak = max(self.children_peak, of_children)
+            self.peak = max(self.peak, of_children + memory_bytes([pid]))
 
     def search(self):
         try:

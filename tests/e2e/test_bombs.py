@@ -9,9 +9,10 @@ import shutil
 import pytest
 
 from bombs import office, pdf, web
-from containment import MEMORY_BYTES_MAX, Watch, add_file, cpu_s
+from containment import CHILDREN_BYTES_MAX, Watch, add_file, cpu_s
 
 CPU_S_MAX = 2
+SERVER_BYTES_MAX = 128 << 20  # with a text of many MB and its index
 # pdftotext 10 s for a range and for two parts of it, pdftohtml 5 s, pdftoppm
 # 10 s, and what ends just behind a limit.
 CPU_S_MAX_SLOW = 50
@@ -33,6 +34,7 @@ def check(server, base, neighbour, kind, bomb, cpu_s_max):
         row = add_file(server.api, base, "bomb." + kind, data, seconds=300)
     used = cpu_s(server) - before
     print(f"{used:.2f} s of CPU, peak {watch.peak >> 20} MiB, "
+          f"of children {watch.children_peak >> 20}, "
           f"{watch.searches} searches")
     assert re.fullmatch(status, row["status"]), row
     if row["status"] == "completed":
@@ -46,7 +48,8 @@ def check(server, base, neighbour, kind, bomb, cpu_s_max):
             assert re.search(words, row["error_message"]), row
     assert watch.trouble is None
     assert used <= (more or [cpu_s_max])[0]
-    assert 0 < watch.peak < MEMORY_BYTES_MAX
+    assert 0 < watch.children_peak < CHILDREN_BYTES_MAX
+    assert watch.peak < CHILDREN_BYTES_MAX + SERVER_BYTES_MAX
 
 
 def rows(kinds):
