@@ -1,6 +1,7 @@
 /* Jobs: chains of programs and readers, and what becomes of those that fail. */
 #include <fcntl.h>
 #include <linux/futex.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -11,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "base/sandbox.h"
 #include "extract/extract_priv.h"
 #include "extract/pdf_pages.h"
@@ -312,6 +314,28 @@ static void budgets_are_limits(void **state)
     arena_close(a);
 }
 
+static void a_job_that_ended_in_time_may_be_waited_for_late(void **state)
+{
+    struct asked k = {.x = *state,
+                      .rq = {.kind = REQUEST_JOB, .job = ROW_COUNT},
+                      .wall_ns = (int64_t)120 * 1000000000};
+    struct pollfd ended = {.events = POLLIN};
+    struct status s;
+    struct err e;
+
+    assert_int_equal(extract_memory_file(STR("four"), &k.input, &e), RC_OK);
+    assert_int_equal(asked_begin(&k, &e), RC_OK);
+    ended.fd = k.status;
+    assert_int_equal(poll(&ended, 1, 60000), 1);
+    clock_test_advance(121000);
+    assert_int_equal(asked_wait(&k, &s, &e), RC_OK);
+    assert_false(k.killed);
+    assert_int_equal(s.n, 2);
+    assert_int_equal(s.ends[1].wait, 0);
+    asked_end(&k);
+    assert_int_equal(close(k.input), 0);
+}
+
 static void a_program_s_end_is_told(void **state)
 {
     struct arena *a = arena_open();
@@ -524,6 +548,7 @@ int main(void)
         cmocka_unit_test(two_jobs_of_one_file_read_all_of_it),
         cmocka_unit_test(an_input_has_a_name_where_it_can_be_opened),
         cmocka_unit_test(budgets_are_limits),
+        cmocka_unit_test(a_job_that_ended_in_time_may_be_waited_for_late),
         cmocka_unit_test(a_program_s_end_is_told),
         cmocka_unit_test(a_reader_s_end_is_told),
         cmocka_unit_test(a_job_that_is_let_go_ends),
