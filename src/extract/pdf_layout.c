@@ -282,31 +282,12 @@ static rc take_all(struct layout *l, str parts, struct err *e)
 
 /* ---- what the document says of itself ---- */
 
-/* Digits where the shape has a 0, the shape's own signs elsewhere. */
-static bool has_shape(str s, str shape)
-{
-    for (size_t i = 0; i < shape.n && s.n == shape.n; i++) {
-        bool digit = s.p[i] >= '0' && s.p[i] <= '9';
-
-        if (shape.p[i] == '0' ? !digit : s.p[i] != shape.p[i])
-            return false;
-    }
-    return s.n == shape.n;
-}
-
-/* "2023-01-20T16:49:27Z", "2022-12-31T10:59:45+01"; else nothing. */
+/* pdftotext writes "2022-12-31T10:59:45+01". */
 static str date_clean(str s, struct arena *out)
 {
-    str zone = str_sub(s, 19, s.n);
-
-    if (!has_shape(str_sub(s, 0, 19), STR("0000-00-00T00:00:00")))
-        return STR_NONE;
-    if (has_shape(zone, STR("+00")) || has_shape(zone, STR("-00")))
-        return arena_fmt(out, STR_FMT ":00", STR_ARG(s));
-    if (has_shape(zone, STR("+00:00")) || has_shape(zone, STR("-00:00")) ||
-        str_eq(zone, STR("Z")))
-        return s;
-    return STR_NONE;
+    if (str_sub(s, 19, s.n).n == 3)
+        s = arena_fmt(out, STR_FMT ":00", STR_ARG(s));
+    return doc_date_valid(s) ? s : STR_NONE;
 }
 
 static bool has_letters(str s, size_t n_min)
