@@ -41,8 +41,10 @@
 /* The library whose buffers framing.c knows. */
 #define LIBRARY_VERSION "0.9.75"
 /* Stopping: how long after the word new connections are still taken, how long
- * a kept connection may bring one more request, and when it is enough. */
+ * those that have begun may take to be there, how long a kept connection may
+ * bring one more request, and when it is enough. */
 #define STOP_NOTICE_MS 100
+#define STOP_BEGUN_MS 50
 #define STOP_QUIET_MS 250
 #define STOP_MS_MAX 8000
 #define STOP_SUSPENDED_MS_MAX 9500
@@ -505,8 +507,7 @@ static void drop(struct serve *s)
     watch_close(s->watch);
     for (size_t i = 0; i < DIALECT_COUNT; i++)
         rate_close(s->rates[i]);
-    if (s->listener.fd >= 0)
-        (void)close(s->listener.fd);
+    listener_close(&s->listener);
     mem_free(s);
 }
 
@@ -563,8 +564,7 @@ static void take_last(struct serve *s)
                                  from_n);
         from_n = sizeof from;
     }
-    (void)close(s->listener.fd);
-    s->listener.fd = -1;
+    listener_close(&s->listener);
 }
 
 static bool is_quiet(struct serve *s, int64_t begin_ns)
@@ -573,7 +573,7 @@ static bool is_quiet(struct serve *s, int64_t begin_ns)
         return false;
     return atomic_load(&s->connections) == 0 ||
            (ms_since(atomic_load(&s->last_end_ns)) >= STOP_QUIET_MS &&
-            ms_since(begin_ns) >= STOP_QUIET_MS);
+            ms_since(begin_ns) >= STOP_QUIET_MS && !watch_has_unread(s->watch));
 }
 
 void serve_drain_and_stop(struct serve *s)
@@ -584,6 +584,8 @@ void serve_drain_and_stop(struct serve *s)
         return;
     atomic_store(&s->draining, true);
     clock_sleep_ms(STOP_NOTICE_MS);
+    listener_turn_away(&s->listener);
+    clock_sleep_ms(STOP_BEGUN_MS);
     take_last(s);
     while (!is_quiet(s, begin_ns) && ms_since(begin_ns) < STOP_MS_MAX)
         clock_sleep_ms(5);

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/filter.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -9,6 +10,9 @@
 #include <unistd.h>
 
 #define BACKLOG 1024
+/* RFC 9293, section 3.1: the byte of a TCP header that holds its flags. */
+#define TCP_FLAGS_AT 13
+#define TCP_FLAG_SYN 0x02
 
 static rc bind_to(const struct addrinfo *to, const char *address,
                   const char *port, int *fd, struct err *e)
@@ -73,4 +77,27 @@ rc listener_open(str address, uint16_t port, struct arena *out,
         name_it(l, out);
     freeaddrinfo(found);
     return code;
+}
+
+void listener_turn_away(struct listener *l)
+{
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, TCP_FLAGS_AT),
+        BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, TCP_FLAG_SYN, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, 0),
+        BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+    };
+    struct sock_fprog drops_first = {.len = sizeof code / sizeof *code,
+                                     .filter = code};
+
+    /* Without it some peers are reset that could have been refused. */
+    (void)setsockopt(l->fd, SOL_SOCKET, SO_ATTACH_FILTER, &drops_first,
+                     sizeof drops_first);
+}
+
+void listener_close(struct listener *l)
+{
+    if (l->fd >= 0)
+        (void)close(l->fd);
+    l->fd = -1;
 }

@@ -73,14 +73,19 @@ static bool is_slow(struct watched *c, int64_t ms)
                (uint64_t)(ms - WATCH_BODY_MS) * WATCH_BODY_BYTES_PER_S / 1000;
 }
 
+static bool has_unread(const struct watched *c)
+{
+    int unread = 0;
+
+    return ioctl(c->fd, FIONREAD, &unread) == 0 && unread > 0;
+}
+
 /* The peer will send no more, and all it sent was read. */
 static bool has_left(const struct watched *c)
 {
     struct pollfd p = {.fd = c->fd, .events = POLLRDHUP};
-    int unread = 0;
 
-    return poll(&p, 1, 0) == 1 && ioctl(c->fd, FIONREAD, &unread) == 0 &&
-           unread == 0;
+    return poll(&p, 1, 0) == 1 && !has_unread(c);
 }
 
 /* A body that stands still, though nobody can go on with it. The library may
@@ -222,6 +227,17 @@ size_t watch_count(struct watch *w)
     n = w->count;
     (void)pthread_mutex_unlock(&w->lock);
     return n;
+}
+
+bool watch_has_unread(struct watch *w)
+{
+    bool unread = false;
+
+    (void)pthread_mutex_lock(&w->lock);
+    for (struct watched *c = w->first; !unread && c != NULL; c = c->next)
+        unread = has_unread(c);
+    (void)pthread_mutex_unlock(&w->lock);
+    return unread;
 }
 
 void watch_head(struct watched *c)

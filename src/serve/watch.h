@@ -36,6 +36,8 @@ void watch_close(struct watch *w); /* NULL is fine; none may be left */
 struct watched *watch_add(struct watch *w, int fd);
 void watch_drop(struct watch *w, struct watched *c);
 size_t watch_count(struct watch *w);
+/* Something has come on one of them that was not read yet. */
+bool watch_has_unread(struct watch *w);
 
 /* What the connection does now. */
 void watch_head(struct watched *c);
