@@ -607,52 +607,55 @@ static rc open_frames(struct db *db, const sha256 *sha, uint64_t bytes,
     return code;
 }
 
-rc blob_read_range(struct db *db, const sha256 *sha, uint64_t at, size_t n,
-                   struct arena *out, str *bytes, struct err *e)
+/* At most n bytes from `at` on of what was found. */
+static rc read_found(struct db *db, const sha256 *sha, const struct found *f,
+                     uint64_t at, size_t n, struct arena *out, str *bytes,
+                     struct err *e)
 {
     char path[STORE_PATH_MAX];
-    struct frames_in *f = NULL;
-    struct found found = {0};
+    struct frames_in *frames = NULL;
     char *to;
-    rc code = find(db, sha, out, &found, e);
+    rc code;
 
-    if (code != RC_OK)
-        return code;
-    if (at > found.bytes)
-        at = found.bytes;
-    if (n > found.bytes - at)
-        n = (size_t)(found.bytes - at);
-    if (!found.is_file) {
-        *bytes = str_sub(found.body, (size_t)at, n);
+    if (at > f->bytes)
+        at = f->bytes;
+    if (n > f->bytes - at)
+        n = (size_t)(f->bytes - at);
+    if (!f->is_file) {
+        *bytes = str_sub(f->body, (size_t)at, n);
         return RC_OK;
     }
-    code = open_frames(db, sha, found.bytes, path, &f, e);
+    code = open_frames(db, sha, f->bytes, path, &frames, e);
     if (code != RC_OK)
         return code;
     to = arena_alloc(out, n + 1);
-    code = frames_in_read(f, at, n, to, e);
-    frames_in_close(f);
+    code = frames_in_read(frames, at, n, to, e);
+    frames_in_close(frames);
     *bytes = (str){to, n};
     return code;
+}
+
+rc blob_read_range(struct db *db, const sha256 *sha, uint64_t at, size_t n,
+                   struct arena *out, str *bytes, struct err *e)
+{
+    struct found f = {0};
+    rc code = find(db, sha, out, &f, e);
+
+    return code == RC_OK ? read_found(db, sha, &f, at, n, out, bytes, e) : code;
 }
 
 rc blob_read(struct db *db, const sha256 *sha, size_t bytes_max,
              struct arena *out, str *bytes, struct err *e)
 {
-    struct q q = q_open(db, "SELECT bytes FROM blob WHERE sha = ?1");
-    uint64_t n = 0;
-    rc code;
+    struct found f = {0};
+    rc code = find(db, sha, out, &f, e);
 
-    q_sha(&q, sha);
-    if (q_row(&q))
-        n = q_get_uint(&q);
-    code = q_end_one(&q, "body", e);
     if (code != RC_OK)
         return code;
-    if (n > bytes_max)
+    if (f.bytes > bytes_max)
         return err_set(e, RC_LIMIT, "a body of %llu bytes, limit %zu",
-                       (unsigned long long)n, bytes_max);
-    return blob_read_range(db, sha, 0, (size_t)n, out, bytes, e);
+                       (unsigned long long)f.bytes, bytes_max);
+    return read_found(db, sha, &f, 0, (size_t)f.bytes, out, bytes, e);
 }
 
 /* Where a child may read the plain bytes: memory, or a file without a name. */
