@@ -1,23 +1,15 @@
 #include "text/utf8.h"
 
+#include "text/ascii8.h"
+
 #define REPLACEMENT 0xfffdu
-#define ONES 0x0101010101010101u
-#define HIGHS 0x8080808080808080u
-
-static uint64_t load8(const char *p)
-{
-    uint64_t v;
-
-    memcpy(&v, p, sizeof v);
-    return v;
-}
 
 /* Length of the ASCII run at the start of s. */
 static size_t ascii_prefix(str s)
 {
     size_t i = 0;
 
-    while (s.n - i >= 8 && (load8(s.p + i) & HIGHS) == 0)
+    while (s.n - i >= 8 && (ascii8_load(s.p + i) & ASCII8_HIGH) == 0)
         i += 8;
     while (i < s.n && (uint8_t)s.p[i] < 0x80)
         i++;
@@ -81,7 +73,8 @@ size_t utf8_valid_prefix(str s)
 static unsigned continuations8(uint64_t v)
 {
     /* A bit a byte; the product's top byte is their sum. */
-    return (unsigned)((((v & HIGHS & ~(v << 1)) >> 7) * ONES) >> 56);
+    return (unsigned)((((v & ASCII8_HIGH & ~(v << 1)) >> 7) * ASCII8_EACH) >>
+                      56);
 }
 
 size_t utf8_count(str s)
@@ -89,7 +82,7 @@ size_t utf8_count(str s)
     size_t i = 0, more = 0;
 
     for (; s.n - i >= 8; i += 8)
-        more += continuations8(load8(s.p + i));
+        more += continuations8(ascii8_load(s.p + i));
     for (; i < s.n; i++)
         more += ((uint8_t)s.p[i] & 0xc0) == 0x80;
     return s.n - more;
@@ -100,7 +93,7 @@ size_t utf8_advance(str s, size_t cp)
     size_t i = 0;
 
     while (s.n - i >= 8) {
-        unsigned starts = 8 - continuations8(load8(s.p + i));
+        unsigned starts = 8 - continuations8(ascii8_load(s.p + i));
 
         if (starts > cp)
             break;
@@ -181,23 +174,50 @@ static bool control_is_text(uint8_t byte)
     return (byte >= 7 && byte <= 13) || byte == 27 || byte == 26;
 }
 
+/* Of eight bytes those that need no clean-up. */
+static uint64_t plain8(uint64_t v)
+{
+    uint64_t seven = v & ~ASCII8_HIGH;
+
+    return (ascii8_between(seven, ' ', '~') |
+            ascii8_between(seven, '\t', '\n')) &
+           ~v;
+}
+
+/* Length of the run at the start of s that needs no clean-up: tab, newline,
+ * 0x20 to 0x7e. */
+static size_t plain_prefix(str s)
+{
+    size_t i = 0;
+
+    while (s.n - i >= 8) {
+        size_t run = ascii8_run(plain8(ascii8_load(s.p + i)));
+
+        i += run;
+        if (run < 8)
+            return i;
+    }
+    for (; i < s.n; i++) {
+        uint8_t byte = (uint8_t)s.p[i];
+
+        if (byte != '\n' && byte != '\t' && (byte < 0x20 || byte > 0x7e))
+            break;
+    }
+    return i;
+}
+
 static struct census take_census(str s)
 {
     struct census c = {0};
     size_t i = 0;
 
-    while (i < s.n) {
-        uint8_t byte = (uint8_t)s.p[i];
+    for (;;) {
+        uint8_t byte;
 
-        /* Eight bytes from 0x20 to 0x7f have nothing to count. */
-        if (s.n - i >= 8) {
-            uint64_t v = load8(s.p + i);
-
-            if (((v | (v - ONES * 0x20)) & HIGHS) == 0) {
-                i += 8;
-                continue;
-            }
-        }
+        i += plain_prefix(str_sub(s, i, s.n)); /* nothing to count */
+        if (i == s.n)
+            break;
+        byte = (uint8_t)s.p[i];
         if (byte >= 0x80) {
             size_t bad, n = sequence_length(str_sub(s, i, s.n), &bad);
 
@@ -246,33 +266,6 @@ static void sink_put(struct sink *s, uint32_t cp)
     if (s->n + 4 > sizeof s->block)
         sink_flush(s);
     s->n += encode(s->block + s->n, cp);
-}
-
-/* Length of the run at the start of s that needs no clean-up: tab, newline,
- * 0x20 to 0x7e. */
-static size_t plain_prefix(str s)
-{
-    size_t i = 0;
-
-    for (;;) {
-        while (s.n - i >= 8) {
-            uint64_t v = load8(s.p + i);
-
-            /* No byte below 0x20, none from 0x7f. */
-            if (((v | (v - ONES * 0x20) | (v + ONES)) & HIGHS) != 0)
-                break;
-            i += 8;
-        }
-        /* What stopped it: mostly a newline, with another run behind. */
-        for (size_t end = s.n - i < 8 ? s.n : i + 8; i < end; i++) {
-            uint8_t byte = (uint8_t)s.p[i];
-
-            if (byte != '\n' && byte != '\t' && (byte < 0x20 || byte > 0x7e))
-                return i;
-        }
-        if (i == s.n)
-            return i;
-    }
 }
 
 static bool decode_utf8(str s, struct sink *to)
