@@ -135,7 +135,8 @@ static bool is_plain(str s)
     return true;
 }
 
-str doc_heading_text(const struct doc *d, uint32_t heading, struct arena *out)
+static str heading_read(const struct doc *d, uint32_t heading,
+                        struct arena *out)
 {
     const struct block *b = &d->blocks[heading];
     str s = heading_source(str_sub(d->text, b->start, b->end - b->start));
@@ -173,6 +174,23 @@ str doc_heading_text(const struct doc *d, uint32_t heading, struct arena *out)
         at++;
     }
     return str_trim((str){to, n});
+}
+
+str doc_heading_text(const struct doc *d, uint32_t heading, struct arena *out)
+{
+    return d->headings != NULL ? d->headings[heading]
+                               : heading_read(d, heading, out);
+}
+
+void doc_headings_read(struct doc *d, struct arena *out)
+{
+    str *texts = ARENA_ARRAY(out, str, d->blocks_n);
+
+    for (size_t i = 0; i < d->blocks_n; i++)
+        texts[i] = d->blocks[i].kind == BLOCK_HEADING
+                       ? heading_read(d, (uint32_t)i, out)
+                       : STR_NONE;
+    d->headings = texts;
 }
 
 size_t doc_heading_path(const struct doc *d, uint32_t block, struct arena *out,

@@ -120,12 +120,16 @@ struct doc {
     struct doc_flag *flags; /* at most one of a kind and `dropped` */
     size_t flags_n;
     unsigned extractor_version;
+    const str *headings; /* [blocks_n] by doc_headings_read; NULL: not read */
 };
 
 /* The text of a heading without its Markdown marks, on one line, of its first
  * HEADING_BYTES_MAX bytes: in d->text where it stands there so, else in `out`.*/
 #define HEADING_BYTES_MAX 1000
 str doc_heading_text(const struct doc *d, uint32_t heading, struct arena *out);
+/* Has the texts of all headings at hand from now on, in `out`: worth it before
+ * chunking and indexing, which ask for each several times. */
+void doc_headings_read(struct doc *d, struct arena *out);
 /* The path of headings above (and not including) block i, outermost first;
  * at most HEADING_DEPTH_MAX, in `out`. */
 size_t doc_heading_path(const struct doc *d, uint32_t block, struct arena *out,

@@ -40,9 +40,12 @@ static str cut_to_cost(str s, uint64_t cost_max, uint64_t *cost)
     size_t at = 0, end = 0;
     struct run r;
 
+    *cost = runs_cost(s, 0, cost_max);
+    if (*cost <= cost_max)
+        return s;
     *cost = 0;
-    while (run_next(s, &at, &r) && *cost + r.cost <= cost_max) {
-        *cost += r.cost;
+    while (run_next(s, &at, &r) && *cost + r.gap + r.cost <= cost_max) {
+        *cost += r.gap + r.cost;
         end = r.end;
     }
     return str_sub(s, 0, end);
@@ -90,16 +93,27 @@ static size_t context_parts(const struct doc *d, uint32_t heading, str title,
 str chunk_context(const struct doc *d, const struct chunk *c, str title,
                   struct arena *out)
 {
-    str parts[CONTEXT_PARTS_MAX], s = STR_NONE;
+    static const str BETWEEN = STR_INIT(" > ");
+    str parts[CONTEXT_PARTS_MAX];
     uint64_t cost;
-    size_t n = context_parts(d, c->heading, title, out, parts, &cost);
+    size_t n = context_parts(d, c->heading, title, out, parts, &cost),
+           bytes = 0, at = 0;
+    char *to;
 
+    for (size_t i = 0; i < n; i++)
+        bytes += parts[i].n + BETWEEN.n;
+    to = arena_alloc(out, bytes + 1);
     for (size_t i = 0; i < n; i++) {
-        if (parts[i].n > 0)
-            s = arena_fmt(out, STR_FMT "%s" STR_FMT, STR_ARG(s),
-                          s.n == 0 ? "" : " > ", STR_ARG(parts[i]));
+        if (parts[i].n == 0)
+            continue;
+        if (at > 0) {
+            memcpy(to + at, BETWEEN.p, BETWEEN.n);
+            at += BETWEEN.n;
+        }
+        memcpy(to + at, parts[i].p, parts[i].n);
+        at += parts[i].n;
     }
-    return s;
+    return (str){to, at};
 }
 
 /* The heading a chunk that starts with atom i stands under: its own, where it
