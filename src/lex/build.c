@@ -46,6 +46,16 @@ struct row_token {
     uint32_t position, next; /* next of the same term + 1; 0: none */
 };
 
+/* A context and its tokens: rows in a row mostly have the same. */
+struct context {
+    struct buf text;
+    struct context_token {
+        uint32_t term, position;
+    } * tokens;
+    uint32_t n, cap;
+    bool known;
+};
+
 struct lex_builder {
     rc code;                         /* sticks */
     struct analyser *analyser, *own; /* own: to be closed */
@@ -59,6 +69,7 @@ struct lex_builder {
     size_t slots_n; /* a power of two */
     uint8_t *norms;
     uint32_t rows, norms_cap;
+    struct context context; /* of the row before */
     /* the row being added */
     struct row_token *tokens;
     uint32_t tokens_n, tokens_cap, context_tokens, wholes_n;
@@ -87,6 +98,8 @@ void lex_builder_close(struct lex_builder *b)
     mem_free(b->terms);
     mem_free(b->slots);
     mem_free(b->norms);
+    buf_close(&b->context.text);
+    mem_free(b->context.tokens);
     mem_free(b->tokens);
     mem_free(b->row_terms);
     analyser_close(b->own);
@@ -102,7 +115,9 @@ size_t lex_builder_bytes(const struct lex_builder *b)
 {
     return b->pages_n * PAGE_BYTES + b->pages_cap * sizeof *b->pages +
            b->terms_cap * sizeof *b->terms + b->slots_n * sizeof *b->slots +
-           b->norms_cap + b->tokens_cap * sizeof *b->tokens +
+           b->norms_cap + b->context.text.cap +
+           b->context.cap * sizeof *b->context.tokens +
+           b->tokens_cap * sizeof *b->tokens +
            b->row_terms_cap * sizeof *b->row_terms;
 }
 
@@ -190,9 +205,20 @@ static bool slice_begin(struct lex_builder *b, struct term *t)
     return true;
 }
 
+/* Most records are no longer than this: one copy without a call. What of it
+ * is behind the record's end is written over by the next. */
+#define RECORD_BYTES_USUAL 16
+
+/* n bytes of p, which has room for RECORD_BYTES_USUAL. */
 static bool chain_put(struct lex_builder *b, struct term *t, const uint8_t *p,
                       size_t n)
 {
+    if (n <= RECORD_BYTES_USUAL && t->end - t->at >= RECORD_BYTES_USUAL) {
+        memcpy(place(b, t->at), p, RECORD_BYTES_USUAL);
+        t->at += (uint32_t)n;
+        t->bytes += (uint32_t)n;
+        return true;
+    }
     while (n > 0) {
         size_t part;
 
@@ -355,6 +381,48 @@ static bool text_add(struct lex_builder *b, str text, uint32_t first_position)
     return true;
 }
 
+static bool context_read(struct lex_builder *b, str context)
+{
+    struct context *c = &b->context;
+    struct token token;
+
+    c->known = false;
+    c->n = 0;
+    buf_clear(&c->text);
+    buf_put(&c->text, context);
+    analyser_begin(b->analyser, context);
+    while (c->n < ROW_TOKENS_MAX && analyser_next(b->analyser, &token)) {
+        struct term *t;
+
+        if (token.position >= ROW_TOKENS_MAX || token.term.n == 0)
+            continue;
+        t = term_of_token(b, &token);
+        if (t == NULL ||
+            (c->n == c->cap &&
+             !grow32(b, &c->tokens, c->n, &c->cap, sizeof *c->tokens)))
+            return false;
+        c->tokens[c->n++] =
+            (struct context_token){(uint32_t)(t - b->terms), token.position};
+    }
+    if (b->code == RC_OK)
+        b->code = c->text.code;
+    c->known = b->code == RC_OK;
+    return c->known;
+}
+
+static bool context_add(struct lex_builder *b, str context)
+{
+    struct context *c = &b->context;
+
+    if ((!c->known || !str_eq(buf_str(&c->text), context)) &&
+        !context_read(b, context))
+        return false;
+    for (uint32_t i = 0; i < c->n; i++)
+        if (!term_add(b, &b->terms[c->tokens[i].term], c->tokens[i].position))
+            return false;
+    return true;
+}
+
 /* The position behind the row's tokens, one left out: that keeps phrases from
  * reaching across. */
 static uint32_t position_next(const struct lex_builder *b)
@@ -419,12 +487,22 @@ static bool record_put(struct lex_builder *b, struct term *t)
     return chain_put(b, t, bytes, (size_t)(p - bytes));
 }
 
+/* Records go to as many places as there are terms: each is fetched this many
+ * records before it is written. */
+#define RECORDS_AHEAD 6
+
+static void tail_prefetch(const struct lex_builder *b, const struct term *t)
+{
+    if (t->at < t->end)
+        __builtin_prefetch(place(b, t->at), 1);
+}
+
 static bool row_gather(struct lex_builder *b, const struct lex_row *row)
 {
     b->tokens_n = 0;
     b->row_terms_n = 0;
     b->wholes_n = 0;
-    if (!text_add(b, row->context, 0) || !heading_add(b, row->title, false))
+    if (!context_add(b, row->context) || !heading_add(b, row->title, false))
         return false;
     for (size_t i = 0; i < row->begins_n && b->tokens_n < ROW_TOKENS_MAX; i++)
         if (!heading_add(b, row->begins[i], true))
@@ -442,9 +520,12 @@ void lex_builder_add(struct lex_builder *b, const struct lex_row *row)
     if (b->code != RC_OK || !grow32(b, &b->norms, b->rows, &b->norms_cap, 1) ||
         !row_gather(b, row))
         return;
-    for (uint32_t i = 0; i < b->row_terms_n; i++)
+    for (uint32_t i = 0; i < b->row_terms_n; i++) {
+        if (i + RECORDS_AHEAD < b->row_terms_n)
+            tail_prefetch(b, &b->terms[b->row_terms[i + RECORDS_AHEAD]]);
         if (!record_put(b, &b->terms[b->row_terms[i]]))
             return;
+    }
     /* Wholes are no words: they make a row no longer. */
     length = b->tokens_n + (LEX_CONTEXT_WEIGHT - 1) * b->context_tokens -
              LEX_CONTEXT_WEIGHT * b->wholes_n;
