@@ -53,8 +53,8 @@ struct coming {
     size_t start, end, entry;
     uint8_t n;
 };
-#define COMING_MAX 8u /* a power of two */
-#define COMING_MIN 4u /* fewer: more are read */
+#define COMING_MAX 16u /* a power of two */
+#define COMING_MIN 4u  /* fewer: more are read */
 
 struct analyser {
     struct sb_stemmer *stemmer;
@@ -565,34 +565,94 @@ static bool step_run(struct analyser *a, struct token *t)
     return a->alone && take_units(a, u.start, u.end, t);
 }
 
+/* The part of a text that is looked at as a whole: bits say of each byte what
+ * it is, and words are where they say, without a step for each letter. */
+#define WINDOW_BYTES 64u
+struct window {
+    char folded[WINDOW_BYTES + CACHE_WORD_BYTES]; /* ASCII letters are small */
+    uint64_t words; /* letters and digits of ASCII */
+    uint64_t high;  /* what is not ASCII */
+};
+
+static void window_read(str text, size_t at, struct window *w)
+{
+    size_t n = text.n - at;
+
+    w->words = w->high = 0;
+    memset(w->folded, 0, sizeof w->folded);
+    memcpy(w->folded, text.p + at, n < WINDOW_BYTES ? n : WINDOW_BYTES);
+    for (unsigned i = 0; i < WINDOW_BYTES; i += 8) {
+        uint64_t v = ascii8_load(w->folded + i), letters = ascii8_letters(v);
+
+        w->words |= ascii8_bits(letters | ascii8_digits(v)) << i;
+        w->high |= ascii8_bits(v) << i;
+        v |= (letters & ASCII8_HIGH) >> 2;
+        memcpy(w->folded + i, &v, sizeof v);
+    }
+}
+
+/* The first n bytes of p, which has room for CACHE_WORD_BYTES. */
+static void word_put(struct coming *c, const char *p, size_t n)
+{
+    static const uint64_t ALL = UINT64_MAX;
+
+    for (size_t k = 0; k < CACHE_WORDS; k++) {
+        size_t left = n > 8 * k ? n - 8 * k : 0;
+
+        c->word[k] =
+            ascii8_load(p + 8 * k) & (left >= 8 ? ALL : ~(ALL << left * 8));
+    }
+    c->n = (uint8_t)n;
+    c->entry = hash(c->word);
+}
+
+/* Takes the words of one window; false: what comes next is for others to read,
+ * or the end. */
+static bool window_take(struct analyser *a)
+{
+    struct window w;
+    size_t base = a->at, end = 0;
+
+    window_read(a->text, base, &w);
+    if (w.high != 0) /* what stands behind doesn't count */
+        w.words &= ((uint64_t)1 << __builtin_ctzll(w.high)) - 1;
+    while (a->coming_n < COMING_MAX && w.words != 0) {
+        struct coming *c =
+            &a->coming[(a->coming_at + a->coming_n) % COMING_MAX];
+        unsigned start = (unsigned)__builtin_ctzll(w.words);
+        uint64_t behind = ~(w.words >> start);
+        size_t n = behind == 0 ? WINDOW_BYTES : (size_t)__builtin_ctzll(behind);
+
+        bool to_end = start + n == WINDOW_BYTES;
+
+        /* One that may go on in the next window, or not in ASCII */
+        if (n > CACHE_WORD_BYTES ||
+            (to_end ? base + WINDOW_BYTES < a->text.n
+                    : (w.high >> (start + n) & 1) != 0)) {
+            a->at = base + start;
+            return to_end && start > 0;
+        }
+        word_put(c, w.folded + start, n);
+        __builtin_prefetch(&a->cache[c->entry], 1);
+        end = start + n;
+        c->start = base + start;
+        c->end = base + end;
+        a->coming_n++;
+        if (c->end < a->text.n && a->text.p[c->end] == '\'')
+            end += possessive(a, c->end);
+        w.words = end < WINDOW_BYTES ? w.words & UINT64_MAX << end : 0;
+    }
+    if (w.words == 0 && end < WINDOW_BYTES)
+        end = w.high != 0 ? (size_t)__builtin_ctzll(w.high) : WINDOW_BYTES;
+    a->at = base + end < a->text.n ? base + end : a->text.n;
+    return w.high == 0 && a->at < a->text.n;
+}
+
 /* Reads words of plain ASCII on, up to anything else. */
 static void words_read(struct analyser *a)
 {
-    const uint8_t *p = (const uint8_t *)a->text.p;
-
-    while (a->coming_n < COMING_MAX) {
-        struct coming *c =
-            &a->coming[(a->coming_at + a->coming_n) % COMING_MAX];
-        size_t at = a->at, end, n;
-
-        while (at < a->text.n && p[at] < 0x80 && FOLD[p[at]] == 0)
-            at++;
-        a->at = at;
-        if (at == a->text.n || p[at] >= 0x80)
-            return;
-        end = fold_plain(a, at, &n);
-        if (n > CACHE_WORD_BYTES || (end < a->text.n && p[end] >= 0x80))
-            return;
-        memset(a->term + n, 0, CACHE_WORD_BYTES);
-        memcpy(c->word, a->term, sizeof c->word);
-        c->start = at;
-        c->end = end;
-        c->n = (uint8_t)n;
-        c->entry = hash(c->word);
-        __builtin_prefetch(&a->cache[c->entry], 1);
-        a->at = end + possessive(a, end);
-        a->coming_n++;
-    }
+    while (a->coming_n < COMING_MAX && a->at < a->text.n && window_take(a))
+        ;
 }
 
 static bool take_coming(struct analyser *a, struct token *t)

@@ -49,4 +49,10 @@ static inline size_t ascii8_run(uint64_t mask)
     return others == 0 ? 8 : (size_t)__builtin_ctzll(others) / 8;
 }
 
+/* The mask with a bit for a byte, the first byte's lowest. */
+static inline uint64_t ascii8_bits(uint64_t mask)
+{
+    return (mask >> 7 & ASCII8_EACH) * 0x0102040810204080u >> 56;
+}
+
 #endif

@@ -33,14 +33,15 @@ static bool letter(char c)
 
 static bool abbreviation(str word)
 {
-    const char *p;
+    const char *p =
+        word.n <= ABBREVIATION_BYTES_MAX ? ABBREVIATIONS[word.n] : NULL;
     char small[ABBREVIATION_BYTES_MAX];
 
-    if (word.n > ABBREVIATION_BYTES_MAX || ABBREVIATIONS[word.n] == NULL)
+    if (p == NULL)
         return false;
     for (size_t i = 0; i < word.n; i++)
         small[i] = lower(word.p[i]);
-    for (p = ABBREVIATIONS[word.n]; *p != '\0'; p += word.n) {
+    for (; *p != '\0'; p += word.n) {
         if (memcmp(p, small, word.n) == 0)
             return true;
     }

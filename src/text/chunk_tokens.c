@@ -124,6 +124,16 @@ static size_t skip_plain(str s, size_t at, enum kind kind)
     return at;
 }
 
+static uint64_t letters_cost(size_t n)
+{
+    return n < NELEMS(LETTERS) ? LETTERS[n] : n * LETTER_COST;
+}
+
+static uint64_t digits_cost(size_t n)
+{
+    return n < NELEMS(DIGITS) ? DIGITS[n] : n * DIGIT_COST;
+}
+
 bool run_next(str s, size_t *at, struct run *r)
 {
     size_t start = skip_space(s, *at), end, plain, n = 1, marks = 0;
@@ -154,9 +164,9 @@ bool run_next(str s, size_t *at, struct run *r)
         end = next;
     }
     if (kind == KIND_LETTER)
-        r->cost = n < NELEMS(LETTERS) ? LETTERS[n] : n * LETTER_COST;
+        r->cost = letters_cost(n);
     else if (kind == KIND_DIGIT)
-        r->cost = n < NELEMS(DIGITS) ? DIGITS[n] : n * DIGIT_COST;
+        r->cost = digits_cost(n);
     marks += kind == KIND_MARK || kind == KIND_WIDE;
     r->cost += marks * MARK_COST;
     r->end = *at = end;
@@ -175,17 +185,110 @@ static size_t skip_letters(str s, size_t at)
     return skip_plain(s, at, KIND_LETTER);
 }
 
+/* So many bytes are looked at as a whole; a bit for each says what it is. */
+#define WINDOW_BYTES 64u
+struct window {
+    uint64_t letters, digits, spaces, high;
+};
+
+static struct window window_at(const char *p)
+{
+    struct window w = {0};
+
+    for (unsigned i = 0; i < WINDOW_BYTES; i += 8) {
+        uint64_t v = ascii8_load(p + i);
+
+        w.letters |= ascii8_bits(ascii8_letters(v)) << i;
+        w.digits |= ascii8_bits(ascii8_digits(v)) << i;
+        w.spaces |= ascii8_bits(ascii8_between(v & ~ASCII8_HIGH, 0, ' ') & ~v)
+                    << i;
+        w.high |= ascii8_bits(v) << i;
+    }
+    return w;
+}
+
+/* The runs of ones in bits, each by its length. */
+static uint64_t bits_cost(uint64_t bits, uint64_t (*cost)(size_t n))
+{
+    uint64_t sum = 0;
+
+    while (bits != 0) {
+        unsigned start = (unsigned)__builtin_ctzll(bits);
+        uint64_t behind = ~(bits >> start);
+        unsigned n =
+            behind == 0 ? WINDOW_BYTES : (unsigned)__builtin_ctzll(behind);
+
+        sum += cost(n);
+        /* carries through the run and clears it */
+        bits &= bits + ((uint64_t)1 << start);
+    }
+    return sum;
+}
+
+/* How much of the window is whole runs of plain ASCII: up to another character
+ * and the run that touches it, or to the run that may go on behind. */
+static unsigned window_end(struct window w, bool high_behind)
+{
+    unsigned end =
+        w.high == 0 ? WINDOW_BYTES : (unsigned)__builtin_ctzll(w.high);
+    uint64_t of = w.letters;
+
+    if (end == 0 || ((w.spaces >> (end - 1)) & 1) != 0)
+        return end;
+    if ((of >> (end - 1) & 1) == 0)
+        of = w.digits;
+    if ((of >> (end - 1) & 1) == 0) /* a sign */
+        return w.high == 0 && !high_behind ? end : end - 1;
+    of = ~(of << (WINDOW_BYTES - end));
+    return of == 0 ? 0 : end - (unsigned)__builtin_clzll(of);
+}
+
+/* Costs of the windows from *at on that are plain, whole and within cost_max
+ * together; *at is behind the last run of them. */
+static uint64_t windows_cost(str s, size_t *at, uint64_t cost_max)
+{
+    uint64_t cost = 0;
+    size_t base = *at;
+
+    while (s.n - base >= WINDOW_BYTES) {
+        struct window w = window_at(s.p + base);
+        bool high_behind = s.n - base > WINDOW_BYTES &&
+                           (uint8_t)s.p[base + WINDOW_BYTES] >= 0x80;
+        unsigned end = window_end(w, high_behind);
+        uint64_t in = end == 0 ? 0 : UINT64_MAX >> (WINDOW_BYTES - end);
+        uint64_t runs = in & ~w.spaces, one;
+
+        if (runs == 0)
+            break;
+        w.letters &= in;
+        w.digits &= in;
+        one = COST_TOKEN * (uint64_t)__builtin_popcountll(
+                               runs & ~(w.letters | w.digits)) +
+              bits_cost(w.letters, letters_cost) +
+              bits_cost(w.digits, digits_cost) +
+              gap_cost(base + (size_t)__builtin_ctzll(runs) - *at);
+        if (cost + one > cost_max)
+            break;
+        cost += one;
+        *at = base + WINDOW_BYTES - (size_t)__builtin_clzll(runs);
+        base += end;
+        if (w.high != 0)
+            break;
+    }
+    return cost;
+}
+
 /* What run_next says of plain ASCII, which nearly all text is, without a step
  * for each run: costs and gaps from *at on, up to the first run that touches
  * another character or passes cost_max; *at is before it. */
 static uint64_t plain_cost(str s, size_t *at, uint64_t cost_max)
 {
     const uint8_t *p = (const uint8_t *)s.p;
-    uint64_t cost = 0;
+    uint64_t cost = windows_cost(s, at, cost_max);
     size_t i = *at;
 
     while (cost <= cost_max) {
-        size_t start = skip_space(s, i), n;
+        size_t start = skip_space(s, i);
         uint64_t one = COST_TOKEN;
 
         if (start == s.n)
@@ -193,12 +296,10 @@ static uint64_t plain_cost(str s, size_t *at, uint64_t cost_max)
         i = start + 1;
         if (ascii_letter(p[start])) {
             i = skip_letters(s, i);
-            n = i - start;
-            one = n < NELEMS(LETTERS) ? LETTERS[n] : n * LETTER_COST;
+            one = letters_cost(i - start);
         } else if (ascii_digit(p[start])) {
             i = skip_plain(s, i, KIND_DIGIT);
-            n = i - start;
-            one = n < NELEMS(DIGITS) ? DIGITS[n] : n * DIGIT_COST;
+            one = digits_cost(i - start);
         }
         if (p[start] >= 0x80 || (i < s.n && p[i] >= 0x80))
             break; /* its end is for run_next to find */
