@@ -26,9 +26,10 @@
 #define LEASE_MAX 512
 /* A lease grows while it is worked off faster than this, and shrinks above
  * four times as much: no worker sits on what another could do. */
-#define LEASE_MS 200
-/* A batch ends at what comes first. */
-#define BATCH_MS 400
+#define LEASE_MS 400
+/* A batch ends at what comes first: each is a segment, so larger ones cost
+ * less, and what is in one can be found only when it is written. */
+#define BATCH_MS 1000
 #define BATCH_TEXT_BYTES (8 * MIB)
 #define BATCH_BYTES (32 * MIB)
 /* Bodies from here on take long enough for somebody to see that they are being
@@ -63,6 +64,8 @@ struct pipeline {
 
 /* A lease that is worked on, one that waits, and one that is written down. */
 #define LEASES 3
+/* How long a child is kept for the next lease of the same base. */
+#define CHILD_IDLE_NS ((int64_t)1 * 1000000000)
 /* A lease of so many is worth looking for the one after it meanwhile. */
 #define AHEAD_MIN 8
 
@@ -99,7 +102,9 @@ struct worker {
     struct turn turn;    /* under way, if begun; then what it names is its */
     bool begun;
     size_t lease_max;
-    struct arena *doc;               /* of one document */
+    struct arena *doc;   /* of one document */
+    struct arena *ahead; /* of those that were read ahead */
+    struct arena_mark ahead_empty;
     struct extract_session *session; /* of documents of session_base */
     uuid session_base;
     struct rng rng;
@@ -606,12 +611,24 @@ static void lease_fit(struct worker *w, int64_t began_ns)
         w->lease_max /= 2;
 }
 
+/* Tasks from the first on that share a child; how many were looked at. */
+static size_t read_ahead(struct worker *w, struct lease *l, size_t first)
+{
+    size_t end = first;
+
+    while (end < l->n && l->tasks[end].item.attempts < ALONE_ATTEMPTS)
+        end++;
+    arena_rewind(w->ahead, w->ahead_empty);
+    return tasks_ahead(w->pipeline->app, l->tasks + first, end - first,
+                       w->session, w->ahead);
+}
+
 static void lease_work(struct worker *w)
 {
     struct lease *l = w->now;
     struct pipeline *p = w->pipeline;
     int64_t began = clock_mono_ns();
-    size_t i;
+    size_t i, ahead = 0;
 
     if (!uuid_eq(l->base.id, w->session_base))
         extract_session_rest(w->session);
@@ -622,6 +639,9 @@ static void lease_work(struct worker *w)
 
         if (i > w->first && (alone || batch_is_full(w)))
             batch_end(w, i);
+        if (i == ahead && !alone)
+            ahead += read_ahead(w, l, i);
+        ahead += i == ahead;
         task_run(w, i);
         if (alone && i + 1 < l->n)
             batch_end(w, i + 1);
@@ -657,6 +677,20 @@ static void lease_do(struct worker *w, struct lease *l)
     w->now = NULL;
 }
 
+/* Waits for work; the child waits with it for a while, as more often comes. */
+static void idle(struct worker *w, uint64_t seen, int64_t until_ns)
+{
+    struct pipeline *p = w->pipeline;
+    int64_t rest_ns = clock_mono_ns() + CHILD_IDLE_NS;
+
+    if (rest_ns < until_ns)
+        wait_for_work(p, seen, rest_ns);
+    if (wakes_now(p) != seen || atomic_load(&p->stopping))
+        return;
+    extract_session_rest(w->session);
+    wait_for_work(p, seen, until_ns);
+}
+
 static void *worker_thread(void *arg)
 {
     struct worker *w = arg;
@@ -690,8 +724,7 @@ static void *worker_thread(void *arg)
             w->ready = u.next;
             continue;
         }
-        extract_session_rest(w->session);
-        wait_for_work(p, seen, due_ns(u.next->next_ms));
+        idle(w, seen, due_ns(u.next->next_ms));
     }
     turn_await(w);
     if (w->ready != NULL) /* is put back */
@@ -713,11 +746,14 @@ static rc worker_start(struct pipeline *p, struct worker *w, uint64_t number,
     w->pipeline = p;
     w->lease_max = 1;
     w->doc = arena_open();
+    w->ahead = arena_open();
+    w->ahead_empty = arena_mark(w->ahead);
     w->session = extract_session_open(p->app->extractor);
     w->rng = rng_seeded((uint64_t)clock_mono_ns() + number);
     sys = pthread_create(&w->thread, NULL, worker_thread, w);
     if (sys != 0) {
         arena_close(w->doc);
+        arena_close(w->ahead);
         extract_session_close(w->session);
         return err_errno(e, RC_BUSY, sys, "cannot start a thread");
     }
@@ -782,6 +818,7 @@ void pipeline_stop(struct pipeline *p)
     for (size_t i = 0; i < p->workers_n; i++) {
         (void)pthread_join(p->workers[i].thread, NULL);
         arena_close(p->workers[i].doc);
+        arena_close(p->workers[i].ahead);
         extract_session_close(p->workers[i].session);
         for (size_t k = 0; k < LEASES; k++)
             arena_close(p->workers[i].leases[k].arena);

@@ -69,6 +69,15 @@ static bool version_is_indexed(const struct version_row *v)
 
 /* ---- reading ---- */
 
+static struct extract_in input_of(const struct task *t)
+{
+    return (struct extract_in){.fd = -1,
+                               .bytes = t->input,
+                               .filename = t->version.filename,
+                               .plain =
+                                   str_eq(t->version.source_type, STR("text"))};
+}
+
 /* The body: small ones in memory, others behind a descriptor. */
 static rc original_open(struct app *a, const struct task *t,
                         struct extract_in *in, struct arena *doc, struct err *e)
@@ -77,10 +86,6 @@ static rc original_open(struct app *a, const struct task *t,
     struct db *db;
     rc code;
 
-    *in = (struct extract_in){.fd = -1,
-                              .filename = t->version.filename,
-                              .plain =
-                                  str_eq(t->version.source_type, STR("text"))};
     if ((code = store_read_begin(a->store, &db, e)) != RC_OK)
         return code;
     if (ref->bytes <= BLOB_INLINE_BYTES_MAX)
@@ -180,11 +185,13 @@ static rc text_extract(struct app *a, struct task *t, struct extract_session *s,
     rc code;
 
     step_begin(t, STEP_PREPARE);
-    if ((code = original_open(a, t, &in, doc, e)) != RC_OK)
+    in = input_of(t);
+    if (!t->has_input && (code = original_open(a, t, &in, doc, e)) != RC_OK)
         return code;
     step_end(t, arena_fmt(keep, "{\"bytes\":%llu}", bytes),
              arena_fmt(keep, "{\"try\":%u}", t->item.attempts));
     step_begin(t, STEP_EXTRACT);
+    t->logs[STEP_EXTRACT].us -= t->ahead_us;
     code = extract_session_run(s, &in, doc, d, e);
     if (in.fd >= 0)
         (void)close(in.fd);
@@ -256,6 +263,7 @@ static rc text_cut(struct task *t, struct arena *doc, struct arena *keep,
     rc code;
 
     step_begin(t, STEP_CHUNK);
+    doc_headings_read(&text->doc, doc);
     code = chunk_split(&text->doc, &o, doc, &text->chunks, e);
     if (code == RC_LIMIT) {
         task_failed(t, "its text gives more pieces than one document may have");
@@ -274,14 +282,55 @@ static rc text_cut(struct task *t, struct arena *doc, struct arena *keep,
     return RC_OK;
 }
 
+static bool is_extracted(const struct task *t)
+{
+    return !version_is_indexed(&t->version) || t->item.class == ITEM_REPROCESS;
+}
+
+/* Enough to be read at once. */
+#define AHEAD_BYTES (256 * KIB)
+
+size_t tasks_ahead(struct app *a, struct task *tasks, size_t n,
+                   struct extract_session *s, struct arena *ahead)
+{
+    struct extract_in in[SESSION_AHEAD_MAX];
+    struct task *of[SESSION_AHEAD_MAX];
+    size_t seen = 0, some = 0, bytes = 0;
+    int64_t began_us;
+    struct db *db;
+
+    if (store_read_begin(a->store, &db, NULL) != RC_OK)
+        return n;
+    for (; seen < n && some < SESSION_AHEAD_MAX && bytes < AHEAD_BYTES;
+         seen++) {
+        struct task *t = &tasks[seen];
+        const struct blob_ref *ref = &t->version.original;
+
+        if (t->gone || !is_extracted(t) || ref->bytes > SESSION_BYTES_MAX ||
+            blob_read(db, &ref->sha, SESSION_BYTES_MAX, ahead, &t->input,
+                      NULL) != RC_OK)
+            continue;
+        t->has_input = true;
+        bytes += t->input.n;
+        in[some] = input_of(t);
+        of[some++] = t;
+    }
+    store_read_end(db);
+    if (some < 2)
+        return seen;
+    began_us = clock_mono_ns() / 1000;
+    extract_session_ahead(s, in, some);
+    for (size_t i = 0; i < some; i++)
+        of[i]->ahead_us = (clock_mono_ns() / 1000 - began_us) / (int64_t)some;
+    return seen;
+}
+
 rc task_read(struct app *a, struct task *t, struct extract_session *s,
              struct arena *doc, struct arena *keep, struct task_text *text,
              struct err *e)
 {
-    bool again =
-        version_is_indexed(&t->version) && t->item.class != ITEM_REPROCESS;
-    rc code = again ? text_load(a, t, doc, keep, &text->doc, e)
-                    : text_extract(a, t, s, doc, keep, &text->doc, e);
+    rc code = is_extracted(t) ? text_extract(a, t, s, doc, keep, &text->doc, e)
+                              : text_load(a, t, doc, keep, &text->doc, e);
 
     if (code != RC_OK || t->fate != FATE_DONE)
         return code;

@@ -40,6 +40,10 @@ struct task {
     int64_t retry_ms;
     enum task_step step; /* the last one begun */
     struct task_log logs[STEP_COUNT];
+    str input; /* read ahead, if has_input */
+    bool has_input;
+    uint64_t ticket;  /* of its text, if that was read ahead too */
+    int64_t ahead_us; /* its share of reading several at once */
     /* what extraction said; of a new text only */
     enum extract_outcome outcome;
     str note, mime, title, language, created, modified, flags;
@@ -57,6 +61,11 @@ struct task_text {
     struct chunks chunks;
 };
 
+/* Has the first of n tasks read at once, as far as they are small and have to be
+ * extracted; how many were looked at. Bytes live in `ahead` until the last of
+ * those was run. */
+size_t tasks_ahead(struct app *a, struct task *tasks, size_t n,
+                   struct extract_session *s, struct arena *ahead);
 /* Extracts (or loads) and cuts. RC_OK with a fate other than FATE_DONE: the
  * document failed. An error is the server's own. */
 rc task_read(struct app *a, struct task *t, struct extract_session *s,

@@ -195,39 +195,70 @@ static bool session_take(void *to, size_t n)
     return true;
 }
 
+/* What a session is asked at once. */
+struct ask {
+    struct session_request rq;
+    struct session_head heads[SESSION_AHEAD_MAX];
+    char bytes[SESSION_AHEAD_BYTES_MAX];
+};
+
+/* False: there is nothing more to do. */
+static bool ask_take(struct ask *q)
+{
+    uint64_t bytes_n = 0;
+
+    if (!session_take(&q->rq, sizeof q->rq))
+        return false;
+    if (q->rq.docs_n == 0 || q->rq.docs_n > SESSION_AHEAD_MAX ||
+        !session_take(q->heads, q->rq.docs_n * sizeof *q->heads))
+        _exit(CHILD_EXIT_TROUBLE);
+    for (uint32_t i = 0; i < q->rq.docs_n; i++) {
+        if (q->heads[i].filename_n > FILENAME_BYTES_MAX)
+            _exit(CHILD_EXIT_TROUBLE);
+        bytes_n += q->heads[i].bytes_n;
+    }
+    if (bytes_n != q->rq.bytes_n || bytes_n > sizeof q->bytes ||
+        !session_take(q->bytes, q->rq.bytes_n))
+        _exit(CHILD_EXIT_TROUBLE);
+    return true;
+}
+
 /* One document after the other. Whatever goes wrong ends the session: the
- * server tries the document again in a child of its own. */
+ * server tries the documents again, one at a time. */
 static _Noreturn void child_session(extract_work *work)
 {
     struct arena *a = arena_open();
     struct arena_mark empty = arena_mark(a);
-    char *bytes = mem_alloc(SESSION_BYTES_MAX);
-    struct session_request rq;
+    struct ask *q = mem_alloc(sizeof *q);
     struct buf to;
 
-    buf_open(&to, sizeof(struct session_answer) + STREAM_BYTES_MAX);
-    while (session_take(&rq, sizeof rq)) {
+    buf_open(&to, sizeof(struct session_answer) + SESSION_ANSWER_BYTES +
+                      STREAM_BYTES_MAX);
+    while (ask_take(q)) {
         struct session_answer answer = {0};
-        rc code;
+        const char *at = q->bytes;
 
-        if (rq.bytes_n > SESSION_BYTES_MAX ||
-            rq.filename_n > FILENAME_BYTES_MAX ||
-            !session_take(bytes, rq.bytes_n))
-            _exit(CHILD_EXIT_TROUBLE);
-        /* The answer in one piece, so that the server wakes once for it. */
+        /* In one piece, so that the server wakes once for it. */
         to.n = 0;
         buf_put(&to, (str){(const char *)&answer, sizeof answer});
-        code = work((str){bytes, rq.bytes_n}, (str){rq.filename, rq.filename_n},
-                    a, &to, NULL);
-        if (code == RC_UNSUPPORTED)
-            to.n = sizeof answer;
-        else if (code != RC_OK || buf_end(&to, NULL) != RC_OK)
-            _exit(CHILD_EXIT_TROUBLE);
-        answer.stream_n =
-            code == RC_OK ? to.n - sizeof answer : SESSION_NOT_HERE;
+        while (answer.docs_n < q->rq.docs_n && to.n < SESSION_ANSWER_BYTES) {
+            const struct session_head *h = &q->heads[answer.docs_n];
+            size_t before = to.n;
+            rc code = work((str){at, h->bytes_n},
+                           (str){h->filename, h->filename_n}, a, &to, NULL);
+
+            if (code == RC_UNSUPPORTED)
+                to.n = before;
+            else if (code != RC_OK || buf_end(&to, NULL) != RC_OK)
+                _exit(CHILD_EXIT_TROUBLE);
+            answer.streams_n[answer.docs_n++] =
+                code == RC_OK ? to.n - before : SESSION_NOT_HERE;
+            at += h->bytes_n;
+            arena_rewind(a, empty);
+        }
+        answer.bytes_n = to.n - sizeof answer;
         memcpy(to.p, &answer, sizeof answer);
         write_all(buf_str(&to));
-        arena_rewind(a, empty);
     }
     _exit(0);
 }

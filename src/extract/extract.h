@@ -71,6 +71,7 @@ struct extract_in {
                        by its name; it is Markdown if it has Markdown's marks */
     unsigned cpu_s_max;   /* 0: default */
     unsigned wall_ms_max; /* 0: default; past it the child is killed */
+    uint64_t ticket;      /* of extract_session_ahead; 0: none */
 };
 
 rc extract_run(struct extractor *x, const struct extract_in *in,
@@ -79,11 +80,21 @@ rc extract_run(struct extractor *x, const struct extract_in *in,
 /* One thread's, for documents of one base; its child is forked at the first
  * and anew after SESSION_DOCS_MAX. A document the child fails at, or that is
  * large, gets a child of its own: outcomes are those of extract_run. */
+#define SESSION_BYTES_MAX (256 * KIB) /* of a document; larger ones are large */
 struct extract_session;
 struct extract_session *extract_session_open(struct extractor *x);
 rc extract_session_run(struct extract_session *s, const struct extract_in *in,
                        struct arena *out, struct doc *d,
                        struct err *e) MUST_CHECK;
+/* Reads documents that will be asked for next in one go, so that server and
+ * child don't wait for each other at each. Those that were read have a ticket
+ * then, with which extract_session_run has them from here, once, until the next
+ * call. Of more than SESSION_AHEAD_MAX or of many bytes the first are read, and
+ * those alone that belong into a session; what is missing or goes wrong is read
+ * when it is asked for. */
+#define SESSION_AHEAD_MAX 32
+void extract_session_ahead(struct extract_session *s, struct extract_in *in,
+                           size_t n);
 /* Lets the child go: what comes next has nothing to do with what was. */
 void extract_session_rest(struct extract_session *s);
 void extract_session_close(struct extract_session *s); /* NULL is fine */

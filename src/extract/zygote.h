@@ -19,6 +19,7 @@
 #include <sys/types.h>
 
 #include "doc/doc.h"
+#include "extract/extract.h"
 #include "extract/job_priv.h"
 
 /* What a child does: reads `input`, ends with an extraction stream in `to`. It
@@ -77,19 +78,29 @@ struct zygote_facts {
     uint32_t walls; /* of enum sandbox_wall */
 };
 
-/* What a session is asked, and its answer; both are followed by their bytes. */
+/* What a session is asked: this, docs_n heads, the documents' bytes, one after
+ * the other. */
 struct session_request {
+    uint32_t docs_n, bytes_n; /* bytes_n: of all */
+};
+struct session_head {
     uint32_t bytes_n;
     uint32_t filename_n;
     char filename[FILENAME_BYTES_MAX + 1];
 };
+/* Its answer: this and the streams. A child may answer fewer documents than it
+ * was asked, from the first on, but one. */
 struct session_answer {
-    uint64_t stream_n; /* SESSION_NOT_HERE: for a child of its own */
+    uint64_t bytes_n; /* of all streams */
+    uint64_t docs_n;
+    uint64_t streams_n[SESSION_AHEAD_MAX]; /* bytes of each */
 };
-#define SESSION_NOT_HERE UINT64_MAX
+#define SESSION_NOT_HERE UINT64_MAX /* for a child of its own */
 
-/* Of one document of a session. Larger ones get children of their own. */
-#define SESSION_BYTES_MAX (64 * KIB)
+/* Of those it is asked for at once. */
+#define SESSION_AHEAD_BYTES_MAX (512 * KIB)
+/* With so many bytes of streams it answers what it has. */
+#define SESSION_ANSWER_BYTES (1 * MIB)
 
 /* How a child ends when all is not well: it exits with one of these. */
 enum child_exit {

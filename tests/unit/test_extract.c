@@ -34,6 +34,28 @@ static struct {
     _Atomic int begun, endless;
 } * blocks;
 
+/* What a child that was taken over might answer: none, one too many, more
+ * bytes than there may be, streams that are longer or shorter than all. */
+static _Noreturn void answer_wrongly(char which)
+{
+    struct session_answer answer = {
+        .docs_n = 1, .bytes_n = 8, .streams_n = {8}};
+
+    if (which == '0')
+        answer.docs_n = 0;
+    if (which == '1')
+        answer.docs_n = SESSION_AHEAD_MAX + 1;
+    if (which == '2')
+        answer.bytes_n = UINT64_MAX;
+    if (which == '3')
+        answer.streams_n[0] = 9;
+    if (which == '4')
+        answer.streams_n[0] = 7;
+    if (write(4, &answer, sizeof answer) < 0 || write(4, "12345678", 8) < 0)
+        _exit(1);
+    _exit(0);
+}
+
 /* What the children of these tests do is named by the first word of their
  * input; anything else is extracted. */
 static rc work(str input, str filename, struct arena *arena, struct buf *to,
@@ -68,6 +90,8 @@ static rc work(str input, str filename, struct arena *arena, struct buf *to,
         buf_put(to, STR("KDX1 and nothing that fits"));
         return RC_OK;
     }
+    if (str_starts(input, STR("ANSWER")))
+        answer_wrongly(input.p[6]);
     if (str_starts(input, STR("SILENT")))
         return RC_OK;
     if (str_starts(input, STR("MEMORY")))
@@ -354,10 +378,10 @@ static pid_t zygote_of(const struct extractor *x)
     return pid;
 }
 
-static struct doc session_run(struct extract_session *s, struct arena *a,
-                              str bytes)
+static struct doc session_run_of(struct extract_session *s, struct arena *a,
+                                 str bytes, uint64_t ticket)
 {
-    struct extract_in in = {.fd = -1, .bytes = bytes};
+    struct extract_in in = {.fd = -1, .bytes = bytes, .ticket = ticket};
     struct err e = {0};
     struct doc d;
     rc code = extract_session_run(s, &in, a, &d, &e);
@@ -365,6 +389,12 @@ static struct doc session_run(struct extract_session *s, struct arena *a,
     if (code != RC_OK)
         fail_msg("%s: %s", rc_name(code), e.text);
     return d;
+}
+
+static struct doc session_run(struct extract_session *s, struct arena *a,
+                              str bytes)
+{
+    return session_run_of(s, a, bytes, 0);
 }
 
 static void a_session_reads_many_in_one_child(void **state)
@@ -396,6 +426,101 @@ static void a_session_reads_many_in_one_child(void **state)
         clock_sleep_ms(2);
     assert_int_equal(children_of(zygote, &child), 0);
     assert_int_equal(open_descriptors(), before);
+    extract_session_close(s);
+    arena_close(a);
+}
+
+static void ahead(struct extract_session *s, const str *texts,
+                  uint64_t *tickets, size_t n)
+{
+    struct extract_in in[100];
+
+    assert_true(n <= NELEMS(in));
+    for (size_t i = 0; i < n; i++)
+        in[i] = (struct extract_in){.fd = -1, .bytes = texts[i]};
+    extract_session_ahead(s, in, n);
+    for (size_t i = 0; i < n; i++)
+        tickets[i] = in[i].ticket;
+}
+
+static void what_was_read_ahead_is_there_when_it_is_asked_for(void **state)
+{
+    enum { MANY = SESSION_AHEAD_MAX * 3 / 2 };
+    struct extractor *x = *state;
+    struct extract_session *s = extract_session_open(x);
+    struct arena *a = arena_open();
+    pid_t zygote = zygote_of(x), first = 0, child = 0;
+    char *large = arena_alloc(a, SESSION_BYTES_MAX + 1);
+    uint64_t tickets[MANY], former = 0;
+    str texts[2 * MANY];
+
+    memset(large, 'x', SESSION_BYTES_MAX + 1);
+    for (size_t i = 0; i < NELEMS(texts); i++)
+        texts[i] = arena_fmt(a, "Document %zu of many.", i);
+    texts[7] = (str){large, SESSION_BYTES_MAX + 1};
+    texts[8] = (str){large, SESSION_BYTES_MAX};
+    for (size_t i = 0; i < NELEMS(texts); i += MANY) {
+        size_t read = 0;
+
+        ahead(s, texts + i, tickets, MANY);
+        assert_int_equal(children_of(zygote, &child), 1);
+        first = i == 0 ? child : first;
+        assert_int_equal(child, first);
+        for (size_t k = 0; k < MANY; k++)
+            read += tickets[k] != 0;
+        assert_int_equal(read, SESSION_AHEAD_MAX);
+        for (size_t k = MANY; k-- > 0;)
+            assert_true(
+                str_eq(session_run_of(s, a, texts[i + k], tickets[k]).text,
+                       texts[i + k]));
+        /* One of before is none of these: its bytes may be others by now. */
+        assert_true(str_eq(session_run_of(s, a, STR("other"), former).text,
+                           STR("other")));
+        former = tickets[0];
+        /* It is there once. */
+        assert_true(
+            str_eq(session_run_of(s, a, STR("again"), tickets[MANY / 2]).text,
+                   STR("again")));
+    }
+    extract_session_close(s);
+    arena_close(a);
+}
+
+static void one_that_fails_takes_nothing_from_those_read_with_it(void **state)
+{
+    static const struct {
+        const char *text;
+        enum extract_outcome outcome;
+    } DOCS[] = {{"first", EXTRACT_OK},         {"CRASH", EXTRACT_CRASHED},
+                {"second", EXTRACT_OK},        {"ANSWER1", EXTRACT_CRASHED},
+                {"third", EXTRACT_OK},         {"MEMORY", EXTRACT_LIMIT},
+                {"fourth", EXTRACT_OK},        {"LIE", EXTRACT_CRASHED},
+                {"\1\2\3", EXTRACT_MALFORMED}, {"last", EXTRACT_OK}};
+    struct extract_session *s = extract_session_open(*state);
+    struct arena *a = arena_open();
+    size_t before = open_descriptors();
+    struct extract_figures first, f;
+    uint64_t tickets[NELEMS(DOCS)];
+    str texts[NELEMS(DOCS)];
+
+    extract_figures(*state, &first);
+    for (size_t i = 0; i < NELEMS(DOCS); i++)
+        texts[i] = str_of(DOCS[i].text);
+    for (size_t from = 0; from < NELEMS(DOCS); from++) {
+        ahead(s, texts + from, tickets, NELEMS(DOCS) - from);
+        for (size_t i = from; i < NELEMS(DOCS); i++) {
+            struct doc d = session_run_of(s, a, texts[i], tickets[i - from]);
+
+            assert_int_equal(d.outcome, DOCS[i].outcome);
+            if (d.outcome == EXTRACT_OK)
+                assert_true(str_eq(d.text, texts[i]));
+        }
+    }
+    extract_session_rest(s);
+    assert_int_equal(open_descriptors(), before);
+    extract_figures(*state, &f);
+    assert_int_equal(f.running, 0);
+    assert_int_equal(f.crashes - first.crashes, 2 + 4 + 8);
     extract_session_close(s);
     arena_close(a);
 }
@@ -455,8 +580,9 @@ static void what_is_not_read_here_leaves_the_session_alone(void **state)
 
 static void a_document_that_fails_in_a_session_fails_alone(void **state)
 {
-    static const char *const BAD[] = {"CRASH", "ABORT",  "EXIT",
-                                      "LIE",   "SILENT", "HALF of a text"};
+    static const char *const BAD[] = {
+        "CRASH",   "ABORT",   "EXIT",    "LIE",     "SILENT", "HALF of a text",
+        "ANSWER0", "ANSWER1", "ANSWER2", "ANSWER3", "ANSWER4"};
     struct extract_session *s = extract_session_open(*state);
     struct arena *a = arena_open();
     size_t before = open_descriptors();
@@ -735,6 +861,8 @@ int main(void)
         cmocka_unit_test(threads_run_side_by_side),
         cmocka_unit_test(a_session_reads_many_in_one_child),
         cmocka_unit_test(only_text_is_read_where_others_are),
+        cmocka_unit_test(what_was_read_ahead_is_there_when_it_is_asked_for),
+        cmocka_unit_test(one_that_fails_takes_nothing_from_those_read_with_it),
         cmocka_unit_test(what_is_not_read_here_leaves_the_session_alone),
         cmocka_unit_test(a_document_that_fails_in_a_session_fails_alone),
         cmocka_unit_test(a_killed_server_takes_all_with_it),
