@@ -757,7 +757,7 @@ SLOW = {
     "1 GiB of words": (
         f(flat_content, 1024, b"BT /F1 9 Tf 9 9 Td (word) Tj ET "), FAILED, "memory|long"),
     "1 GiB of digits": (f(flat_content, 1024, b"1"), FAILED, "too long"),
-    "1 GiB of a comment": (f(flat_content, 1024, b"a", b"%"), FAILED, "too long"),
+    "1 GiB of a comment": (f(flat_content, 1024, b"a", b"%"), EITHER, ""),
     "a picture of 65535 squared, whole": (
         f(big_picture, 65535, 65535, 4096, space="DeviceGray"), DONE,
         "seen words"),
