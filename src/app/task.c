@@ -75,7 +75,8 @@ static struct extract_in input_of(const struct task *t)
                                .bytes = t->input,
                                .filename = t->version.filename,
                                .plain =
-                                   str_eq(t->version.source_type, STR("text"))};
+                                   str_eq(t->version.source_type, STR("text")),
+                               .ticket = t->ticket};
 }
 
 /* The body: small ones in memory, others behind a descriptor. */
@@ -320,8 +321,10 @@ size_t tasks_ahead(struct app *a, struct task *tasks, size_t n,
         return seen;
     began_us = clock_mono_ns() / 1000;
     extract_session_ahead(s, in, some);
-    for (size_t i = 0; i < some; i++)
+    for (size_t i = 0; i < some; i++) {
+        of[i]->ticket = in[i].ticket;
         of[i]->ahead_us = (clock_mono_ns() / 1000 - began_us) / (int64_t)some;
+    }
     return seen;
 }
 

@@ -124,6 +124,7 @@ void extract_figures(struct extractor *x, struct extract_figures *f)
 {
     *f = (struct extract_figures){.running = atomic_load(&x->running),
                                   .crashes = atomic_load(&x->crashes),
+                                  .asks = atomic_load(&x->asks),
                                   .ended = atomic_load(&x->ended)};
 }
 

@@ -102,6 +102,7 @@ void extract_session_close(struct extract_session *s); /* NULL is fine */
 struct extract_figures {
     uint64_t running; /* runs under way */
     uint64_t crashes; /* ended so, so far */
+    uint64_t asks;    /* of sessions' children so far, each of some documents */
     bool ended;       /* somebody killed the nanny: RC_BUSY until a restart */
 };
 void extract_figures(struct extractor *x, struct extract_figures *f);

@@ -70,7 +70,7 @@ struct extractor {
     bool ocr_off;
     unsigned ocr_pages_max;
     _Atomic uint64_t next_run;
-    _Atomic uint64_t running, crashes;
+    _Atomic uint64_t running, crashes, asks;
 };
 
 /* Something asked of the zygote, until it has ended. */

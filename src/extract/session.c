@@ -212,6 +212,7 @@ static bool read_some(struct extract_session *s, const struct extract_in *in,
     if (s->fd < 0 && !session_start(s))
         return false;
     s->docs += (unsigned)n;
+    (void)atomic_fetch_add(&s->x->asks, 1);
     (void)atomic_fetch_add(&s->x->running, 1);
     good = ask(s, in, n) && answer_take(s, n);
     (void)atomic_fetch_sub(&s->x->running, 1);

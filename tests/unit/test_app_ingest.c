@@ -388,6 +388,33 @@ static void many_documents_all_become_active(void **state)
             fx_search(f, base, arena_fmt(f->out, "unique%u", k).p).hits_n, 1);
 }
 
+/* Each has its own text, though they come from the child in bundles. */
+static void documents_are_read_many_at_once(void **state)
+{
+    enum { MANY = 300 };
+    struct fx *f = *state;
+    uuid base = fx_base(f);
+    struct intake_item *items = ARENA_ARRAY(f->out, struct intake_item, MANY);
+    struct extract_figures before, after;
+    struct fx_ingest i;
+
+    for (unsigned k = 0; k < MANY; k++) /* lengths come again, texts don't */
+        items[k] = fx_item("t", arena_fmt(f->out, "only%03u in here", k).p);
+    extract_figures(f->app->extractor, &before);
+    fx_ingest_items(f, base, items, MANY, &i);
+    fx_settle(f);
+    extract_figures(f->app->extractor, &after);
+    assert_int_equal(fx_job(f, i.call.job).completed, MANY);
+    assert_in_range(after.asks - before.asks, 1, MANY / 4);
+    for (unsigned k = 0; k < MANY; k++) {
+        str word = arena_fmt(f->out, "only%03u", k);
+        struct search_out out = fx_search(f, base, word.p);
+
+        assert_int_equal(out.hits_n, 1);
+        assert_true(uuid_eq(out.hits[0].document, i.call.results[k].document));
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fx_open, fx_close)
 
 int main(void)
@@ -408,6 +435,7 @@ int main(void)
         TEST(an_unknown_base_is_not_there),
         TEST(metadata_is_kept),
         TEST(many_documents_all_become_active),
+        TEST(documents_are_read_many_at_once),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
