@@ -551,12 +551,41 @@ static int compare_terms(const void *a, const void *b)
     return str_cmp((str){x->text, x->text_n}, (str){y->text, y->text_n});
 }
 
+/* By their first two bytes into as many buckets, then each of those: v's n
+ * terms to `to`. */
+#define BUCKETS ((size_t)1 << 16)
+static void sort_terms(const struct sort_term *v, size_t n, uint32_t *ends,
+                       struct sort_term *to)
+{
+    uint32_t sum = 0, start = 0;
+
+    memset(ends, 0, BUCKETS * sizeof *ends);
+    for (size_t i = 0; i < n; i++)
+        ends[v[i].head >> 48]++;
+    for (size_t i = 0; i < BUCKETS; i++) { /* where each begins */
+        uint32_t more = ends[i];
+
+        ends[i] = sum;
+        sum += more;
+    }
+    for (size_t i = 0; i < n; i++)
+        to[ends[v[i].head >> 48]++] = v[i];
+    for (size_t i = 0; i < BUCKETS; start = ends[i++])
+        if (ends[i] - start > 1)
+            qsort(to + start, ends[i] - start, sizeof *to, compare_terms);
+}
+
 static struct sort_term *terms_sorted(const struct lex_builder *b)
 {
     struct sort_term *v = mem_try((b->terms_n + 1) * sizeof *v);
+    struct sort_term *sorted = mem_try((b->terms_n + 1) * sizeof *v);
+    uint32_t *ends = mem_try(BUCKETS * sizeof *ends);
 
-    if (v == NULL)
-        return NULL;
+    if (v == NULL || sorted == NULL || ends == NULL) {
+        mem_free(sorted);
+        sorted = NULL;
+        goto done;
+    }
     for (size_t i = 0; i < b->terms_n; i++) {
         str text = term_text(b, &b->terms[i]);
         uint64_t head = 0;
@@ -567,8 +596,11 @@ static struct sort_term *terms_sorted(const struct lex_builder *b)
         memcpy(&head, text.p, text.n < 8 ? text.n : 8);
         v[i].head = __builtin_bswap64(head);
     }
-    qsort(v, b->terms_n, sizeof *v, compare_terms);
-    return v;
+    sort_terms(v, b->terms_n, ends, sorted);
+done:
+    mem_free(v);
+    mem_free(ends);
+    return sorted;
 }
 
 /* Our own bytes: what chain_copy gives is what record_put put. */

@@ -274,9 +274,11 @@ static bool stop_word(str word)
 }
 
 /* Only words of plain letters have English stems; what holds a digit is a
- * name or a number. */
+ * name or a number. No suffix that the stemmer takes ends in one of some letters. */
 static bool has_stem(str word)
 {
+    if (word.n > 0 && strchr("abfhjkopquvwxz", word.p[word.n - 1]) != NULL)
+        return false;
     for (size_t i = 0; i < word.n; i++) {
         if (word.p[i] < 'a' || word.p[i] > 'z')
             return false;

@@ -1,5 +1,6 @@
 #include "text/analyse.h"
 
+#include <libstemmer.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -244,10 +245,40 @@ static void a_memo_stays_with_its_word_until_forgotten(void **state)
     assert_null(t.memo);
 }
 
+/* Words that are not given to the stemmer would come back as they are. */
+static void a_word_without_a_suffix_is_its_own_stem(void **state)
+{
+    static const char ENDS[] = "abfhjkopquvwxz";
+    struct sb_stemmer *s = sb_stemmer_new("english", NULL);
+    uint64_t x = 7;
+
+    (void)state;
+    assert_non_null(s);
+    for (int round = 0; round < 500000; round++) {
+        char word[16];
+        size_t n = 0, letters;
+
+        x = x * 6364136223846793005u + 1442695040888963407u;
+        letters = 2 + (x >> 33) % 11;
+        for (; n < letters; n++) {
+            x = x * 6364136223846793005u + 1442695040888963407u;
+            word[n] = "aeiouyestnrlgdm"[(x >> 33) % 15];
+            if ((x >> 40) % 3 == 0)
+                word[n] = (char)('a' + (x >> 45) % 26);
+        }
+        word[n++] = ENDS[(x >> 50) % (sizeof ENDS - 1)];
+        assert_memory_equal(sb_stemmer_stem(s, (const sb_symbol *)word, (int)n),
+                            word, n);
+        assert_int_equal(sb_stemmer_length(s), n);
+    }
+    sb_stemmer_delete(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(english_words_are_folded_and_stemmed),
+        cmocka_unit_test(a_word_without_a_suffix_is_its_own_stem),
         cmocka_unit_test(stop_words_are_flagged_and_kept),
         cmocka_unit_test(possessives_are_cut_and_contractions_part),
         cmocka_unit_test(digits_and_identifiers_are_not_stemmed),
