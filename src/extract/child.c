@@ -385,7 +385,10 @@ static _Noreturn void child_program(const struct child *c,
     static char locale[] = "LC_ALL=C.UTF-8", home[] = "HOME=/nonexistent";
     /* three times faster than with threads */
     static char threads[] = "OMP_THREAD_LIMIT=1";
-    char *env[] = {locale, home, threads, NULL};
+    /* Poppler makes and frees millions of small things: 2 to 6 % of its time. */
+    static char malloc_keeps[] =
+        "GLIBC_TUNABLES=glibc.malloc.tcache_count=10000";
+    char *env[] = {locale, home, threads, malloc_keeps, NULL};
     static char space[JOB_ARGS_MAX][ARG_BYTES_MAX];
     char *argv[JOB_ARGS_MAX + 1] = {NULL};
 
