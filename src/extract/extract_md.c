@@ -254,7 +254,10 @@ static bool is_plain(str line)
 static bool under_head(str line)
 {
     for (size_t i = 0; i < line.n; i++) {
-        if (strchr("-:| \t>", line.p[i]) == NULL)
+        char c = line.p[i];
+
+        if (c != ' ' && c != '-' && c != '|' && c != ':' && c != '\t' &&
+            c != '>')
             return false;
     }
     return true;

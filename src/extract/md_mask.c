@@ -54,7 +54,11 @@ static size_t prefix_length(str line, size_t *indent)
 static bool made_of(str s, const char *set)
 {
     for (size_t i = 0; i < s.n; i++) {
-        if (!white(s.p[i]) && strchr(set, s.p[i]) == NULL)
+        const char *c = set;
+
+        while (*c != '\0' && *c != s.p[i])
+            c++;
+        if (*c == '\0' && !white(s.p[i]))
             return false;
     }
     return s.n > 0;
