@@ -222,6 +222,50 @@ static void words_fold_alike_by_eight_and_one_by_one(void **state)
     }
 }
 
+/* The text is looked at in windows: where one ends nothing changes. */
+static void words_are_the_same_wherever_they_stand(void **state)
+{
+    static const char TEXT[] =
+        "The keeper's lamp's light; x1 2nd a--b C3PO's foo_bar caf\xc3\xa9 "
+        "na\xc3\xafve's don't it\xe2\x80\x99s e.g. thisisaword"
+        "oftwentyfourlettrs andoneoftwentyfivelettersx "
+        "averylongrunofletterswithoutanyendthatgoesonoverthewholeofonewindow"
+        "andintothenextoneaswell 0123456789012345678901234567890 end's' '' 's "
+        "\xe6\xbc\xa2\xe5\xad\x97word \xf0\x9f\x98\x80 last";
+    enum { SHIFTS = 140, TOKENS = 100 };
+    struct {
+        char term[TERM_BYTES_MAX];
+        size_t n, start, end;
+    } first[TOKENS];
+    size_t first_n = 0;
+
+    for (size_t shift = 0; shift < SHIFTS; shift++) {
+        char text[SHIFTS + sizeof TEXT];
+        struct token t;
+        size_t n = 0;
+
+        memset(text, shift % 2 == 0 ? ' ' : '-', shift);
+        memcpy(text + shift, TEXT, sizeof TEXT);
+        analyser_begin(*state, (str){text, shift + sizeof TEXT - 1});
+        for (; analyser_next(*state, &t); n++) {
+            assert_true(n < TOKENS && t.term.n <= TERM_BYTES_MAX);
+            if (shift == 0) {
+                memcpy(first[n].term, t.term.p, t.term.n);
+                first[n].n = t.term.n;
+                first[n].start = t.start;
+                first[n].end = t.end;
+                first_n = n + 1;
+            }
+            assert_true(str_eq(t.term, (str){first[n].term, first[n].n}));
+            assert_int_equal(t.position, n);
+            assert_int_equal(t.start, first[n].start + shift);
+            assert_int_equal(t.end, first[n].end + shift);
+        }
+        assert_int_equal(n, first_n);
+    }
+    assert_in_range(first_n, 30, TOKENS);
+}
+
 static void memo_of(struct analyser *a, const char *word, struct token *t)
 {
     analyser_begin(a, str_of(word));
@@ -279,6 +323,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(english_words_are_folded_and_stemmed),
         cmocka_unit_test(a_word_without_a_suffix_is_its_own_stem),
+        cmocka_unit_test(words_are_the_same_wherever_they_stand),
         cmocka_unit_test(stop_words_are_flagged_and_kept),
         cmocka_unit_test(possessives_are_cut_and_contractions_part),
         cmocka_unit_test(digits_and_identifiers_are_not_stemmed),
