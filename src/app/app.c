@@ -1,10 +1,10 @@
 #include "app/app.h"
 
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "app/app_priv.h"
 #include "base/clock.h"
+#include "base/cores.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/queue.h"
@@ -81,14 +81,11 @@ static rc rooms_open(struct app *a, const struct app_opts *o, struct arena *out,
     struct engine_opts eo = {
         .merges = true, .on_missing = on_missing, .arg = a};
     struct write unlease = {.run = unlease_run, .frees = true};
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    unsigned workers = o->workers;
+    unsigned workers = o->workers > 0 ? o->workers : cores_allowed();
     struct maintenance *maintenance;
     struct pipeline *pipeline = NULL;
     rc code;
 
-    if (workers == 0)
-        workers = cores < 1 ? 1 : (unsigned)cores;
     /* The zygote is forked before anything below starts a thread. */
     code = o->child_work == NULL
                ? extract_start(&a->extractor, e)

@@ -41,7 +41,7 @@ struct app_limits {
 
 struct app_opts {
     const char *dir;
-    unsigned workers; /* 0: one a core */
+    unsigned workers; /* 0: one a core it may use */
     size_t group_max; /* 0: the store's default; 1: bench */
     str admin_key;    /* KNOWD_ADMIN_KEY; empty: made if none is there */
     str public_url;   /* "http://127.0.0.1:7766"; signed links */

@@ -156,7 +156,7 @@ const struct option OPTIONS[OPT_COUNT] = {
                                "seccomp or no Landlock to lock their readers "
                                "in; knowd doctor says what there is"},
     [OPT_WORKERS] = {"workers", 0, OPTION_COUNT, "N", "0", 0, 256, ON(SERVE),
-                     false, false, "Worker threads; 0: one a core"},
+                     false, false, "Worker threads; 0: one a core it may use"},
     [OPT_COMMIT_GROUP] = {"commit-group", 0, OPTION_COUNT, "N", "256", 1, 4096,
                           ON(SERVE), false, false,
                           "Writes committed together at most; 1 shows what "

@@ -17,12 +17,12 @@
 #include <stdio.h>
 #include <sys/socket.h>
 #include <time.h>
-#include <unistd.h>
 
 #include <microhttpd.h>
 
 #include "app/documents.h"
 #include "base/clock.h"
+#include "base/cores.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "serve/framing.h"
@@ -456,11 +456,11 @@ static size_t keep_encoded(void *arg, struct MHD_Connection *c, char *s)
 
 static unsigned threads_of(const struct serve_opts *o)
 {
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    unsigned cores = cores_allowed();
 
     if (o->threads > 0)
         return o->threads < 2 ? 2 : o->threads;
-    return cores < THREADS_MIN ? THREADS_MIN : (unsigned)cores;
+    return cores < THREADS_MIN ? THREADS_MIN : cores;
 }
 
 static struct MHD_Daemon *start_daemon(struct serve *s,
