@@ -453,13 +453,22 @@ static bool heading_add(struct lex_builder *b, str heading, bool words)
                     position_next(b));
 }
 
-/* The record of one term of the row; its length in *n, of at most
- * 15 + 5 * occurrences bytes. */
-static bool record_put(struct lex_builder *b, struct term *t)
+/* The same as record_put's of a term that is once in the row, and in its body:
+ * most are. */
+static bool record_put_one(struct lex_builder *b, struct term *t, uint32_t gap)
+{
+    uint8_t bytes[RECORD_BYTES_USUAL], *p = bytes;
+
+    p = varint_put(p, gap << 2);
+    p = varint_put(p, b->tokens[t->first].position);
+    return chain_put(b, t, bytes, (size_t)(p - bytes));
+}
+
+/* The record of one term of the row, of at most 15 + 5 * occurrences bytes. */
+static bool record_put(struct lex_builder *b, struct term *t, uint32_t gap)
 {
     uint8_t bytes[512], *p = bytes;
     uint32_t all = 0, ctx = 0, last = 0, i = t->first + 1, tf;
-    uint32_t gap = t->df == 0 ? b->rows : b->rows - t->last_row - 1;
 
     for (uint32_t k = i; k != 0; k = b->tokens[k - 1].next) {
         all++;
@@ -482,9 +491,17 @@ static bool record_put(struct lex_builder *b, struct term *t)
             p = bytes;
         }
     }
+    return chain_put(b, t, bytes, (size_t)(p - bytes));
+}
+
+static bool term_put(struct lex_builder *b, struct term *t)
+{
+    uint32_t gap = t->df == 0 ? b->rows : b->rows - t->last_row - 1;
+    bool once = t->first == t->last_token && t->first >= b->context_tokens;
+
     t->df++;
     t->last_row = b->rows;
-    return chain_put(b, t, bytes, (size_t)(p - bytes));
+    return once ? record_put_one(b, t, gap) : record_put(b, t, gap);
 }
 
 /* Records go to as many places as there are terms: each is fetched this many
@@ -523,7 +540,7 @@ void lex_builder_add(struct lex_builder *b, const struct lex_row *row)
     for (uint32_t i = 0; i < b->row_terms_n; i++) {
         if (i + RECORDS_AHEAD < b->row_terms_n)
             tail_prefetch(b, &b->terms[b->row_terms[i + RECORDS_AHEAD]]);
-        if (!record_put(b, &b->terms[b->row_terms[i]]))
+        if (!term_put(b, &b->terms[b->row_terms[i]]))
             return;
     }
     /* Wholes are no words: they make a row no longer. */
