@@ -264,8 +264,8 @@ void extract_session_ahead(struct extract_session *s, struct extract_in *in,
     }
     if (some_n == 0 || !read_some(s, some, some_n))
         return;
-    for (size_t i = 0; i < s->ahead_n; i++)
-        in[of[i]].ticket = s->ahead[i].ticket;
+    for (size_t i = 0; i < some_n; i++)
+        in[of[i]].ticket = i < s->ahead_n ? s->ahead[i].ticket : 0;
 }
 
 /* False: it is to be read by a child of its own. */
