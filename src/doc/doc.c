@@ -548,7 +548,7 @@ static int64_t steps_of(float points)
 
 static void put_signed(struct buf *to, int64_t v)
 {
-    buf_put_varint(to, (uint64_t)v << 1 ^ (uint64_t)(v >> 63));
+    buf_put_varint(to, (uint64_t)v << 1 ^ (v < 0 ? UINT64_MAX : 0));
 }
 
 static int64_t take_signed(struct cur *c)
