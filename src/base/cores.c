@@ -2,17 +2,19 @@
 
 #include <fcntl.h>
 #include <sched.h>
-#include <stdio.h>
 #include <unistd.h>
 
 #define QUOTA_PATH "/sys/fs/cgroup/cpu.max"
 
-unsigned cores_of_quota(const char *cpu_max, unsigned cores)
+unsigned cores_of_quota(str cpu_max, unsigned cores)
 {
-    unsigned long long quota, period, worth;
+    uint64_t quota, period, worth;
+    str first, second;
 
-    if (sscanf(cpu_max, "%llu %llu", &quota, &period) != 2 || period == 0)
-        return cores; /* "max": there is none */
+    if (!str_cut(str_trim(cpu_max), ' ', &first, &second) ||
+        !str_to_u64(first, UINT64_MAX, &quota) || /* "max": there is none */
+        !str_to_u64(second, UINT64_MAX, &period) || period == 0)
+        return cores;
     worth = quota / period + (quota % period > 0);
     if (worth < 1)
         worth = 1;
@@ -21,7 +23,8 @@ unsigned cores_of_quota(const char *cpu_max, unsigned cores)
 
 unsigned cores_allowed(void)
 {
-    char text[64] = "";
+    char text[64];
+    ssize_t text_n = 0;
     cpu_set_t set;
     int n = 0, fd;
 
@@ -31,9 +34,9 @@ unsigned cores_allowed(void)
         n = (int)sysconf(_SC_NPROCESSORS_ONLN);
     fd = open(QUOTA_PATH, O_RDONLY | O_CLOEXEC);
     if (fd >= 0) {
-        if (read(fd, text, sizeof text - 1) < 0)
-            text[0] = '\0';
+        text_n = read(fd, text, sizeof text);
         (void)close(fd);
     }
-    return cores_of_quota(text, n < 1 ? 1 : (unsigned)n);
+    return cores_of_quota((str){text, text_n < 0 ? 0 : (size_t)text_n},
+                          n < 1 ? 1 : (unsigned)n);
 }

@@ -11,15 +11,15 @@
 static void a_quota_is_rounded_up_and_bounded(void **state)
 {
     (void)state;
-    assert_int_equal(cores_of_quota("max 100000\n", 8), 8);
-    assert_int_equal(cores_of_quota("200000 100000\n", 8), 2);
-    assert_int_equal(cores_of_quota("150000 100000\n", 8), 2);
-    assert_int_equal(cores_of_quota("1000 100000\n", 8), 1);
-    assert_int_equal(cores_of_quota("0 100000\n", 8), 1);
-    assert_int_equal(cores_of_quota("900000 100000\n", 8), 8);
-    assert_int_equal(cores_of_quota("100000 0\n", 8), 8);
-    assert_int_equal(cores_of_quota("", 8), 8);
-    assert_int_equal(cores_of_quota("nothing\n", 1), 1);
+    assert_int_equal(cores_of_quota(STR("max 100000\n"), 8), 8);
+    assert_int_equal(cores_of_quota(STR("200000 100000\n"), 8), 2);
+    assert_int_equal(cores_of_quota(STR("150000 100000\n"), 8), 2);
+    assert_int_equal(cores_of_quota(STR("1000 100000\n"), 8), 1);
+    assert_int_equal(cores_of_quota(STR("0 100000\n"), 8), 1);
+    assert_int_equal(cores_of_quota(STR("900000 100000\n"), 8), 8);
+    assert_int_equal(cores_of_quota(STR("100000 0\n"), 8), 8);
+    assert_int_equal(cores_of_quota(STR(""), 8), 8);
+    assert_int_equal(cores_of_quota(STR("nothing\n"), 1), 1);
 }
 
 static void cores_it_may_not_run_on_do_not_count(void **state)
