@@ -611,7 +611,8 @@ static void lease_fit(struct worker *w, int64_t began_ns)
         w->lease_max /= 2;
 }
 
-/* Tasks from the first on that share a child; how many were looked at. */
+/* Tasks from the first on that share a child; how many were looked at, at
+ * least that one. */
 static size_t read_ahead(struct worker *w, struct lease *l, size_t first)
 {
     size_t end = first;
@@ -639,9 +640,8 @@ static void lease_work(struct worker *w)
 
         if (i > w->first && (alone || batch_is_full(w)))
             batch_end(w, i);
-        if (i == ahead && !alone)
-            ahead += read_ahead(w, l, i);
-        ahead += i == ahead;
+        if (i == ahead) /* what was read ahead is done */
+            ahead += alone ? 1 : read_ahead(w, l, i);
         task_run(w, i);
         if (alone && i + 1 < l->n)
             batch_end(w, i + 1);
