@@ -23,7 +23,7 @@ unsigned cores_of_quota(str cpu_max, unsigned cores)
 
 unsigned cores_allowed(void)
 {
-    char text[64];
+    char text[64] = {0};
     ssize_t text_n = 0;
     cpu_set_t set;
     int n = 0, fd;

@@ -235,13 +235,13 @@ static void json_item(struct meta *m, const json_t *item)
 
 static void json_items(struct meta *m, const json_t *v)
 {
-    size_t i;
-    json_t *item;
+    const json_t *graph = json_object_get(v, "@graph");
 
     json_item(m, v);
-    json_array_foreach(v, i, item) json_item(m, item);
-    json_array_foreach(json_object_get(v, "@graph"), i, item)
-        json_item(m, item);
+    for (size_t i = 0; i < json_array_size(v); i++)
+        json_item(m, json_array_get(v, i));
+    for (size_t i = 0; i < json_array_size(graph); i++)
+        json_item(m, json_array_get(graph, i));
 }
 
 static void json_one(struct meta *m, str text)

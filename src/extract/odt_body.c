@@ -271,7 +271,7 @@ static void item_begin(struct body *b, const struct markup_tag *t)
     unsigned level = b->lists_n > FLOW_LEVELS ? FLOW_LEVELS : b->lists_n;
 
     b->item = t->id == ODT_LIST_ITEM;
-    if (l == NULL || !b->item)
+    if (l == NULL || level == 0 || !b->item)
         return;
     l->count++;
     if (value.n > 0 && l->style != NULL)

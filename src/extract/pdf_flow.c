@@ -401,7 +401,7 @@ static void measure(struct flow *f, size_t at)
 {
     const struct layout *l = f->l;
     const struct line *first = &l->lines[at];
-    int32_t steps[MEASURED_STEPS_MAX];
+    int32_t steps[MEASURED_STEPS_MAX] = {0};
     size_t n = 0;
 
     f->left = first->box[0];

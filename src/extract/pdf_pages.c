@@ -288,7 +288,7 @@ static int32_t end_of(const int32_t box[4], enum run run)
 
 static void put_signed(struct buf *b, int64_t v)
 {
-    buf_put_varint(b, (uint64_t)v << 1 ^ (uint64_t)(v >> 63));
+    buf_put_varint(b, (uint64_t)v << 1 ^ (v < 0 ? UINT64_MAX : 0));
 }
 
 static void put_text(struct buf *b, str s)
