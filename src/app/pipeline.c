@@ -103,8 +103,7 @@ struct worker {
     bool begun;
     size_t lease_max;
     struct arena *doc;   /* of one document */
-    struct arena *ahead; /* of those that were read ahead */
-    struct arena_mark ahead_empty;
+    struct arena *ahead; /* of those that were read ahead; empty between */
     struct extract_session *session; /* of documents of session_base */
     uuid session_base;
     struct rng rng;
@@ -619,7 +618,6 @@ static size_t read_ahead(struct worker *w, struct lease *l, size_t first)
 
     while (end < l->n && l->tasks[end].item.attempts < ALONE_ATTEMPTS)
         end++;
-    arena_rewind(w->ahead, w->ahead_empty);
     return tasks_ahead(w->pipeline->app, l->tasks + first, end - first,
                        w->session, w->ahead);
 }
@@ -628,6 +626,7 @@ static void lease_work(struct worker *w)
 {
     struct lease *l = w->now;
     struct pipeline *p = w->pipeline;
+    const struct arena_mark empty = arena_mark(w->ahead);
     int64_t began = clock_mono_ns();
     size_t i, ahead = 0;
 
@@ -640,14 +639,17 @@ static void lease_work(struct worker *w)
 
         if (i > w->first && (alone || batch_is_full(w)))
             batch_end(w, i);
-        if (i == ahead) /* what was read ahead is done */
+        if (i == ahead) { /* what was read ahead is done */
+            arena_rewind(w->ahead, empty);
             ahead += alone ? 1 : read_ahead(w, l, i);
+        }
         task_run(w, i);
         if (alone && i + 1 < l->n)
             batch_end(w, i + 1);
     }
     for (size_t k = i; k < l->n; k++)
         task_again(w, l, &l->tasks[k], RC_CANCELLED, NULL);
+    arena_rewind(w->ahead, empty);
     lease_fit(w, began);
 }
 
@@ -747,7 +749,6 @@ static rc worker_start(struct pipeline *p, struct worker *w, uint64_t number,
     w->lease_max = 1;
     w->doc = arena_open();
     w->ahead = arena_open();
-    w->ahead_empty = arena_mark(w->ahead);
     w->session = extract_session_open(p->app->extractor);
     w->rng = rng_seeded((uint64_t)clock_mono_ns() + number);
     sys = pthread_create(&w->thread, NULL, worker_thread, w);

@@ -79,7 +79,8 @@ static struct extract_in input_of(const struct task *t)
                                .ticket = t->ticket};
 }
 
-/* The body: small ones in memory, others behind a descriptor. */
+/* The body: small ones in memory, others behind a descriptor; maybe it was read
+ * ahead. */
 static rc original_open(struct app *a, const struct task *t,
                         struct extract_in *in, struct arena *doc, struct err *e)
 {
@@ -87,6 +88,9 @@ static rc original_open(struct app *a, const struct task *t,
     struct db *db;
     rc code;
 
+    *in = input_of(t);
+    if (t->has_input)
+        return RC_OK;
     if ((code = store_read_begin(a->store, &db, e)) != RC_OK)
         return code;
     if (ref->bytes <= BLOB_INLINE_BYTES_MAX)
@@ -186,8 +190,7 @@ static rc text_extract(struct app *a, struct task *t, struct extract_session *s,
     rc code;
 
     step_begin(t, STEP_PREPARE);
-    in = input_of(t);
-    if (!t->has_input && (code = original_open(a, t, &in, doc, e)) != RC_OK)
+    if ((code = original_open(a, t, &in, doc, e)) != RC_OK)
         return code;
     step_end(t, arena_fmt(keep, "{\"bytes\":%llu}", bytes),
              arena_fmt(keep, "{\"try\":%u}", t->item.attempts));
@@ -297,7 +300,7 @@ size_t tasks_ahead(struct app *a, struct task *tasks, size_t n,
     struct extract_in in[SESSION_AHEAD_MAX];
     struct task *of[SESSION_AHEAD_MAX];
     size_t seen = 0, some = 0, bytes = 0;
-    int64_t began_us;
+    int64_t began_ns, share_us;
     struct db *db;
 
     if (store_read_begin(a->store, &db, NULL) != RC_OK)
@@ -319,11 +322,12 @@ size_t tasks_ahead(struct app *a, struct task *tasks, size_t n,
     store_read_end(db);
     if (some < 2)
         return seen;
-    began_us = clock_mono_ns() / 1000;
+    began_ns = clock_mono_ns();
     extract_session_ahead(s, in, some);
+    share_us = (clock_mono_ns() - began_ns) / 1000 / (int64_t)some;
     for (size_t i = 0; i < some; i++) {
         of[i]->ticket = in[i].ticket;
-        of[i]->ahead_us = (clock_mono_ns() / 1000 - began_us) / (int64_t)some;
+        of[i]->ahead_us = share_us;
     }
     return seen;
 }

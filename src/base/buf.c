@@ -112,6 +112,11 @@ void buf_put_varint(struct buf *b, uint64_t v)
     buf_put(b, (str){bytes, n});
 }
 
+void buf_put_signed(struct buf *b, int64_t v)
+{
+    buf_put_varint(b, (uint64_t)v << 1 ^ (v < 0 ? UINT64_MAX : 0));
+}
+
 str buf_str(const struct buf *b)
 {
     return (str){b->p, b->n};

@@ -58,6 +58,7 @@ void buf_put_u16(struct buf *b, uint16_t v); /* little endian, as the next */
 void buf_put_u32(struct buf *b, uint32_t v);
 void buf_put_u64(struct buf *b, uint64_t v);
 void buf_put_varint(struct buf *b, uint64_t v); /* LEB128, at most 10 bytes */
+void buf_put_signed(struct buf *b, int64_t v);  /* zigzag, then as a varint */
 str buf_str(const struct buf *b); /* borrowed: until the next put */
 /* The sticking error, told. */
 rc buf_end(struct buf *b, struct err *e) MUST_CHECK;

@@ -12,7 +12,7 @@
 
 /* What one request carries at most; a file larger than that goes alone. */
 #define BATCH_ITEMS_MAX 1000
-#define BATCH_FILES_MAX 96 /* each is a part; a body has 100 */
+#define BATCH_FILES_MAX (MULTIPART_PARTS_MAX - 1) /* and the manifest */
 #define BATCH_BYTES_MAX (8 * MIB)
 /* JSON may write each character of a text as six. */
 #define LINE_BYTES_MAX (6 * INLINE_CONTENT_BYTES_MAX)

@@ -546,11 +546,6 @@ static int64_t steps_of(float points)
     return llroundf(points * LINE_STEPS);
 }
 
-static void put_signed(struct buf *to, int64_t v)
-{
-    buf_put_varint(to, (uint64_t)v << 1 ^ (v < 0 ? UINT64_MAX : 0));
-}
-
 static int64_t take_signed(struct cur *c)
 {
     uint64_t v = cur_varint(c);
@@ -563,9 +558,9 @@ static void line_put(struct buf *to, const struct doc_line *l,
 {
     buf_put_varint(to, l->start - before->end);
     buf_put_varint(to, l->end - l->start);
-    put_signed(to, (int64_t)l->page - (int64_t)before->page);
+    buf_put_signed(to, (int64_t)l->page - (int64_t)before->page);
     for (size_t i = 0; i < NELEMS(l->box); i++)
-        put_signed(to, steps_of(l->box[i]) - steps_of(before->box[i]));
+        buf_put_signed(to, steps_of(l->box[i]) - steps_of(before->box[i]));
 }
 
 static struct doc_line line_take(struct cur *c, const struct doc_line *before)

@@ -80,7 +80,7 @@ rc extract_run(struct extractor *x, const struct extract_in *in,
 /* One thread's, for documents of one base; its child is forked at the first
  * and anew after SESSION_DOCS_MAX. A document the child fails at, or that is
  * large, gets a child of its own: outcomes are those of extract_run. */
-#define SESSION_BYTES_MAX (256 * KIB) /* of a document; larger ones are large */
+#define SESSION_BYTES_MAX (256 * KIB) /* what is longer is large */
 struct extract_session;
 struct extract_session *extract_session_open(struct extractor *x);
 rc extract_session_run(struct extract_session *s, const struct extract_in *in,

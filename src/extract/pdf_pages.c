@@ -286,11 +286,6 @@ static int32_t end_of(const int32_t box[4], enum run run)
     return 0;
 }
 
-static void put_signed(struct buf *b, int64_t v)
-{
-    buf_put_varint(b, (uint64_t)v << 1 ^ (v < 0 ? UINT64_MAX : 0));
-}
-
 static void put_text(struct buf *b, str s)
 {
     buf_put_varint(b, s.n);
@@ -302,7 +297,7 @@ static void line_word(struct pdf_maker *m, const struct made_word *w,
 {
     int32_t a = start_of(w->box, run), b = end_of(w->box, run);
 
-    put_signed(&m->line, (int64_t)a - *end);
+    buf_put_signed(&m->line, (int64_t)a - *end);
     buf_put_varint(&m->line, (uint64_t)(b - a));
     put_text(&m->line, str_sub(buf_str(&m->texts), w->text_at, w->text_n));
     *end = b;
@@ -366,7 +361,7 @@ static void line_write(struct pdf_maker *m, const struct made_word *v, size_t n,
     buf_put_char(&m->page,
                  (char)(s->breaks | (is_upright(run) ? LINE_UPRIGHT : 0)));
     for (size_t k = 0; k < 4; k++)
-        put_signed(&m->page, (int64_t)box[k] - s->box[k]);
+        buf_put_signed(&m->page, (int64_t)box[k] - s->box[k]);
     buf_put_varint(&m->page, (uint64_t)height);
     buf_put_varint(&m->page, kept);
     buf_put(&m->page, buf_str(&m->line));

@@ -15,7 +15,7 @@
 #define SESSION_DOCS_MAX 256
 /* For all its documents together: many times what they take. */
 #define SESSION_CPU_S 5
-#define DOC_WALL_NS ((int64_t)10 * 1000000000)
+#define ASK_WALL_NS ((int64_t)10 * 1000000000)
 #define SEND_TIMEOUT_S 10
 #define NS_PER_MS INT64_C(1000000)
 
@@ -52,6 +52,7 @@ void extract_session_rest(struct extract_session *s)
         (void)close(s->fd); /* the child ends */
     s->fd = -1;
     s->ahead_n = 0;
+    buf_close(&s->streams);
 }
 
 void extract_session_close(struct extract_session *s)
@@ -59,7 +60,6 @@ void extract_session_close(struct extract_session *s)
     if (s == NULL)
         return;
     extract_session_rest(s);
-    buf_close(&s->streams);
     mem_free(s);
 }
 
@@ -168,7 +168,7 @@ static bool ask(struct extract_session *s, const struct extract_in *in,
 /* What the child says of the n it was asked: it is believed in nothing. */
 static bool answer_take(struct extract_session *s, size_t n)
 {
-    int64_t until = clock_mono_ns() + DOC_WALL_NS;
+    int64_t until = clock_mono_ns() + ASK_WALL_NS;
     struct session_answer answer;
     uint64_t at = 0;
     char *to;

@@ -13,7 +13,7 @@
 struct serve_opts {
     str address;            /* numeric, "127.0.0.1" or "::1" */
     uint16_t port;          /* 0: a free one */
-    unsigned threads;       /* 0: one a core, at least 2 */
+    unsigned threads;       /* 0: one a core it may use; at least some */
     size_t connections_max; /* 0: 4096 */
     /* "feather=6000/min"; a dialect without one has no limit */
     const char *const *rate_limits;

@@ -274,7 +274,8 @@ static bool stop_word(str word)
 }
 
 /* Only words of plain letters have English stems; what holds a digit is a
- * name or a number. No suffix that the stemmer takes ends in one of some letters. */
+ * name or a number. No suffix that the stemmer takes ends in one of some
+ * letters. */
 static bool has_stem(str word)
 {
     if (word.n > 0 && strchr("abfhjkopquvwxz", word.p[word.n - 1]) != NULL)
@@ -569,9 +570,8 @@ static bool step_run(struct analyser *a, struct token *t)
 
 /* The part of a text that is looked at as a whole: bits say of each byte what
  * it is, and words are where they say, without a step for each letter. */
-#define WINDOW_BYTES 64u
 struct window {
-    char folded[WINDOW_BYTES + CACHE_WORD_BYTES]; /* ASCII letters are small */
+    char folded[ASCII8_WINDOW + CACHE_WORD_BYTES]; /* ASCII letters are small */
     uint64_t words; /* letters and digits of ASCII */
     uint64_t high;  /* what is not ASCII */
 };
@@ -582,8 +582,8 @@ static void window_read(str text, size_t at, struct window *w)
 
     w->words = w->high = 0;
     memset(w->folded, 0, sizeof w->folded);
-    memcpy(w->folded, text.p + at, n < WINDOW_BYTES ? n : WINDOW_BYTES);
-    for (unsigned i = 0; i < WINDOW_BYTES; i += 8) {
+    memcpy(w->folded, text.p + at, n < ASCII8_WINDOW ? n : ASCII8_WINDOW);
+    for (unsigned i = 0; i < ASCII8_WINDOW; i += 8) {
         uint64_t v = ascii8_load(w->folded + i), letters = ascii8_letters(v);
 
         w->words |= ascii8_bits(letters | ascii8_digits(v)) << i;
@@ -621,15 +621,12 @@ static bool window_take(struct analyser *a)
     while (a->coming_n < COMING_MAX && w.words != 0) {
         struct coming *c =
             &a->coming[(a->coming_at + a->coming_n) % COMING_MAX];
-        unsigned start = (unsigned)__builtin_ctzll(w.words);
-        uint64_t behind = ~(w.words >> start);
-        size_t n = behind == 0 ? WINDOW_BYTES : (size_t)__builtin_ctzll(behind);
-
-        bool to_end = start + n == WINDOW_BYTES;
+        unsigned start, n = ascii8_ones(w.words, &start);
+        bool to_end = start + n == ASCII8_WINDOW;
 
         /* One that may go on in the next window, or not in ASCII */
         if (n > CACHE_WORD_BYTES ||
-            (to_end ? base + WINDOW_BYTES < a->text.n
+            (to_end ? base + ASCII8_WINDOW < a->text.n
                     : (w.high >> (start + n) & 1) != 0)) {
             a->at = base + start;
             return to_end && start > 0;
@@ -642,10 +639,10 @@ static bool window_take(struct analyser *a)
         a->coming_n++;
         if (c->end < a->text.n && a->text.p[c->end] == '\'')
             end += possessive(a, c->end);
-        w.words = end < WINDOW_BYTES ? w.words & UINT64_MAX << end : 0;
+        w.words = end < ASCII8_WINDOW ? w.words & UINT64_MAX << end : 0;
     }
-    if (w.words == 0 && end < WINDOW_BYTES)
-        end = w.high != 0 ? (size_t)__builtin_ctzll(w.high) : WINDOW_BYTES;
+    if (w.words == 0 && end < ASCII8_WINDOW)
+        end = w.high != 0 ? (size_t)__builtin_ctzll(w.high) : ASCII8_WINDOW;
     a->at = base + end < a->text.n ? base + end : a->text.n;
     return w.high == 0 && a->at < a->text.n;
 }

@@ -49,10 +49,23 @@ static inline size_t ascii8_run(uint64_t mask)
     return others == 0 ? 8 : (size_t)__builtin_ctzll(others) / 8;
 }
 
-/* The mask with a bit for a byte, the first byte's lowest. */
+/* The mask with a bit for a byte, the first byte's lowest: eight masks make the
+ * bits of a window. */
 static inline uint64_t ascii8_bits(uint64_t mask)
 {
     return (mask >> 7 & ASCII8_EACH) * 0x0102040810204080u >> 56;
+}
+#define ASCII8_WINDOW 64u /* bytes */
+
+/* How many ones the first run in bits has, which are not 0; and where it
+ * starts. */
+static inline unsigned ascii8_ones(uint64_t bits, unsigned *start)
+{
+    uint64_t behind;
+
+    *start = (unsigned)__builtin_ctzll(bits);
+    behind = ~(bits >> *start);
+    return behind == 0 ? ASCII8_WINDOW : (unsigned)__builtin_ctzll(behind);
 }
 
 #endif

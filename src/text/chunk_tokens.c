@@ -185,8 +185,7 @@ static size_t skip_letters(str s, size_t at)
     return skip_plain(s, at, KIND_LETTER);
 }
 
-/* So many bytes are looked at as a whole; a bit for each says what it is. */
-#define WINDOW_BYTES 64u
+/* Bytes that are looked at as a whole; a bit for each says what it is. */
 struct window {
     uint64_t letters, digits, spaces, high;
 };
@@ -195,7 +194,7 @@ static struct window window_at(const char *p)
 {
     struct window w = {0};
 
-    for (unsigned i = 0; i < WINDOW_BYTES; i += 8) {
+    for (unsigned i = 0; i < ASCII8_WINDOW; i += 8) {
         uint64_t v = ascii8_load(p + i);
 
         w.letters |= ascii8_bits(ascii8_letters(v)) << i;
@@ -213,12 +212,9 @@ static uint64_t bits_cost(uint64_t bits, uint64_t (*cost)(size_t n))
     uint64_t sum = 0;
 
     while (bits != 0) {
-        unsigned start = (unsigned)__builtin_ctzll(bits);
-        uint64_t behind = ~(bits >> start);
-        unsigned n =
-            behind == 0 ? WINDOW_BYTES : (unsigned)__builtin_ctzll(behind);
+        unsigned start;
 
-        sum += cost(n);
+        sum += cost(ascii8_ones(bits, &start));
         /* carries through the run and clears it */
         bits &= bits + ((uint64_t)1 << start);
     }
@@ -230,7 +226,7 @@ static uint64_t bits_cost(uint64_t bits, uint64_t (*cost)(size_t n))
 static unsigned window_end(struct window w, bool high_behind)
 {
     unsigned end =
-        w.high == 0 ? WINDOW_BYTES : (unsigned)__builtin_ctzll(w.high);
+        w.high == 0 ? ASCII8_WINDOW : (unsigned)__builtin_ctzll(w.high);
     uint64_t of = w.letters;
 
     if (end == 0 || ((w.spaces >> (end - 1)) & 1) != 0)
@@ -239,7 +235,7 @@ static unsigned window_end(struct window w, bool high_behind)
         of = w.digits;
     if ((of >> (end - 1) & 1) == 0) /* a sign */
         return w.high == 0 && !high_behind ? end : end - 1;
-    of = ~(of << (WINDOW_BYTES - end));
+    of = ~(of << (ASCII8_WINDOW - end));
     return of == 0 ? 0 : end - (unsigned)__builtin_clzll(of);
 }
 
@@ -250,12 +246,12 @@ static uint64_t windows_cost(str s, size_t *at, uint64_t cost_max)
     uint64_t cost = 0;
     size_t base = *at;
 
-    while (s.n - base >= WINDOW_BYTES) {
+    while (s.n - base >= ASCII8_WINDOW) {
         struct window w = window_at(s.p + base);
-        bool high_behind = s.n - base > WINDOW_BYTES &&
-                           (uint8_t)s.p[base + WINDOW_BYTES] >= 0x80;
+        bool high_behind = s.n - base > ASCII8_WINDOW &&
+                           (uint8_t)s.p[base + ASCII8_WINDOW] >= 0x80;
         unsigned end = window_end(w, high_behind);
-        uint64_t in = end == 0 ? 0 : UINT64_MAX >> (WINDOW_BYTES - end);
+        uint64_t in = end == 0 ? 0 : UINT64_MAX >> (ASCII8_WINDOW - end);
         uint64_t runs = in & ~w.spaces, one;
 
         if (runs == 0)
@@ -270,7 +266,7 @@ static uint64_t windows_cost(str s, size_t *at, uint64_t cost_max)
         if (cost + one > cost_max)
             break;
         cost += one;
-        *at = base + WINDOW_BYTES - (size_t)__builtin_clzll(runs);
+        *at = base + ASCII8_WINDOW - (size_t)__builtin_clzll(runs);
         base += end;
         if (w.high != 0)
             break;
