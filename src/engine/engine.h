@@ -1,7 +1,7 @@
 /*
  * engine: the index of bases: segments, snapshots, merges, search.
  *
- * Index files are derived data. A segment DATA/index/BASE/ID.seg is a lex/seg
+ * Index files are derived data. A segment DATA/index/BASE/ID.seg is a base/seg
  * container with the inverted index, a table of chunks (version, place in the
  * text, headings, page, box) and a table of versions (id, document, number,
  * and which extractor, chunker and analyser made it). It becomes part of a

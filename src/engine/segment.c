@@ -155,7 +155,7 @@ static rc sections_read(struct segment *s, struct err *e)
         !section_is(sorted, s->versions_n, sizeof *s->sorted) ||
         !section_is(chunks, s->rows, sizeof *s->chunks))
         return damaged(e, "a table has another size than it should");
-    /* Sections are aligned to 64 bytes (lex/seg.h). */
+    /* Sections are aligned to 64 bytes (base/seg.h). */
     s->versions = (const void *)versions.p;
     s->sorted = (const void *)sorted.p;
     s->chunks = (const void *)chunks.p;

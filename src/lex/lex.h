@@ -23,7 +23,7 @@
 #include <stdatomic.h>
 
 #include "base/limits.h"
-#include "lex/seg.h"
+#include "base/seg.h"
 #include "text/analyse.h"
 
 #define LEX_K1 1.2

@@ -1,4 +1,4 @@
-#include "lex/seg.h"
+#include "base/seg.h"
 
 #include <errno.h>
 #include <fcntl.h>

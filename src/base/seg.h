@@ -17,8 +17,8 @@
  *          RC_LIMIT        more than SEG_SECTIONS_MAX sections
  * Threads: a writer belongs to one thread; a reader is shared by any.
  */
-#ifndef LEX_SEG_H
-#define LEX_SEG_H
+#ifndef BASE_SEG_H
+#define BASE_SEG_H
 
 #include <stdatomic.h>
 
