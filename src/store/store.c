@@ -71,7 +71,7 @@ static rc connect(struct store *s, bool writer, struct db **out, struct err *e)
     store_path(s, path, "knowd.db");
     if (sqlite3_open_v2(path, &db->conn,
                         SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
-                        VFS_NAME) == SQLITE_OK)
+                        writer ? VFS_WRITER_NAME : VFS_NAME) == SQLITE_OK)
         code = set_up(db, e);
     else
         code = sql_error(db->conn, sqlite3_extended_errcode(db->conn), e);

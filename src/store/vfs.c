@@ -9,10 +9,13 @@
 
 #include "base/clock.h"
 #include "base/io.h"
+#include "base/mem.h"
 #include "base/rng.h"
 
 #define PATH_BYTES_MAX 4096
 #define EINTR_TRIES_MAX 100
+/* SQLite writes a WAL in two small calls a page. */
+#define GATHER_BYTES ((size_t)64 << 10)
 /* Julian day 0 to 1970 in ms, as xCurrentTimeInt64 counts. */
 #define JULIAN_EPOCH_MS 210866760000000
 
@@ -23,12 +26,19 @@ struct shim_file {
     /* The system's VFS syncs the folder with the first sync of a journal or
      * WAL it may have made; so must the record. */
     bool sync_dir;
+    /* Writes in a row that have not been handed on yet. */
+    bool gathers;
+    char *gathered; /* NULL: none so far */
+    size_t gathered_n;
+    sqlite3_int64 gathered_at;
 };
+
+enum shim_kind { SHIM_MAIN, SHIM_WRITER, SHIM_PEEK };
 
 struct shim {
     sqlite3_vfs vfs;
     sqlite3_vfs *real;
-    bool peek;
+    enum shim_kind kind;
 };
 
 /* errno of this thread's last failure, for sqlite3_system_errno. */
@@ -82,42 +92,83 @@ static int sync_dir_of(const char *path, int code)
     return code;
 }
 
+/* ---- writing ---- */
+
+static int write_now(struct shim_file *s, const void *from, size_t n,
+                     sqlite3_int64 at)
+{
+    int code = gate(IO_PWRITE, s->path, SQLITE_IOERR_WRITE);
+
+    if (code != SQLITE_OK)
+        return code;
+    io_record(IO_PWRITE, s->path, (uint64_t)at, from, n);
+    return seen(s->real->pMethods->xWrite(s->real, from, (int)n, at));
+}
+
+/* Hands on what was gathered. What fails is gone, as after any failed write:
+ * SQLite gives up the transaction and starts again where it began. */
+static int write_gathered(struct shim_file *s)
+{
+    size_t n = s->gathered_n;
+
+    s->gathered_n = 0;
+    return n == 0 ? SQLITE_OK : write_now(s, s->gathered, n, s->gathered_at);
+}
+
+static int shim_write(sqlite3_file *f, const void *from, int bytes,
+                      sqlite3_int64 at)
+{
+    struct shim_file *s = shim_of(f);
+    size_t n = (size_t)bytes;
+    int code = SQLITE_OK;
+
+    if (s->gathers && s->gathered == NULL)
+        s->gathered = mem_try(GATHER_BYTES);
+    if (s->gathered == NULL || n > GATHER_BYTES)
+        return write_now(s, from, n, at);
+    if (at != s->gathered_at + (sqlite3_int64)s->gathered_n ||
+        n > GATHER_BYTES - s->gathered_n)
+        code = write_gathered(s);
+    if (code != SQLITE_OK)
+        return code;
+    if (s->gathered_n == 0)
+        s->gathered_at = at;
+    memcpy(s->gathered + s->gathered_n, from, n);
+    s->gathered_n += n;
+    return SQLITE_OK;
+}
+
 /* ---- files ---- */
 
 static int shim_close(sqlite3_file *f)
 {
     struct shim_file *s = shim_of(f);
 
+    (void)write_gathered(s); /* of a transaction that was given up */
+    mem_free(s->gathered);
+    s->gathered = NULL;
     return s->real->pMethods->xClose(s->real);
 }
 
 static int shim_read(sqlite3_file *f, void *to, int n, sqlite3_int64 at)
 {
     struct shim_file *s = shim_of(f);
-    int code = gate(IO_PREAD, s->path, SQLITE_IOERR_READ);
+    int code = write_gathered(s);
 
+    if (code == SQLITE_OK)
+        code = gate(IO_PREAD, s->path, SQLITE_IOERR_READ);
     if (code != SQLITE_OK)
         return code;
     return seen(s->real->pMethods->xRead(s->real, to, n, at));
 }
 
-static int shim_write(sqlite3_file *f, const void *from, int n,
-                      sqlite3_int64 at)
-{
-    struct shim_file *s = shim_of(f);
-    int code = gate(IO_PWRITE, s->path, SQLITE_IOERR_WRITE);
-
-    if (code != SQLITE_OK)
-        return code;
-    io_record(IO_PWRITE, s->path, (uint64_t)at, from, (size_t)n);
-    return seen(s->real->pMethods->xWrite(s->real, from, n, at));
-}
-
 static int shim_truncate(sqlite3_file *f, sqlite3_int64 size)
 {
     struct shim_file *s = shim_of(f);
-    int code = gate(IO_FTRUNCATE, s->path, SQLITE_IOERR_TRUNCATE);
+    int code = write_gathered(s);
 
+    if (code == SQLITE_OK)
+        code = gate(IO_FTRUNCATE, s->path, SQLITE_IOERR_TRUNCATE);
     if (code != SQLITE_OK)
         return code;
     io_record(IO_FTRUNCATE, s->path, (uint64_t)size, NULL, 0);
@@ -127,8 +178,10 @@ static int shim_truncate(sqlite3_file *f, sqlite3_int64 size)
 static int shim_sync(sqlite3_file *f, int flags)
 {
     struct shim_file *s = shim_of(f);
-    int code = gate(IO_FSYNC, s->path, SQLITE_IOERR_FSYNC);
+    int code = write_gathered(s);
 
+    if (code == SQLITE_OK)
+        code = gate(IO_FSYNC, s->path, SQLITE_IOERR_FSYNC);
     if (code != SQLITE_OK)
         return code;
     io_record(IO_FSYNC, s->path, 0, NULL, 0);
@@ -144,7 +197,10 @@ static int shim_sync(sqlite3_file *f, int flags)
 static int shim_file_size(sqlite3_file *f, sqlite3_int64 *size)
 {
     struct shim_file *s = shim_of(f);
+    int code = write_gathered(s);
 
+    if (code != SQLITE_OK)
+        return code;
     return seen(s->real->pMethods->xFileSize(s->real, size));
 }
 
@@ -257,11 +313,13 @@ static int shim_open(sqlite3_vfs *v, sqlite3_filename path, sqlite3_file *f,
     struct shim_file *s = shim_of(f);
     int code;
 
-    if (shim->peek)
+    if (shim->kind == SHIM_PEEK)
         flags = (flags & ~(SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE)) |
                 SQLITE_OPEN_READONLY;
     *s = (struct shim_file){.real = (sqlite3_file *)(void *)(s + 1),
-                            .path = path};
+                            .path = path,
+                            .gathers = shim->kind == SHIM_WRITER &&
+                                       (flags & SQLITE_OPEN_WAL) != 0};
     code = gate(IO_OPEN, path, SQLITE_CANTOPEN);
     if (code != SQLITE_OK)
         return code;
@@ -273,7 +331,7 @@ static int shim_open(sqlite3_vfs *v, sqlite3_filename path, sqlite3_file *f,
     memset(s->real, 0, (size_t)shim->real->szOsFile);
     code = seen(shim->real->xOpen(shim->real, path, s->real, flags, out_flags));
     if (s->real->pMethods != NULL)
-        s->base.pMethods = shim->peek ? &PEEK_METHODS : &METHODS;
+        s->base.pMethods = shim->kind == SHIM_PEEK ? &PEEK_METHODS : &METHODS;
     return code;
 }
 
@@ -344,16 +402,16 @@ static int shim_last_error(sqlite3_vfs *v, int n, char *to)
     return last_sys;
 }
 
-static struct shim shim_main, shim_peek;
+static struct shim shim_main, shim_writer, shim_peek;
 static int register_code;
 
 static int register_shim(struct shim *s, const char *name, const char *of,
-                         bool peek)
+                         enum shim_kind kind)
 {
     s->real = sqlite3_vfs_find(of);
     if (s->real == NULL)
         return SQLITE_ERROR;
-    s->peek = peek;
+    s->kind = kind;
     s->vfs = (sqlite3_vfs){
         .iVersion = 2,
         .szOsFile = (int)sizeof(struct shim_file) + s->real->szOsFile,
@@ -379,10 +437,13 @@ static void register_once(void)
     (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
     register_code = sqlite3_initialize();
     if (register_code == SQLITE_OK)
-        register_code = register_shim(&shim_main, VFS_NAME, "unix", false);
+        register_code = register_shim(&shim_main, VFS_NAME, "unix", SHIM_MAIN);
     if (register_code == SQLITE_OK)
         register_code =
-            register_shim(&shim_peek, VFS_PEEK_NAME, "unix-none", true);
+            register_shim(&shim_writer, VFS_WRITER_NAME, "unix", SHIM_WRITER);
+    if (register_code == SQLITE_OK)
+        register_code =
+            register_shim(&shim_peek, VFS_PEEK_NAME, "unix-none", SHIM_PEEK);
 }
 
 rc vfs_register(struct err *e)

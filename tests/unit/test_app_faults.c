@@ -301,7 +301,7 @@ static void one_failed_write_costs_one_answer_and_no_document(void **state)
 
         dir_again(f);
         t = run(f,
-                arena_fmt(f->out, "fail@%u:%s:pwrite", 20 + i * 11,
+                arena_fmt(f->out, "fail@%u:%s:pwrite", 10 + i * 7,
                           ERRORS[i % NELEMS(ERRORS)])
                     .p,
                 &status);

@@ -405,7 +405,7 @@ static void a_failed_write_call_fails_only_its_group(void **state)
     (void)state;
     fix_open_empty(&f);
     (void)snprintf(plan, sizeof plan, "fail@%llu:EIO:pwrite:path=knowd.db-wal",
-                   (unsigned long long)ready + 3);
+                   (unsigned long long)ready + 1);
     io_plan_set(plan);
     open_store(&f);
     must(do_write(f.s, put_base, &f, &f.e), &f.e);
@@ -499,7 +499,7 @@ static void a_full_disk_refuses_ingest_and_lets_deletes_through(void **state)
     fix_open_empty(&f);
     (void)snprintf(plan, sizeof plan,
                    "fail@%llu:ENOSPC:pwrite:path=knowd.db-wal",
-                   (unsigned long long)ready + 2);
+                   (unsigned long long)ready + 1);
     io_plan_set(plan);
     open_store(&f);
     must(do_write(f.s, put_base, &f, &f.e), &f.e);
