@@ -1,7 +1,7 @@
 /*
  * The writer thread: the only one that changes the database.
  *
- *   take what waits ─► one transaction, a savepoint a write ─► COMMIT (fsync)
+ *   take what waits ─► one transaction, each write whole ─────► COMMIT (fsync)
  *        ▲                                                        │
  *        │         observer, then each write's done   ◄───────────┘
  *        └──────── sweep blob files, checkpoint when the WAL is long
@@ -230,26 +230,49 @@ static void checkpoint_if_long(struct store *s)
 
 /* ---- groups ---- */
 
-/* One write in its savepoint. Its outcome goes to w->code; what is returned
+/* What a write leaves to be done at its end. */
+static rc end_write(struct db *db, struct err *e)
+{
+    rc code = tallies_write(db, e);
+
+    return code == RC_OK ? blobs_end_write(db, e) : code;
+}
+
+/* Takes back what the write did. The first of a group has no savepoint, which
+ * would keep a copy of each page it changes: nothing stands before it, so the
+ * transaction begins anew. */
+static rc undo_write(struct db *db, bool first, struct changes_mark mark,
+                     struct err *e)
+{
+    rc code;
+
+    changes_undo(db, mark);
+    if (!first)
+        return sql_run(db, "ROLLBACK TO one", e);
+    db->in_group = false;
+    code = sql_run(db, "ROLLBACK", e);
+    if (code == RC_OK)
+        code = sql_run(db, "BEGIN IMMEDIATE", e);
+    db->in_group = code == RC_OK;
+    return code;
+}
+
+/* One write, undone if it fails. Its outcome goes to w->code; what is returned
  * is about the transaction: RC_OK as long as the group can go on. */
-static rc run_write(struct db *db, struct write *w, struct err *e)
+static rc run_write(struct db *db, struct write *w, bool first, struct err *e)
 {
     struct changes_mark mark = changes_begin_write(db);
-    rc code = sql_run(db, "SAVEPOINT one", e);
+    rc code = first ? RC_OK : sql_run(db, "SAVEPOINT one", e);
 
     if (code != RC_OK)
         return code;
     w->err = (struct err){0};
     w->code = w->run(w, db, &w->err);
     if (w->code == RC_OK && db->hard == RC_OK)
-        w->code = tallies_write(db, &w->err);
-    if (w->code == RC_OK && db->hard == RC_OK)
-        w->code = blobs_end_write(db, &w->err);
-    if (db->hard == RC_OK && w->code != RC_OK) {
-        changes_undo(db, mark);
-        code = sql_run(db, "ROLLBACK TO one", e);
-    }
-    if (db->hard == RC_OK && code == RC_OK)
+        w->code = end_write(db, &w->err);
+    if (db->hard == RC_OK && w->code != RC_OK)
+        code = undo_write(db, first, mark, e);
+    if (db->hard == RC_OK && code == RC_OK && !first)
         code = sql_run(db, "RELEASE one", e);
     if (db->hard == RC_OK)
         return code;
@@ -272,8 +295,8 @@ static rc try_group(struct store *s, struct write **v, size_t *n, struct err *e)
     changes_begin_group(db);
     code = sql_run(db, "BEGIN IMMEDIATE", e);
     db->in_group = code == RC_OK;
-    while (code == RC_OK && ran < *n && db->group_bytes < bytes_max) {
-        code = run_write(db, v[ran++], e);
+    for (; code == RC_OK && ran < *n && db->group_bytes < bytes_max; ran++) {
+        code = run_write(db, v[ran], ran == 0, e);
         db->group_bytes += WRITE_BYTES;
     }
     if (code == RC_OK)

@@ -164,22 +164,26 @@ static rc fail_after_writing(struct db *db, void *arg, struct err *e)
     return code != RC_OK ? code : err_set(e, RC_INVALID, "changed its mind");
 }
 
+/* Whichever of them it is: the first of a group has no savepoint. */
 static void a_failing_write_leaves_its_group_whole(void **state)
 {
     (void)state;
-    group_begin();
-    for (size_t i = 0; i < 9; i++) {
-        intake_prepare(&f, &g.docs[i], noise(&f, 500, i));
-        submit(&g.d[i], i % 3 == 1 ? fail_after_writing : intake_write,
-               &g.docs[i]);
+    for (size_t one = 0; one < 3; one++) {
+        group_begin();
+        for (size_t i = 0; i < 9; i++) {
+            intake_prepare(&f, &g.docs[i], noise(&f, 500, 9 * one + i));
+            submit(&g.d[i], i % 3 == one ? fail_after_writing : intake_write,
+                   &g.docs[i]);
+        }
+        group_end();
+        for (size_t i = 0; i < 9; i++) {
+            assert_int_equal(g.d[i].w.code, i % 3 == one ? RC_INVALID : RC_OK);
+            assert_int_equal(document_is_there(&f, g.docs[i].document),
+                             i % 3 != one);
+            blob_writer_close(g.docs[i].body);
+        }
+        assert_string_equal(g.d[one].w.err.text, "changed its mind");
     }
-    group_end();
-    for (size_t i = 0; i < 9; i++) {
-        assert_int_equal(g.d[i].w.code, i % 3 == 1 ? RC_INVALID : RC_OK);
-        assert_int_equal(document_is_there(&f, g.docs[i].document), i % 3 != 1);
-        blob_writer_close(g.docs[i].body);
-    }
-    assert_string_equal(g.d[1].w.err.text, "changed its mind");
     no_damage(&f);
 }
 
@@ -441,15 +445,16 @@ static void a_broken_transaction_fails_only_who_broke_it(void **state)
     group_begin();
     for (size_t i = 0; i < 9; i++) {
         intake_prepare(&f, &g.docs[i], noise(&f, 500, i));
-        submit(&g.d[i], i == 4 ? break_transaction : intake_write, &g.docs[i]);
+        submit(&g.d[i], i % 4 == 0 ? break_transaction : intake_write,
+               &g.docs[i]);
     }
     group_end();
     for (size_t i = 0; i < 9; i++) {
-        if (i == 4)
+        if (i % 4 == 0)
             assert_int_not_equal(g.d[i].w.code, RC_OK);
         else
             must(g.d[i].w.code, &g.d[i].w.err);
-        assert_int_equal(document_is_there(&f, g.docs[i].document), i != 4);
+        assert_int_equal(document_is_there(&f, g.docs[i].document), i % 4 != 0);
         blob_writer_close(g.docs[i].body);
     }
     no_damage(&f);
