@@ -410,17 +410,34 @@ void blob_writer_close(struct blob_writer *w)
 
 /* ---- rows ---- */
 
-static rc insert_body(struct db *db, const struct blob_writer *w, int64_t *id,
+static rc insert_body(struct db *db, const struct blob_writer *w, int64_t id,
                       struct err *e)
 {
-    struct q q = q_open(db, "INSERT INTO body(crc, bytes) VALUES(?1, ?2)");
-    rc code;
+    struct q q =
+        q_open(db, "INSERT INTO body(id, crc, bytes) VALUES(?1, ?2, ?3)");
 
+    q_int(&q, id);
     q_uint(&q, crc32c(w->buffer, w->n));
     q_blob(&q, w->buffer, w->n);
-    code = q_run(&q, NULL, e);
-    *id = sqlite3_last_insert_rowid(db->conn);
     db->group_bytes += w->n;
+    return q_run(&q, NULL, e);
+}
+
+/* The id of the next body. Only the writer makes any, so it counts by itself:
+ * a blob's row can name its body before that is there. */
+static rc body_next(struct db *db, int64_t *id, struct err *e)
+{
+    rc code = RC_OK;
+
+    if (db->body_last == 0) {
+        struct q q = q_open(db, "SELECT coalesce(max(id), 0) FROM body");
+
+        if (q_row(&q))
+            db->body_last = q_get_int(&q);
+        code = q_end(&q, e);
+    }
+    if (code == RC_OK)
+        *id = ++db->body_last;
     return code;
 }
 
@@ -433,28 +450,28 @@ static void touch(struct db *db, const sha256 *sha, bool prepaid)
 
 rc blob_use(struct db *db, struct blob_writer *w, struct err *e)
 {
-    bool is_file = w->ref.bytes > BLOB_INLINE_BYTES_MAX, there;
+    bool is_file = w->ref.bytes > BLOB_INLINE_BYTES_MAX;
     int64_t body = 0;
+    uint64_t made;
     struct q q;
-    rc code;
+    rc code = RC_OK;
 
     ASSERT(db->writer && w->ended);
-    code = row_is_there(db, &w->ref.sha, &there, e);
-    if (code != RC_OK || there)
-        return code;
     if (!is_file)
-        code = insert_body(db, w, &body, e);
+        code = body_next(db, &body, e);
     if (code != RC_OK)
         return code;
     q = q_open(db, "INSERT INTO blob(sha, bytes, uses, body)"
-                   " VALUES(?1, ?2, 1, nullif(?3, 0))");
+                   " VALUES(?1, ?2, 1, nullif(?3, 0))"
+                   " ON CONFLICT DO NOTHING");
     q_sha(&q, &w->ref.sha);
     q_uint(&q, w->ref.bytes);
     q_int(&q, body);
-    code = q_run(&q, NULL, e);
-    if (code == RC_OK)
-        touch(db, &w->ref.sha, true);
-    return code;
+    code = q_run(&q, &made, e);
+    if (code != RC_OK || made == 0) /* it is there */
+        return code;
+    touch(db, &w->ref.sha, true);
+    return is_file ? RC_OK : insert_body(db, w, body, e);
 }
 
 static rc change_uses(struct db *db, const sha256 *sha, int by, struct err *e)

@@ -86,6 +86,7 @@ struct db {
     bool sync_failed; /* and an fsync was why */
     bool in_group;    /* inside the transaction */
     struct arena *group;
+    int64_t body_last;      /* the newest body's id; 0: not asked for yet */
     uint64_t group_bytes;   /* of bodies it has put into the database */
     struct change *changes; /* of the group, in order */
     size_t changes_n, changes_cap;
