@@ -14,14 +14,34 @@ static uuid log_id(uuid row, size_t i)
     return row;
 }
 
+static void put_number(struct buf *b, int64_t v)
+{
+    char digits[20];
+    size_t at = sizeof digits;
+    uint64_t left = v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
+
+    do
+        digits[--at] = (char)('0' + left % 10);
+    while ((left /= 10) > 0);
+    if (v < 0)
+        buf_put_char(b, '-');
+    buf_put(b, (str){digits + at, sizeof digits - at});
+}
+
 static void log_pack(struct buf *b, const struct log_row *l)
 {
-    buf_fmt(b,
-            "{\"task\":\"" STR_FMT "\",\"status\":\"" STR_FMT
-            "\",\"started_ms\":%lld,\"us\":%lld,\"input\":" STR_FMT
-            ",\"output\":" STR_FMT,
-            STR_ARG(l->task), STR_ARG(l->status), (long long)l->started_ms,
-            (long long)l->duration_us, STR_ARG(l->input), STR_ARG(l->output));
+    buf_put(b, STR("{\"task\":\""));
+    buf_put(b, l->task);
+    buf_put(b, STR("\",\"status\":\""));
+    buf_put(b, l->status);
+    buf_put(b, STR("\",\"started_ms\":"));
+    put_number(b, l->started_ms);
+    buf_put(b, STR(",\"us\":"));
+    put_number(b, l->duration_us);
+    buf_put(b, STR(",\"input\":"));
+    buf_put(b, l->input);
+    buf_put(b, STR(",\"output\":"));
+    buf_put(b, l->output);
     if (l->error.n > 0) {
         json_t *error = js_of_str(l->error);
 

@@ -93,11 +93,16 @@ static void bind_null(struct q *q)
 
 void q_uuid(struct q *q, uuid u)
 {
-    if (uuid_is_nil(u))
+    uuid *kept = &q->uuids[q->uuids_n];
+
+    if (uuid_is_nil(u)) {
         bind_null(q);
-    else if (q->st != NULL)
-        bound(q, sqlite3_bind_blob(q->st, ++q->bound, u.b, sizeof u.b,
-                                   SQLITE_TRANSIENT));
+        return;
+    }
+    ASSERT(q->uuids_n < Q_UUIDS_MAX);
+    q->uuids_n++;
+    *kept = u;
+    q_blob(q, kept->b, sizeof kept->b);
 }
 
 void q_before(struct q *q, uuid before)

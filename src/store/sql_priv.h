@@ -9,7 +9,8 @@
  *
  * Values are bound and read from left to right. The first failure sticks and
  * is told by q_end. The text must be a literal: its address is the key of the
- * connection's cache. One text is in use once at a time.
+ * connection's cache. One text is in use once at a time. A struct q stays where
+ * it is from the first value on.
  */
 #ifndef STORE_SQL_PRIV_H
 #define STORE_SQL_PRIV_H
@@ -18,12 +19,15 @@
 
 #include "store/store.h"
 
+#define Q_UUIDS_MAX 8
+
 struct q {
     struct db *db;
     sqlite3_stmt *st; /* NULL once it failed */
     int bound, column;
-    size_t rows;
+    size_t rows, uuids_n;
     rc code;
+    uuid uuids[Q_UUIDS_MAX]; /* the bound ones, which SQLite borrows */
 };
 
 struct q q_open(struct db *db, const char *sql);
