@@ -189,14 +189,14 @@ static rc lease_hold(struct pipeline *p, struct lease *l,
 static rc task_lease(struct task *t, struct db *db, struct arena *out,
                      struct err *e)
 {
-    bool there;
+    bool there, governs;
     rc code;
 
     code = maybe(db_version_get(db, t->item.tenant, t->item.base,
                                 t->item.version, out, &t->version, e),
                  &there);
     if (code == RC_OK && there)
-        code = maybe(db_document_get(db, t->item.tenant, t->item.base,
+        code = maybe(db_document_row(db, t->item.tenant, t->item.base,
                                      t->version.document, out, &t->document, e),
                      &there);
     t->gone = !there;
@@ -206,7 +206,9 @@ static rc task_lease(struct task *t, struct db *db, struct arena *out,
     t->version.state = VERSION_PROCESSING;
     if ((code = db_version_update(db, &t->version, e)) != RC_OK ||
         !uuid_is_nil(t->document.active_version) ||
-        !uuid_eq(t->document.version, t->version.id))
+        (code = db_document_governed(db, &t->document, t->version.id, &governs,
+                                     e)) != RC_OK ||
+        !governs)
         return code;
     t->document.state = VERSION_PROCESSING;
     return db_document_update(db, &t->document, e);

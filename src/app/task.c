@@ -454,6 +454,7 @@ static rc finish_failed(struct app *a, struct db *db, const struct task *t,
                         int64_t now, struct err *e)
 {
     bool as_before = v->state == VERSION_FAILED; /* tried once more */
+    bool governs;
     rc code;
 
     v->state = VERSION_FAILED;
@@ -466,8 +467,9 @@ static rc finish_failed(struct app *a, struct db *db, const struct task *t,
     /* The active version stays; its index may still say the former title. */
     if (!uuid_is_nil(d->active_version))
         return reindex_document(a, db, d, e);
-    if (!uuid_eq(d->version, v->id))
-        return RC_OK;
+    if ((code = db_document_governed(db, d, v->id, &governs, e)) != RC_OK ||
+        !governs)
+        return code;
     d->state = VERSION_FAILED;
     d->updated_ms = now;
     return db_document_update(db, d, e);
@@ -527,6 +529,7 @@ static rc finish_new(struct db *db, struct task *t, struct version_row *v,
 {
     struct version_row former = {0};
     enum version_state state;
+    bool governs = true;
     rc code;
 
     if ((code = state_decide(db, v, d, tmp, &former, &state, e)) != RC_OK ||
@@ -544,8 +547,12 @@ static rc finish_new(struct db *db, struct task *t, struct version_row *v,
     }
     if (state == VERSION_ACTIVE)
         d->active_version = v->id;
-    else if (!uuid_is_nil(d->active_version) || !uuid_eq(d->version, v->id))
-        return RC_OK; /* another version governs the document */
+    else if (!uuid_is_nil(d->active_version))
+        governs = false;
+    else
+        code = db_document_governed(db, d, v->id, &governs, e);
+    if (code != RC_OK || !governs) /* another version does */
+        return code;
     d->state = state;
     d->updated_ms = now;
     return db_document_update(db, d, e);
@@ -622,7 +629,7 @@ rc task_finish(struct app *a, struct db *db, struct task *t, struct arena *tmp,
                  &there);
     if (code == RC_OK && there)
         code =
-            maybe(db_document_get(db, v.tenant, v.base, v.document, tmp, &d, e),
+            maybe(db_document_row(db, v.tenant, v.base, v.document, tmp, &d, e),
                   &there);
     if (code != RC_OK)
         return code;

@@ -1,21 +1,22 @@
 /* Documents: rows, and with each the version that governs it. */
 #include "store/store_priv.h"
 
+#define DOCUMENT_COLUMNS                                          \
+    "d.id, d.base, d.tenant, d.title, d.metadata, d.external_id," \
+    " d.source_type, d.active_version, d.state, d.created_ms, d.updated_ms"
+
 /* The governing version: the active one, else the newest. */
-#define DOCUMENT_SELECT                                                      \
-    "SELECT d.id, d.base, d.tenant, d.title, d.metadata, d.external_id,"     \
-    " d.source_type, d.active_version, d.state, d.created_ms, d.updated_ms," \
-    " (SELECT count(*) FROM version w"                                       \
-    "  WHERE w.base = d.base AND w.document = d.id),"                        \
-    " v.id, v.number, v.chunk_count, v.token_count, v.original_sha,"         \
-    " v.text_sha"                                                            \
-    " FROM document d LEFT JOIN version v ON v.base = d.base AND v.id ="     \
-    "  coalesce(d.active_version, (SELECT w.id FROM version w"               \
-    "   WHERE w.base = d.base AND w.document = d.id"                         \
+#define DOCUMENT_SELECT                                                  \
+    "SELECT " DOCUMENT_COLUMNS ", (SELECT count(*) FROM version w"       \
+    "  WHERE w.base = d.base AND w.document = d.id),"                    \
+    " v.id, v.number, v.chunk_count, v.token_count, v.original_sha,"     \
+    " v.text_sha"                                                        \
+    " FROM document d LEFT JOIN version v ON v.base = d.base AND v.id =" \
+    "  coalesce(d.active_version, (SELECT w.id FROM version w"           \
+    "   WHERE w.base = d.base AND w.document = d.id"                     \
     "   ORDER BY w.number DESC LIMIT 1))"
 
-static void document_read(struct q *q, struct arena *out,
-                          struct document_row *d)
+static void row_read(struct q *q, struct arena *out, struct document_row *d)
 {
     d->id = q_get_uuid(q);
     d->base = q_get_uuid(q);
@@ -28,6 +29,12 @@ static void document_read(struct q *q, struct arena *out,
     d->state = (enum version_state)q_get_u32(q);
     d->created_ms = q_get_int(q);
     d->updated_ms = q_get_int(q);
+}
+
+static void document_read(struct q *q, struct arena *out,
+                          struct document_row *d)
+{
+    row_read(q, out, d);
     d->version_count = q_get_uint(q);
     d->version = q_get_uuid(q);
     d->version_number = q_get_u32(q);
@@ -114,6 +121,49 @@ rc db_document_update(struct db *db, const struct document_row *d,
     return code;
 }
 
+static void note_read(struct db *db, const struct document_row *d)
+{
+    if (!db->writer)
+        return;
+    db->read.document = d->id;
+    db->read.document_state = d->state;
+}
+
+rc db_document_row(struct db *db, uuid tenant, uuid base, uuid id,
+                   struct arena *out, struct document_row *d, struct err *e)
+{
+    struct q q = q_open(db, "SELECT " DOCUMENT_COLUMNS " FROM document d"
+                            " WHERE d.base = ?1 AND d.id = ?2"
+                            " AND d.tenant = ?3");
+
+    *d = (struct document_row){0};
+    q_uuid(&q, base);
+    q_uuid(&q, id);
+    q_uuid(&q, tenant);
+    if (q_row(&q)) {
+        row_read(&q, out, d);
+        note_read(db, d);
+    }
+    return q_end_one(&q, "document", e);
+}
+
+rc db_document_governed(struct db *db, const struct document_row *d,
+                        uuid version, bool *yes, struct err *e)
+{
+    struct q q;
+
+    *yes = uuid_eq(d->active_version, version);
+    if (!uuid_is_nil(d->active_version))
+        return RC_OK;
+    q = q_open(db, "SELECT id FROM version WHERE base = ?1 AND document = ?2"
+                   " ORDER BY number DESC LIMIT 1");
+    q_uuid(&q, d->base);
+    q_uuid(&q, d->id);
+    if (q_row(&q))
+        *yes = uuid_eq(q_get_uuid(&q), version);
+    return q_end(&q, e);
+}
+
 rc db_document_get(struct db *db, uuid tenant, uuid base, uuid id,
                    struct arena *out, struct document_row *d, struct err *e)
 {
@@ -125,10 +175,7 @@ rc db_document_get(struct db *db, uuid tenant, uuid base, uuid id,
     q_uuid(&q, tenant);
     if (q_row(&q)) {
         document_read(&q, out, d);
-        if (db->writer) {
-            db->read.document = d->id;
-            db->read.document_state = d->state;
-        }
+        note_read(db, d);
     }
     return q_end_one(&q, "document", e);
 }

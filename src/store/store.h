@@ -3,7 +3,7 @@
  *
  * One writer thread owns the only write connection and every checkpoint. A
  * write is a value (struct write) whose `run` is called on the writer thread
- * inside a savepoint; writes that are waiting are committed together, one that
+ * inside a transaction; writes that are waiting are committed together, one that
  * fails does not hurt its group. After the COMMIT (synchronous=FULL) the
  * observer is told what changed, then each write's `done` is called.
  * Readers take a session of a pool and see one consistent snapshot.
@@ -30,7 +30,7 @@
 #include "base/uuid.h"
 
 struct store;
-struct db; /* a session: a read snapshot, or the writer inside a savepoint */
+struct db; /* a session: a read snapshot, or the writer inside a write */
 
 struct store_opts {
     const char *dir;  /* made if missing; 0700 */
@@ -62,7 +62,7 @@ rc store_read_renew(struct db *db, struct err *e) MUST_CHECK;
 
 struct write {
     /* On the writer thread; what it returns is this write's outcome, and any
-     * error rolls its savepoint back. It may run again from the start when the
+     * error undoes what it did. It may run again from the start when the
      * group has to be retried, so it must not keep state between runs. */
     rc (*run)(struct write *w, struct db *db, struct err *e);
     /* On the writer thread after the commit (or its failure); must not block.
@@ -375,6 +375,13 @@ rc db_document_update(struct db *db, const struct document_row *d,
                       struct err *e);
 rc db_document_get(struct db *db, uuid tenant, uuid base, uuid id,
                    struct arena *out, struct document_row *d, struct err *e);
+/* The row alone: what a document_row has of its versions is left out. */
+rc db_document_row(struct db *db, uuid tenant, uuid base, uuid id,
+                   struct arena *out, struct document_row *d, struct err *e);
+/* Whether the version governs the document (the active one, else the newest),
+ * of which the row is known. */
+rc db_document_governed(struct db *db, const struct document_row *d,
+                        uuid version, bool *yes, struct err *e);
 rc db_document_by_external_id(struct db *db, uuid tenant, uuid base, str ext,
                               struct arena *out, struct document_row *d,
                               struct err *e);

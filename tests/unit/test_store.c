@@ -326,6 +326,7 @@ static void versions_are_listed_numbered_and_dropped(void **state)
     struct indexed_version *iv;
     struct document_row row = {0};
     struct db *db;
+    bool governs;
     size_t n;
 
     (void)state;
@@ -352,6 +353,18 @@ static void versions_are_listed_numbered_and_dropped(void **state)
          &f.e);
     assert_true(uuid_eq(row.version, v[0].id));
     assert_int_equal(row.version_count, 4);
+    must(db_document_row(db, f.tenant, f.base, d.document, f.a, &row, &f.e),
+         &f.e);
+    assert_true(uuid_is_nil(row.version)); /* of the row alone */
+    assert_true(row.title.n > 0);
+    for (size_t i = 0; i < 4; i++) {
+        must(db_document_governed(db, &row, v[i].id, &governs, &f.e), &f.e);
+        assert_int_equal(governs, i == 0); /* the newest */
+        row.active_version = v[2].id;
+        must(db_document_governed(db, &row, v[i].id, &governs, &f.e), &f.e);
+        assert_int_equal(governs, i == 2);
+        row.active_version = UUID_NIL;
+    }
     store_read_end(db);
     must(do_write(f.s, drop_version, &v[0].id, &f.e), &f.e);
     no_damage(true);
@@ -696,6 +709,39 @@ static void the_queue_gives_the_oldest_job_first_class_by_class(void **state)
     l = leased(3, 10);
     assert_int_equal(l.n, 0);
     assert_int_equal(l.next_ms, 0);
+    no_damage(true);
+}
+
+static rc put_back(struct db *db, void *arg, struct err *e)
+{
+    struct item_row *i = arg;
+
+    i->status = JOB_QUEUED;
+    return db_item_update(db, i, e);
+}
+
+static void a_lease_passes_over_what_is_not_due(void **state)
+{
+    struct job_spec job = {uuid_new(), "bulk", 6, 2, 0, ITEM_NEW};
+    struct lease first, l;
+
+    (void)state;
+    must(do_write(f.s, put_job, &job, &f.e), &f.e); /* 0 and 1: duplicates */
+    first = leased(3, 10);
+    assert_int_equal(first.n, 3);
+    finish(&first.v[0], JOB_COMPLETED);
+    must(do_write(f.s, put_back, &first.v[2], &f.e), &f.e);
+    first.v[1].run_at_ms = 100;
+    must(do_write(f.s, put_back, &first.v[1], &f.e), &f.e);
+    l = leased(10, 20);
+    assert_int_equal(l.n, 2);
+    assert_int_equal(l.v[0].index, 4);
+    assert_int_equal(l.v[0].attempts, 2);
+    assert_int_equal(l.v[1].index, 5);
+    assert_int_equal(l.v[1].attempts, 1);
+    l = leased(10, 100);
+    assert_int_equal(l.n, 1);
+    assert_int_equal(l.v[0].index, 3);
     no_damage(true);
 }
 
@@ -1140,6 +1186,7 @@ int main(void)
         FACT(a_lease_leaves_the_others_their_share),
         cmocka_unit_test(a_jobs_status_follows_its_items),
         FACT(the_queue_gives_the_oldest_job_first_class_by_class),
+        FACT(a_lease_passes_over_what_is_not_due),
         FACT(an_item_waits_for_its_time),
         FACT(what_a_dead_process_held_is_queued_again),
         FACT(a_retry_queues_failed_items_with_their_versions),
