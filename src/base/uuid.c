@@ -8,8 +8,27 @@
 
 const uuid UUID_NIL;
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards: last_* */
+/* guards: last_*, chance, chance_n */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static uint64_t last_ms, last_high, last_low;
+/* Random bytes for the next ids: a call of the kernel an id costs as much as
+ * the rest of it. */
+#define CHANCE_IDS 32
+static uint64_t chance[2 * CHANCE_IDS];
+static size_t chance_n; /* left, from the end */
+
+static uint64_t chance_next(void)
+{
+    uint64_t v;
+
+    if (chance_n == 0) {
+        rng_bytes(chance, sizeof chance);
+        chance_n = NELEMS(chance);
+    }
+    v = chance[--chance_n];
+    chance[chance_n] = 0;
+    return v;
+}
 
 /* RFC 9562, 5.7 and 6.2 method 2:
  *
@@ -20,18 +39,16 @@ static uint64_t last_ms, last_high, last_low;
  * can't be guessed from a neighbour. */
 uuid uuid_new(void)
 {
-    uint64_t chance[2], ms = (uint64_t)clock_wall_ms();
-    uint64_t high, low;
+    uint64_t ms = (uint64_t)clock_wall_ms(), high, low;
     uuid u = UUID_NIL;
 
-    rng_bytes(chance, sizeof chance);
     (void)pthread_mutex_lock(&lock);
     if (ms > last_ms) {
         last_ms = ms;
-        last_high = chance[0] & 0xfff;
-        last_low = chance[1] >> 2;
+        last_high = chance_next() & 0xfff;
+        last_low = chance_next() >> 2;
     } else {
-        last_low += 1 + (chance[1] >> 32);
+        last_low += 1 + (chance_next() >> 32);
         last_high += last_low >> 62;
         last_low &= UINT64_MAX >> 2;
         last_ms += last_high >> 12;
