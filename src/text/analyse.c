@@ -579,31 +579,33 @@ struct window {
 static void window_read(str text, size_t at, struct window *w)
 {
     size_t n = text.n - at;
+    struct ascii8_kinds k;
+    char last[ASCII8_WINDOW] = {0};
 
-    w->words = w->high = 0;
-    memset(w->folded, 0, sizeof w->folded);
-    memcpy(w->folded, text.p + at, n < ASCII8_WINDOW ? n : ASCII8_WINDOW);
-    for (unsigned i = 0; i < ASCII8_WINDOW; i += 8) {
-        uint64_t v = ascii8_load(w->folded + i), letters = ascii8_letters(v);
-
-        w->words |= ascii8_bits(letters | ascii8_digits(v)) << i;
-        w->high |= ascii8_bits(v) << i;
-        v |= (letters & ASCII8_HIGH) >> 2;
-        memcpy(w->folded + i, &v, sizeof v);
+    if (n >= ASCII8_WINDOW) {
+        k = ascii8_kinds(text.p + at, w->folded);
+    } else {
+        memcpy(last, text.p + at, n);
+        k = ascii8_kinds(last, w->folded);
     }
+    memset(w->folded + ASCII8_WINDOW, 0, CACHE_WORD_BYTES);
+    w->words = k.letters | k.digits;
+    w->high = k.high;
 }
 
-/* The first n bytes of p, which has room for CACHE_WORD_BYTES. */
+#define ONES UINT64_MAX
+static_assert(CACHE_WORDS == 3, "what word_put is written for");
+
+/* The first n bytes of p, which has room for CACHE_WORD_BYTES: masked by as
+ * many ones, which stand before zeros. */
 static void word_put(struct coming *c, const char *p, size_t n)
 {
-    static const uint64_t ALL = UINT64_MAX;
+    static const uint64_t MASK[2 * CACHE_WORDS] = {ONES, ONES, ONES, 0, 0, 0};
+    const char *mask = (const char *)MASK + (CACHE_WORD_BYTES - n);
 
-    for (size_t k = 0; k < CACHE_WORDS; k++) {
-        size_t left = n > 8 * k ? n - 8 * k : 0;
-
-        c->word[k] =
-            ascii8_load(p + 8 * k) & (left >= 8 ? ALL : ~(ALL << left * 8));
-    }
+    c->word[0] = ascii8_load(p) & ascii8_load(mask);
+    c->word[1] = ascii8_load(p + 8) & ascii8_load(mask + 8);
+    c->word[2] = ascii8_load(p + 16) & ascii8_load(mask + 16);
     c->n = (uint8_t)n;
     c->entry = hash(c->word);
 }

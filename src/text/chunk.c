@@ -160,6 +160,8 @@ static uint64_t count_to(struct splitter *sp, uint64_t at)
 {
     str text = sp->d->text;
 
+    if (sp->d->text_cp == text.n) /* all are of one byte */
+        return at;
     if (at >= sp->at)
         sp->at_cp += utf8_count(str_sub(text, sp->at, at - sp->at));
     else

@@ -1,5 +1,6 @@
 /* Blocks to atoms: sentences, rows, lines; what is over the limit alone is cut
  * at white space, and a word over it between its characters. */
+#include "text/ascii8.h"
 #include "text/chunk_priv.h"
 #include "text/utf8.h"
 
@@ -102,15 +103,38 @@ static size_t wide_stop(str s, size_t at)
 static const bool MAY_END[256] = {['\n'] = true, ['.'] = true,  ['!'] = true,
                                   ['?'] = true,  [0xe3] = true, [0xef] = true};
 
+/* The first byte from `at` on that may end a sentence; others may be taken for
+ * one. */
+static size_t next_end(str s, size_t at)
+{
+#ifdef __SSE2__
+    for (; s.n - at >= 16; at += 16) {
+        __m128i v = ascii8_load16(s.p + at);
+        __m128i high = _mm_or_si128(v, _mm_set1_epi8(0xef ^ 0xe3));
+        __m128i stops = _mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('.')),
+                                     _mm_cmpeq_epi8(v, _mm_set1_epi8('\n')));
+        __m128i marks = _mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('!')),
+                                     _mm_cmpeq_epi8(v, _mm_set1_epi8('?')));
+        __m128i wide = _mm_cmpeq_epi8(high, _mm_set1_epi8((char)0xef));
+        int found =
+            _mm_movemask_epi8(_mm_or_si128(_mm_or_si128(stops, marks), wide));
+
+        if (found != 0)
+            return at + (size_t)__builtin_ctz((unsigned)found);
+    }
+#endif
+    while (at < s.n && !MAY_END[(uint8_t)s.p[at]])
+        at++;
+    return at;
+}
+
 /* Where the sentence that starts at s.p[at] ends; *cut is what stands behind. */
 static size_t sentence_end(str s, size_t at, enum cut *cut)
 {
     size_t line = at, n;
 
     *cut = CUT_SENTENCE;
-    for (; at < s.n; at++) {
-        if (!MAY_END[(uint8_t)s.p[at]])
-            continue;
+    for (at = next_end(s, at); at < s.n; at = next_end(s, at + 1)) {
         switch (s.p[at]) {
         case '\n':
             *cut = at - line < WRAPPED_LINE_BYTES ? CUT_SENTENCE : CUT_WRAP;

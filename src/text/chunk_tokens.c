@@ -185,27 +185,6 @@ static size_t skip_letters(str s, size_t at)
     return skip_plain(s, at, KIND_LETTER);
 }
 
-/* Bytes that are looked at as a whole; a bit for each says what it is. */
-struct window {
-    uint64_t letters, digits, spaces, high;
-};
-
-static struct window window_at(const char *p)
-{
-    struct window w = {0};
-
-    for (unsigned i = 0; i < ASCII8_WINDOW; i += 8) {
-        uint64_t v = ascii8_load(p + i);
-
-        w.letters |= ascii8_bits(ascii8_letters(v)) << i;
-        w.digits |= ascii8_bits(ascii8_digits(v)) << i;
-        w.spaces |= ascii8_bits(ascii8_between(v & ~ASCII8_HIGH, 0, ' ') & ~v)
-                    << i;
-        w.high |= ascii8_bits(v) << i;
-    }
-    return w;
-}
-
 /* The runs of ones in bits, each by its length. */
 static uint64_t bits_cost(uint64_t bits, uint64_t (*cost)(size_t n))
 {
@@ -221,20 +200,45 @@ static uint64_t bits_cost(uint64_t bits, uint64_t (*cost)(size_t n))
     return sum;
 }
 
-/* How much of the window is whole runs of plain ASCII: up to another character
- * and the run that touches it, or to the run that may go on behind. */
-static unsigned window_end(struct window w, bool high_behind)
+/* What stands at `at`, a window of it or less: the bits of what is behind the
+ * end are zero. */
+static struct ascii8_kinds kinds_at(str s, size_t at)
 {
-    unsigned end =
-        w.high == 0 ? ASCII8_WINDOW : (unsigned)__builtin_ctzll(w.high);
+    size_t left = s.n - at, behind = ASCII8_WINDOW - left;
+    char few[ASCII8_WINDOW] = {0};
+    struct ascii8_kinds w;
+
+    if (left >= ASCII8_WINDOW)
+        return ascii8_kinds(s.p + at, NULL);
+    if (s.n < ASCII8_WINDOW) {
+        memcpy(few, s.p + at, left);
+        w = ascii8_kinds(few, NULL);
+        w.spaces &= UINT64_MAX >> behind;
+        return w;
+    }
+    w = ascii8_kinds(s.p + s.n - ASCII8_WINDOW, NULL);
+    w.letters >>= behind;
+    w.digits >>= behind;
+    w.spaces >>= behind;
+    w.high >>= behind;
+    return w;
+}
+
+/* How much of the window's n bytes is whole runs of plain ASCII: up to another
+ * character and the run that touches it, or to the run that may go on behind;
+ * next: the byte there, or a space where the text ends. */
+static unsigned window_end(struct ascii8_kinds w, unsigned n, uint8_t next)
+{
+    unsigned end = w.high == 0 ? n : (unsigned)__builtin_ctzll(w.high);
     uint64_t of = w.letters;
 
-    if (end == 0 || ((w.spaces >> (end - 1)) & 1) != 0)
+    if (end == 0 || ((w.spaces >> (end - 1)) & 1) != 0 ||
+        (w.high == 0 && next <= ' '))
         return end;
     if ((of >> (end - 1) & 1) == 0)
         of = w.digits;
     if ((of >> (end - 1) & 1) == 0) /* a sign */
-        return w.high == 0 && !high_behind ? end : end - 1;
+        return w.high == 0 && next < 0x80 ? end : end - 1;
     of = ~(of << (ASCII8_WINDOW - end));
     return of == 0 ? 0 : end - (unsigned)__builtin_clzll(of);
 }
@@ -246,11 +250,12 @@ static uint64_t windows_cost(str s, size_t *at, uint64_t cost_max)
     uint64_t cost = 0;
     size_t base = *at;
 
-    while (s.n - base >= ASCII8_WINDOW) {
-        struct window w = window_at(s.p + base);
-        bool high_behind = s.n - base > ASCII8_WINDOW &&
-                           (uint8_t)s.p[base + ASCII8_WINDOW] >= 0x80;
-        unsigned end = window_end(w, high_behind);
+    while (base < s.n) {
+        struct ascii8_kinds w = kinds_at(s, base);
+        unsigned n =
+            s.n - base < ASCII8_WINDOW ? (unsigned)(s.n - base) : ASCII8_WINDOW;
+        unsigned end =
+            window_end(w, n, base + n < s.n ? (uint8_t)s.p[base + n] : ' ');
         uint64_t in = end == 0 ? 0 : UINT64_MAX >> (ASCII8_WINDOW - end);
         uint64_t runs = in & ~w.spaces, one;
 

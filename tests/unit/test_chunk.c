@@ -307,6 +307,34 @@ static void cuts_are_at_sentences_not_abbreviations(void **state)
     buf_close(&b);
 }
 
+/* Wherever it stands, and whatever stands beside it. */
+static void a_sentence_ends_at_its_mark(void **state)
+{
+    static const char *const ENDS[] = {". ", "! ", "?\" ", "。", "！", "\n"};
+    struct arena *a = *state;
+
+    for (size_t i = 0; i < NELEMS(ENDS) * 40; i++) {
+        str end = str_of(ENDS[i % NELEMS(ENDS)]);
+        size_t first = 60 + i / NELEMS(ENDS);
+        struct block block = {.kind = BLOCK_PARAGRAPH};
+        struct buf b = {0};
+        struct doc d = {.blocks = &block, .blocks_n = 1};
+        struct atoms atoms = {.out = a, .cost_max = 100000};
+
+        while (b.n < first)
+            buf_put_char(&b, b.n % 9 == 8 && b.n + 1 < first ? ' ' : '7');
+        buf_put(&b, end);
+        buf_put(&b, STR("ïçãÏ: and more, 語. of it (here) 7.5 times"));
+        block.end = b.n;
+        d.text = buf_str(&b);
+        atoms_add(&atoms, &d, 0);
+        assert_true(atoms.n >= 2);
+        assert_int_equal(atoms.v[0].end, first + str_trim(end).n);
+        assert_int_equal(atoms.v[atoms.n - 1].end, b.n);
+        buf_close(&b);
+    }
+}
+
 static void rows_and_code_lines_stay_whole(void **state)
 {
     struct arena *a = *state;
@@ -731,6 +759,7 @@ int main(void)
         cmocka_unit_test(a_heading_stays_with_its_text),
         cmocka_unit_test(remainders_are_balanced),
         cmocka_unit_test(cuts_are_at_sentences_not_abbreviations),
+        cmocka_unit_test(a_sentence_ends_at_its_mark),
         cmocka_unit_test(rows_and_code_lines_stay_whole),
         cmocka_unit_test(words_are_whole_in_a_text_without_sentences),
         cmocka_unit_test(a_word_over_the_budget_is_cut_between_characters),
