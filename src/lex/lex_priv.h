@@ -166,6 +166,10 @@ rc lex_out_open(struct seg_writer *w, const uint8_t *norms, uint32_t rows,
                 struct lex_out **o, struct err *e) MUST_CHECK;
 rc lex_out_term(struct lex_out *o, str term, const struct postings *l,
                 struct err *e) MUST_CHECK;
+/* The same of a term that one row has: the list as it is stored, one posting
+ * of the plain form. */
+rc lex_out_record(struct lex_out *o, str term, str record,
+                  struct err *e) MUST_CHECK;
 rc lex_out_end(struct lex_out *o, struct err *e) MUST_CHECK;
 void lex_out_close(struct lex_out *o);
 

@@ -278,14 +278,29 @@ static void put_entry(struct lex_out *o, str term, uint32_t df, uint32_t bytes)
     buf_put_varint(&o->dict, bytes);
 }
 
+static rc put_term(struct lex_out *o, str term, size_t df, str list,
+                   struct err *e)
+{
+    ASSERT(term.n <= TERM_BYTES_MAX && df > 0);
+    ASSERT(o->terms == 0 ||
+           str_cmp((str){(const char *)o->last, o->last_n}, term) < 0);
+    put_entry(o, term, (uint32_t)df, (uint32_t)list.n);
+    memcpy(o->last, term.p, term.n);
+    o->last_n = term.n;
+    o->terms++;
+    return seg_put(o->w, list.p, list.n, e);
+}
+
+rc lex_out_record(struct lex_out *o, str term, str record, struct err *e)
+{
+    return put_term(o, term, 1, record, e);
+}
+
 rc lex_out_term(struct lex_out *o, str term, const struct postings *l,
                 struct err *e)
 {
     rc code;
 
-    ASSERT(term.n <= TERM_BYTES_MAX && l->n > 0);
-    ASSERT(o->terms == 0 ||
-           str_cmp((str){(const char *)o->last, o->last_n}, term) < 0);
     buf_clear(&o->list);
     if (l->n < BLOCK_ROWS) {
         struct piece all = piece_next(l, (struct piece){0});
@@ -298,11 +313,7 @@ rc lex_out_term(struct lex_out *o, str term, const struct postings *l,
     code = buf_end(&o->list, e);
     if (code != RC_OK)
         return err_wrap(e, "postings of one term");
-    put_entry(o, term, (uint32_t)l->n, (uint32_t)o->list.n);
-    memcpy(o->last, term.p, term.n);
-    o->last_n = term.n;
-    o->terms++;
-    return seg_put(o->w, o->list.p, o->list.n, e);
+    return put_term(o, term, l->n, buf_str(&o->list), e);
 }
 
 static rc put_section(struct lex_out *o, const char id[4], str bytes,
