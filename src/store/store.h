@@ -3,8 +3,8 @@
  *
  * One writer thread owns the only write connection and every checkpoint. A
  * write is a value (struct write) whose `run` is called on the writer thread
- * inside a transaction; writes that are waiting are committed together, one that
- * fails does not hurt its group. After the COMMIT (synchronous=FULL) the
+ * inside a transaction; writes that are waiting are committed together, one
+ * that fails does not hurt its group. After the COMMIT (synchronous=FULL) the
  * observer is told what changed, then each write's `done` is called.
  * Readers take a session of a pool and see one consistent snapshot.
  *
