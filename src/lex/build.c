@@ -234,6 +234,11 @@ static bool chain_put(struct lex_builder *b, struct term *t, const uint8_t *p,
     return true;
 }
 
+/* In steps without a call: slices are multiples of them, with their links. */
+#define STEP_BYTES 16
+static_assert(SLICE_BYTES_MIN % STEP_BYTES == 0, "a slice is whole steps");
+
+/* `to` has room for STEP_BYTES more. */
 static void chain_copy(const struct lex_builder *b, const struct term *t,
                        uint8_t *to)
 {
@@ -244,7 +249,8 @@ static void chain_copy(const struct lex_builder *b, const struct term *t,
         uint32_t payload = ((uint32_t)SLICE_BYTES_MIN << level) - LINK_BYTES;
         uint32_t part = left < payload ? left : payload;
 
-        memcpy(to, place(b, at), part);
+        for (uint32_t i = 0; i < part; i += STEP_BYTES)
+            memcpy(to + i, place(b, at) + i, STEP_BYTES);
         to += part;
         left -= part;
         at = load_u32(place(b, at) + payload);
@@ -655,7 +661,7 @@ static rc term_read(const struct lex_builder *b, const struct term *t,
     if (code != RC_OK)
         return code;
     buf_clear(chain);
-    p = (uint8_t *)buf_reserve(chain, t->bytes);
+    p = (uint8_t *)buf_reserve(chain, t->bytes + STEP_BYTES);
     if (p == NULL)
         return buf_end(chain, e);
     chain_copy(b, t, p);

@@ -52,6 +52,10 @@ static inline bool varint_get(const uint8_t **p, const uint8_t *end,
 {
     uint32_t x = 0;
 
+    if (*p < end && **p < 0x80) { /* most */
+        *v = *(*p)++;
+        return true;
+    }
     for (unsigned shift = 0; shift < 35; shift += 7) {
         uint8_t b;
 
