@@ -1,0 +1,97 @@
+/*
+ * vec: files of vectors, and the nearest of them.
+ *
+ * A file is written once (a base/seg container, drawn in docs/formats.md):
+ * keys, ascending, each with a row of int8 and its scale, and one-bit codes of
+ * the rows (random rotation, the file's mean removed) with what an unbiased
+ * estimate of the inner product needs. Files know nothing of documents: a
+ * caller keeps a list of places, one a row of its own, in any order.
+ *
+ * Owns:    a reader owns its mapping.
+ * Shapes:  vectors [n, dims] row-major fp32, of unit length; keys 16 bytes.
+ * Errors:  RC_CORRUPT      damaged, or of other dimensions or another model
+ *          RC_UNSUPPORTED  a newer format
+ * Threads: a file is shared by any; a writer, query and top belong to one.
+ * Source:  docs/vectors.md; Gao and Long 2024 (RaBitQ) for the estimate.
+ */
+#ifndef VEC_VEC_H
+#define VEC_VEC_H
+
+#include "base/arena.h"
+#include "base/crypto.h"
+#include "base/err.h"
+
+#define VEC_DIMS_MAX 4096
+
+/* Of (model and integer form, embedded text). */
+struct vec_key {
+    uint8_t b[16];
+};
+
+/* ---- files ---- */
+
+struct vec_file;
+/* Durable when it returns. Keys in any order; of equal ones the first row
+ * stays. identity: of the model that made the rows. */
+rc vec_write(const char *path, const sha256 *identity, uint32_t dims,
+             const struct vec_key *keys, const float *rows, size_t n,
+             struct err *e) MUST_CHECK;
+/* Those rows of the files that keep says yes to (NULL: all), each key once, of
+ * the later file; bytes of rows are carried over unchanged. */
+typedef bool vec_keep(void *arg, const struct vec_key *key);
+rc vec_merge(const char *path, struct vec_file *const *files, size_t n,
+             vec_keep *keep, void *arg, struct err *e) MUST_CHECK;
+rc vec_open(const char *path, const sha256 *identity, uint32_t dims,
+            struct vec_file **f, struct err *e) MUST_CHECK;
+void vec_close(struct vec_file *f); /* NULL is fine */
+uint32_t vec_rows(const struct vec_file *f);
+uint64_t vec_bytes(const struct vec_file *f);
+bool vec_find(const struct vec_file *f, const struct vec_key *key,
+              uint32_t *row);
+/* The key of a row. */
+struct vec_key vec_key_at(const struct vec_file *f, uint32_t row);
+
+/* ---- search ---- */
+
+#define VEC_NONE UINT32_MAX
+/* Where a caller's row has its vector. */
+struct vec_place {
+    uint32_t file; /* index in the list given to the search; VEC_NONE: none */
+    uint32_t row;
+};
+
+struct vec_query;
+struct vec_query *vec_query_open(const float *vector, uint32_t dims,
+                                 struct arena *out);
+/* Inner product of the query with a stored row, by its int8 form: the number
+ * all searches rank by. */
+float vec_similarity(const struct vec_query *q, const struct vec_file *f,
+                     uint32_t row);
+
+struct vec_hit {
+    float score;
+    uint32_t segment, row; /* the caller's */
+};
+/* The k best of several segments; score descending, ties by segment and row. */
+struct vec_top;
+struct vec_top *vec_top_open(struct arena *out, uint32_t k);
+size_t vec_top_take(struct vec_top *top, struct vec_hit **hits);
+
+struct vec_rows_of {                /* a segment of the caller's */
+    const struct vec_place *places; /* [rows] */
+    const uint64_t *live;           /* bit a row; NULL: all */
+    uint32_t rows, segment;
+};
+/* Every row by its int8 form: the oracle, and what small bases use. */
+void vec_scan(const struct vec_query *q, struct vec_file *const *files,
+              const struct vec_rows_of *in, struct vec_top *top);
+/* Estimates by codes for all segments, then the int8 form of the best
+ * `rescored` of them: what large bases use. */
+void vec_search(const struct vec_query *q, struct vec_file *const *files,
+                const struct vec_rows_of *in, size_t in_n, uint32_t rescored,
+                struct vec_top *top, struct arena *tmp);
+
+/* "avx512vnni", "avx2", "scalar", … */
+const char *vec_kernels(void);
+
+#endif
