@@ -332,23 +332,23 @@ rc client_base_find(struct client *c, struct arena *out, str name,
 
 /* ---- search ---- */
 
-json_t *client_search_request(const struct options *o,
-                              const struct client_base *bases, size_t bases_n,
+void client_alpha_set(json_t *body, double alpha)
+{
+    (void)json_object_del(body, "alpha");
+    (void)json_object_del(body, "legs");
+    if (alpha <= 0)
+        (void)json_object_set_new(body, "legs", json_string("lexical"));
+    else
+        (void)json_object_set_new(body, "alpha", json_real(alpha));
+}
+
+json_t *client_search_request(const struct client_base *bases, size_t bases_n,
                               str query)
 {
-    json_t *ids = json_array(), *body;
+    json_t *ids = json_array();
 
     for (size_t i = 0; i < bases_n; i++)
         (void)json_array_append_new(ids,
                                     json_stringn(bases[i].id.p, bases[i].id.n));
-    body = json_pack("{s:o, s:o}", "query", js_of_str(query), "kb_ids", ids);
-    if (!option_given(o, OPT_ALPHA))
-        return body;
-    /* Feather's alpha begins at 0.1; below it the words alone rank. */
-    if (option_real(o, OPT_ALPHA) <= 0)
-        (void)json_object_set_new(body, "legs", json_string("lexical"));
-    else
-        (void)json_object_set_new(body, "alpha",
-                                  json_real(option_real(o, OPT_ALPHA)));
-    return body;
+    return json_pack("{s:o, s:o}", "query", js_of_str(query), "kb_ids", ids);
 }

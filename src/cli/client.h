@@ -63,9 +63,11 @@ rc client_bases(struct client *c, struct arena *out, struct client_base **v,
 rc client_base_find(struct client *c, struct arena *out, str name,
                     struct client_base *b, struct err *e) MUST_CHECK;
 
-/* {query, kb_ids} and what --alpha asks for; new reference. */
-json_t *client_search_request(const struct options *o,
-                              const struct client_base *bases, size_t bases_n,
+/* {query, kb_ids}; new reference. */
+json_t *client_search_request(const struct client_base *bases, size_t bases_n,
                               str query);
+/* Sets the weight of vectors, in place of a weight or legs set before.
+ * Feather's alpha begins at 0.1; at 0 the words alone rank. */
+void client_alpha_set(json_t *body, double alpha);
 
 #endif

@@ -1,12 +1,14 @@
 #include "cli/eval.h"
 
 #include <math.h>
+#include <stddef.h>
 #include <stdlib.h>
 
 #include "base/file.h"
 #include "base/limits.h"
 #include "cli/cli.h"
 #include "cli/client.h"
+#include "cli/compare.h"
 #include "cli/print.h"
 
 #define FILE_BYTES_MAX ((size_t)1 << 30)
@@ -164,32 +166,147 @@ struct figures eval_ranking(const struct judged *judged, const str *ranked,
     return f;
 }
 
-/* ---- the command ---- */
+/* ---- settings ---- */
 
+/* One way of asking: fields of the search request, and the base. */
+struct setting {
+    struct client_base base;
+    json_t *fields;
+    struct figures *v; /* [queries] */
+    size_t n, cap;
+    struct figures sum;
+};
+#define SETTINGS_MAX 2
 struct evaluation {
     struct run *r;
     struct client *c;
-    struct client_base base;
     struct qrels qrels;
-    struct figures sum;
-    size_t queries;
+    struct setting settings[SETTINGS_MAX];
+    size_t settings_n;
+    str *queries; /* their ids */
+    size_t queries_n, queries_cap;
 };
 
-/* Asks one query and adds its figures. */
-static rc evaluate(struct evaluation *ev, const struct judged *judged,
-                   str query, struct err *e)
+/* What eval itself says in a request. */
+static bool is_own(str name)
 {
-    json_t *body = client_search_request(&ev->r->o, &ev->base, 1, query);
+    return str_eq(name, STR("query")) || str_eq(name, STR("kb_ids")) ||
+           str_eq(name, STR("limit")) || str_eq(name, STR("group"));
+}
+
+/* JSON, or else a text. */
+static json_t *value_of(str text)
+{
+    json_t *v;
+    size_t offset;
+    struct err e;
+
+    if (js_parse(text, (struct js_limits){0}, &v, &offset, &e) == RC_OK)
+        return v;
+    return js_of_str(text);
+}
+
+/* "alpha=0.5", "legs=dense", "base=NAME": one field, over what was there. alpha
+ * and legs are one choice: either drops the other. */
+static rc setting_change(struct evaluation *ev, struct setting *s,
+                         const char *text, struct err *e)
+{
+    str name, value;
+    json_t *v;
+
+    if (!str_cut(str_of(text), '=', &name, &value) || name.n == 0 ||
+        value.n == 0)
+        return err_set(e, RC_INVALID, "%.80s: not of the form NAME=VALUE",
+                       text);
+    if (is_own(name))
+        return err_set(e, RC_INVALID, "%.80s: eval sets that itself", text);
+    if (str_eq(name, STR("base")))
+        return client_base_find(ev->c, ev->r->arena, value, &s->base, e);
+    v = value_of(value);
+    if (str_eq(name, STR("alpha")) && json_is_number(v)) {
+        client_alpha_set(s->fields, json_number_value(v));
+        json_decref(v);
+        return RC_OK;
+    }
+    if (str_eq(name, STR("legs")))
+        (void)json_object_del(s->fields, "alpha");
+    if (json_object_set_new(s->fields, arena_cstr(ev->r->arena, name), v) != 0)
+        return err_set(e, RC_INVALID, "%.80s: not UTF-8", text);
+    return RC_OK;
+}
+
+static rc settings_read(struct evaluation *ev, struct err *e)
+{
+    const struct options *o = &ev->r->o;
+    const struct option_value *set = &o->v[OPT_SET],
+                              *compare = &o->v[OPT_COMPARE];
+    struct setting *first = &ev->settings[0], *second = &ev->settings[1];
+    rc code = client_base_find(ev->c, ev->r->arena, option_str(o, OPT_BASE),
+                               &first->base, e);
+
+    ev->settings_n = 1;
+    first->fields = json_object();
+    if (option_given(o, OPT_ALPHA))
+        client_alpha_set(first->fields, option_real(o, OPT_ALPHA));
+    for (size_t i = 0; i < set->n && code == RC_OK; i++)
+        code = setting_change(ev, first, set->texts[i], e);
+    if (compare->n == 0 || code != RC_OK)
+        return code;
+    ev->settings_n = 2;
+    second->base = first->base;
+    second->fields = json_copy(first->fields);
+    for (size_t i = 0; i < compare->n && code == RC_OK; i++)
+        code = setting_change(ev, second, compare->texts[i], e);
+    if (code == RC_OK && json_equal(first->fields, second->fields) &&
+        str_eq(first->base.id, second->base.id))
+        return err_set(e, RC_INVALID, "--compare asks for the same again");
+    return code;
+}
+
+/* "base cranfield, alpha 0.5" */
+static str setting_text(const struct setting *s, struct arena *out)
+{
+    str text =
+        arena_fmt(out, "base " STR_FMT, STR_ARG(clean_text(out, s->base.name)));
+    const char *name;
+    json_t *v;
+
+    json_object_foreach(s->fields, name, v)
+    {
+        str value =
+            json_is_string(v) ? js_str(s->fields, name) : js_text(out, v);
+
+        text = arena_fmt(out, STR_FMT ", %s " STR_FMT, STR_ARG(text), name,
+                         STR_ARG(clean_text(out, value)));
+    }
+    return text;
+}
+
+/* ---- asking ---- */
+
+static void setting_note(struct setting *s, struct arena *out, struct figures f)
+{
+    ARENA_PUSH(out, s->v, s->n, s->cap, f);
+    s->sum.ndcg10 += f.ndcg10;
+    s->sum.recall100 += f.recall100;
+    s->sum.mrr10 += f.mrr10;
+}
+
+/* Asks one query in one way and notes its figures. */
+static rc evaluate(struct evaluation *ev, struct setting *s,
+                   const struct judged *judged, str query, struct err *e)
+{
+    json_t *body = client_search_request(&s->base, 1, query);
     const json_t *results;
     json_t *answer;
     struct arena *tmp;
-    struct figures f;
     str *ranked;
     size_t n;
     rc code;
 
     (void)json_object_set_new(body, "limit", json_integer(RANKED_MAX));
     (void)json_object_set_new(body, "group", json_string("document"));
+    (void)json_object_update(body, s->fields);
     code = client_call(ev->c, "POST", "/knowd/v1/search", body, &answer, e);
     if (code != RC_OK)
         return code;
@@ -204,11 +321,7 @@ static rc evaluate(struct evaluation *ev, const struct judged *judged,
         if (ranked[i].n == 0)
             ranked[i] = js_str(hit, "document_id");
     }
-    f = eval_ranking(judged, ranked, n);
-    ev->sum.ndcg10 += f.ndcg10;
-    ev->sum.recall100 += f.recall100;
-    ev->sum.mrr10 += f.mrr10;
-    ev->queries++;
+    setting_note(s, ev->r->arena, eval_ranking(judged, ranked, n));
     arena_close(tmp);
     json_decref(answer);
     return RC_OK;
@@ -220,7 +333,7 @@ static str id_of(struct arena *out, const json_t *line)
 
     return json_is_integer(id)
                ? arena_fmt(out, "%lld", (long long)json_integer_value(id))
-               : js_str(line, "_id");
+               : arena_str(out, js_str(line, "_id"));
 }
 
 static rc evaluate_line(struct evaluation *ev, str line, unsigned number,
@@ -229,13 +342,20 @@ static rc evaluate_line(struct evaluation *ev, str line, unsigned number,
     const struct judged *judged;
     json_t *query;
     size_t offset;
+    str id;
     rc code = js_parse(line, (struct js_limits){0}, &query, &offset, e);
 
     if (code != RC_OK)
         return err_set(e, RC_INVALID, "queries, line %u: not JSON", number);
-    judged = qrels_find(&ev->qrels, id_of(ev->r->arena, query));
-    if (judged != NULL && js_str(query, "text").n > 0)
-        code = evaluate(ev, judged, js_str(query, "text"), e);
+    id = id_of(ev->r->arena, query);
+    judged = qrels_find(&ev->qrels, id);
+    if (judged != NULL && js_str(query, "text").n > 0) {
+        ARENA_PUSH(ev->r->arena, ev->queries, ev->queries_n, ev->queries_cap,
+                   id);
+        for (size_t i = 0; i < ev->settings_n && code == RC_OK; i++)
+            code = evaluate(ev, &ev->settings[i], judged, js_str(query, "text"),
+                            e);
+    }
     json_decref(query);
     return code;
 }
@@ -266,36 +386,176 @@ static rc evaluate_all(struct evaluation *ev, str queries, struct err *e)
         progress_show("asking", all - queries.n, all);
     }
     progress_clear();
-    if (code == RC_OK && ev->queries == 0)
+    if (code == RC_OK && ev->queries_n == 0)
         code = err_set(e, RC_INVALID,
                        "no query has a document judged as relevant");
     return code;
 }
 
-static rc print_figures(struct evaluation *ev, struct err *e)
-{
-    double n = (double)ev->queries;
+/* ---- printing ---- */
 
+static const struct metric {
+    const char *name, *title;
+    size_t at; /* in struct figures */
+} METRICS[] = {
+    {"ndcg@10", "nDCG@10", offsetof(struct figures, ndcg10)},
+    {"recall@100", "recall@100", offsetof(struct figures, recall100)},
+    {"mrr@10", "MRR@10", offsetof(struct figures, mrr10)},
+};
+
+static double metric_of(const struct metric *m, const struct figures *f)
+{
+    double v;
+
+    memcpy(&v, (const char *)f + m->at, sizeof v);
+    return v;
+}
+
+static double mean_of(const struct metric *m, const struct setting *s)
+{
+    return metric_of(m, &s->sum) / (double)s->n;
+}
+
+static json_t *means_json(const struct setting *s)
+{
+    json_t *v = json_object();
+
+    for (size_t i = 0; i < NELEMS(METRICS); i++)
+        (void)json_object_set_new(v, METRICS[i].name,
+                                  json_real(mean_of(&METRICS[i], s)));
+    return v;
+}
+
+static rc print_figures(const struct evaluation *ev, struct err *e)
+{
+    const struct setting *s = &ev->settings[0];
+    json_t *v;
+
+    if (!option_flag(&ev->r->o, OPT_JSON)) {
+        for (size_t i = 0; i < NELEMS(METRICS); i++)
+            print_fmt("%s %.4f  ", METRICS[i].title, mean_of(&METRICS[i], s));
+        print_fmt("(%zu queries)\n", ev->queries_n);
+        return RC_OK;
+    }
+    v = means_json(s);
+    (void)json_object_set_new(v, "queries",
+                              json_integer((json_int_t)ev->queries_n));
+    return print_json(v, e);
+}
+
+/* Of each query, the second setting's figure less the first's. */
+static double *differences_of(const struct evaluation *ev,
+                              const struct metric *m)
+{
+    double *d = ARENA_ARRAY(ev->r->arena, double, ev->queries_n);
+
+    for (size_t i = 0; i < ev->queries_n; i++)
+        d[i] = metric_of(m, &ev->settings[1].v[i]) -
+               metric_of(m, &ev->settings[0].v[i]);
+    return d;
+}
+
+struct comparison {
+    const double *differences[NELEMS(METRICS)]; /* [queries] */
+    struct paired paired[NELEMS(METRICS)];
+    double loss_max;
+    bool lost;
+};
+
+static struct comparison compare(const struct evaluation *ev)
+{
+    struct comparison c = {.loss_max = option_real(&ev->r->o, OPT_LOSS_MAX)};
+
+    for (size_t i = 0; i < NELEMS(METRICS); i++) {
+        c.differences[i] = differences_of(ev, &METRICS[i]);
+        c.paired[i] = paired_test(c.differences[i], ev->queries_n);
+    }
+    c.lost = c.paired[0].mean < -c.loss_max;
+    return c;
+}
+
+static json_t *setting_json(const struct setting *s)
+{
+    json_t *v = means_json(s);
+
+    (void)json_object_set_new(v, "base_id", js_of_str(s->base.id));
+    (void)json_object_set(v, "request", s->fields);
+    return v;
+}
+
+static rc print_comparison_json(const struct evaluation *ev,
+                                const struct comparison *c, struct err *e)
+{
+    json_t *tests = json_object(), *queries = json_array();
+
+    for (size_t i = 0; i < NELEMS(METRICS); i++)
+        (void)json_object_set_new(
+            tests, METRICS[i].name,
+            json_pack("{s:f, s:I, s:I, s:f}", "difference", c->paired[i].mean,
+                      "better", (json_int_t)c->paired[i].better, "worse",
+                      (json_int_t)c->paired[i].worse, "p", c->paired[i].p));
+    for (size_t q = 0; q < ev->queries_n; q++) {
+        json_t *one = json_pack("{s:o}", "query", js_of_str(ev->queries[q]));
+
+        for (size_t i = 0; i < NELEMS(METRICS); i++)
+            (void)json_object_set_new(one, METRICS[i].name,
+                                      json_real(c->differences[i][q]));
+        (void)json_array_append_new(queries, one);
+    }
+    return print_json(json_pack("{s:o, s:o, s:o, s:f, s:b, s:I, s:o}", "first",
+                                setting_json(&ev->settings[0]), "second",
+                                setting_json(&ev->settings[1]), "compare",
+                                tests, "loss_max", c->loss_max, "lost", c->lost,
+                                "queries", (json_int_t)ev->queries_n,
+                                "differences", queries),
+                      e);
+}
+
+static void print_comparison(const struct evaluation *ev,
+                             const struct comparison *c)
+{
+    for (size_t i = 0; i < ev->settings_n; i++) {
+        print_str(i == 0 ? STR("first:  ") : STR("second: "));
+        print_str(setting_text(&ev->settings[i], ev->r->arena));
+        print_str(STR("\n"));
+    }
+    print_fmt("%-12s%8s%8s%12s%8s%8s%9s\n", "", "first", "second", "difference",
+              "better", "worse", "p");
+    for (size_t i = 0; i < NELEMS(METRICS); i++)
+        print_fmt("%-12s%8.4f%8.4f%+12.4f%8zu%8zu%9.4f\n", METRICS[i].title,
+                  mean_of(&METRICS[i], &ev->settings[0]),
+                  mean_of(&METRICS[i], &ev->settings[1]), c->paired[i].mean,
+                  c->paired[i].better, c->paired[i].worse, c->paired[i].p);
+    print_fmt("(%zu queries)\n", ev->queries_n);
+}
+
+static rc print_result(const struct evaluation *ev, struct err *e)
+{
+    struct comparison c;
+    rc code = RC_OK;
+
+    if (ev->settings_n == 1)
+        return print_figures(ev, e);
+    c = compare(ev);
     if (option_flag(&ev->r->o, OPT_JSON))
-        return print_json(
-            json_pack("{s:f, s:f, s:f, s:I}", "ndcg@10", ev->sum.ndcg10 / n,
-                      "recall@100", ev->sum.recall100 / n, "mrr@10",
-                      ev->sum.mrr10 / n, "queries", (json_int_t)ev->queries),
-            e);
-    print_fmt("nDCG@10 %.4f  recall@100 %.4f  MRR@10 %.4f  (%zu queries)\n",
-              ev->sum.ndcg10 / n, ev->sum.recall100 / n, ev->sum.mrr10 / n,
-              ev->queries);
-    return RC_OK;
+        code = print_comparison_json(ev, &c, e);
+    else
+        print_comparison(ev, &c);
+    if (code == RC_OK && c.lost) {
+        say_error("nDCG@10 of the second is lower by %.4f, more than %.4f",
+                  -c.paired[0].mean, c.loss_max);
+        ev->r->status = EXIT_PARTIAL;
+    }
+    return code;
 }
 
 rc cmd_eval(struct run *r, struct err *e)
 {
     struct evaluation ev = {.r = r};
-    const char *base = option_text(&r->o, OPT_BASE);
     str queries = STR_NONE, qrels = STR_NONE;
     rc code;
 
-    if (base == NULL)
+    if (option_text(&r->o, OPT_BASE) == NULL)
         return err_set(e, RC_INVALID, "eval wants --base NAME|ID");
     code = read_file(r, OPT_QUERIES, &queries, e);
     if (code == RC_OK)
@@ -305,11 +565,13 @@ rc cmd_eval(struct run *r, struct err *e)
     if (code == RC_OK)
         code = client_open(&r->o, r->arena, &ev.c, e);
     if (code == RC_OK)
-        code = client_base_find(ev.c, r->arena, str_of(base), &ev.base, e);
+        code = settings_read(&ev, e);
     if (code == RC_OK)
         code = evaluate_all(&ev, queries, e);
     if (code == RC_OK)
-        code = print_figures(&ev, e);
+        code = print_result(&ev, e);
+    for (size_t i = 0; i < ev.settings_n; i++)
+        json_decref(ev.settings[i].fields);
     client_close(ev.c);
     qrels_close(&ev.qrels);
     return code;

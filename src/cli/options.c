@@ -47,7 +47,14 @@ const struct command COMMANDS[CMD_COUNT] = {
                   "A document ranks by its best passage. nDCG@10 has linear "
                   "gain and a base-2 logarithmic discount, its ideal is over "
                   "all judged documents (trec_eval's ndcg_cut); queries "
-                  "without a relevant document are left out.",
+                  "without a relevant document are left out.\n\n"
+                  "With --compare each query is asked in two ways: as --alpha "
+                  "and --set say, then with what --compare changes. p is the "
+                  "chance that rankings which are alike differ as much (paired "
+                  "randomisation test, two-sided). Exit status 1 means that "
+                  "nDCG@10 of the second is lower by more than --loss-max. For "
+                  "example: knowd eval --base b --queries q.jsonl --qrels "
+                  "r.tsv --set legs=lexical --compare legs=hybrid",
                   NULL, 0, 0},
     [CMD_BASES] = {"bases", "[list | create NAME | delete NAME|ID]",
                    "List, create or delete knowledge bases",
@@ -197,6 +204,17 @@ const struct option OPTIONS[OPT_COUNT] = {
                      false, false, "The queries, a .jsonl file"},
     [OPT_QRELS] = {"qrels", 0, OPTION_FILE, "FILE", NULL, 0, 0, ON(EVAL), false,
                    false, "The judgments, a .tsv file"},
+    [OPT_SET] = {"set", 0, T, "NAME=VALUE", NULL, 0, 0, ON(EVAL), true, false,
+                 "A field of the search request, as legs=dense or exact=true; "
+                 "base=NAME is the base"},
+    [OPT_COMPARE] = {"compare", 'c', T, "NAME=VALUE", NULL, 0, 0, ON(EVAL),
+                     true, false,
+                     "Ask a second time with this changed, and say whether the "
+                     "rankings differ by more than chance"},
+    [OPT_LOSS_MAX] = {"loss-max", 0, OPTION_REAL, "D", "0.005", 0, 1, ON(EVAL),
+                      false, false,
+                      "How much lower the second ranking's nDCG@10 may be "
+                      "before the exit status is 1"},
     [OPT_DESCRIPTION] = {"description", 0, T, "TEXT", NULL, 0, 0, ON(BASES),
                          false, false, "Description of a new base"},
     [OPT_STATUS] = {"status", 0, OPTION_CHOICE,

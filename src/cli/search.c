@@ -167,7 +167,9 @@ static rc ask(struct question *q, struct err *e)
     if (q->bases_n == 0)
         return err_set(e, RC_NOTFOUND,
                        "there are no bases yet: knowd add PATH makes one");
-    body = client_search_request(o, q->bases, q->bases_n, str_of(o->args[0]));
+    body = client_search_request(q->bases, q->bases_n, str_of(o->args[0]));
+    if (option_given(o, OPT_ALPHA))
+        client_alpha_set(body, option_real(o, OPT_ALPHA));
     (void)json_object_set_new(
         body, "limit", json_integer((json_int_t)option_count(o, OPT_LIMIT)));
     if (option_flag(o, OPT_EXPLAIN))
