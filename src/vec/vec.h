@@ -2,26 +2,33 @@
  * vec: files of vectors, and the nearest of them.
  *
  * A file is written once (a base/seg container, drawn in docs/formats.md):
- * keys, ascending, each with a row of int8 and its scale, and one-bit codes of
- * the rows (random rotation, the file's mean removed) with what an unbiased
- * estimate of the inner product needs. Files know nothing of documents: a
- * caller keeps a list of places, one a row of its own, in any order.
+ * rows in the order they were given, each with a key, an int8 form with its
+ * scale, and a code of one bit a dimension (random rotation, the file's mean
+ * removed) with what an unbiased estimate of the inner product needs. Files
+ * know nothing of documents: a caller keeps a list of places, one a row of its
+ * own, in any order; runs of rows that follow each other are read fastest.
  *
  * Owns:    a reader owns its mapping.
  * Shapes:  vectors [n, dims] row-major fp32, of unit length; keys 16 bytes.
  * Errors:  RC_CORRUPT      damaged, or of other dimensions or another model
  *          RC_UNSUPPORTED  a newer format
+ *          RC_INVALID      a vector that is none, files of two models
+ *          RC_LIMIT        more than VEC_ROWS_MAX rows
  * Threads: a file is shared by any; a writer, query and top belong to one.
  * Source:  docs/vectors.md; Gao and Long 2024 (RaBitQ) for the estimate.
  */
 #ifndef VEC_VEC_H
 #define VEC_VEC_H
 
+#include <stdatomic.h>
+
 #include "base/arena.h"
 #include "base/crypto.h"
 #include "base/err.h"
 
 #define VEC_DIMS_MAX 4096
+#define VEC_ROWS_MAX ((uint32_t)1 << 26) /* of one file */
+#define VEC_VALUE_MAX 1.0001F            /* what unit length lets a value be */
 
 /* Of (model and integer form, embedded text). */
 struct vec_key {
@@ -37,7 +44,8 @@ rc vec_write(const char *path, const sha256 *identity, uint32_t dims,
              const struct vec_key *keys, const float *rows, size_t n,
              struct err *e) MUST_CHECK;
 /* Those rows of the files that keep says yes to (NULL: all), each key once, of
- * the later file; bytes of rows are carried over unchanged. */
+ * the later file, in the order of files and rows; the int8 form is carried
+ * over unchanged. Holds keys, not rows, in memory. */
 typedef bool vec_keep(void *arg, const struct vec_key *key);
 rc vec_merge(const char *path, struct vec_file *const *files, size_t n,
              vec_keep *keep, void *arg, struct err *e) MUST_CHECK;
@@ -68,6 +76,10 @@ struct vec_query *vec_query_open(const float *vector, uint32_t dims,
 float vec_similarity(const struct vec_query *q, const struct vec_file *f,
                      uint32_t row);
 
+/* The same for n places; 0 where there is none. */
+void vec_scores(const struct vec_query *q, struct vec_file *const *files,
+                const struct vec_place *places, size_t n, float *out);
+
 struct vec_hit {
     float score;
     uint32_t segment, row; /* the caller's */
@@ -77,9 +89,13 @@ struct vec_top;
 struct vec_top *vec_top_open(struct arena *out, uint32_t k);
 size_t vec_top_take(struct vec_top *top, struct vec_hit **hits);
 
+/* Bit row % 64 of word row / 64 set: the row may be found. Words are atomic
+ * because a delete clears bits while searches run. */
+typedef const _Atomic uint64_t *vec_filter;
+
 struct vec_rows_of {                /* a segment of the caller's */
     const struct vec_place *places; /* [rows] */
-    const uint64_t *live;           /* bit a row; NULL: all */
+    vec_filter live;                /* NULL: all */
     uint32_t rows, segment;
 };
 /* Every row by its int8 form: the oracle, and what small bases use. */
@@ -91,7 +107,7 @@ void vec_search(const struct vec_query *q, struct vec_file *const *files,
                 const struct vec_rows_of *in, size_t in_n, uint32_t rescored,
                 struct vec_top *top, struct arena *tmp);
 
-/* "avx512vnni", "avx2", "scalar", … */
+/* "avx512vnni", "avx2", "scalar" */
 const char *vec_kernels(void);
 
 #endif

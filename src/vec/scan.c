@@ -1,0 +1,144 @@
+#include <math.h>
+
+#include "vec/vec_priv.h"
+
+/* Of unit length a query could take all of int16 up to 516 dimensions; past
+ * that it takes less, so that no sum with a row passes int32 (Cauchy and
+ * Schwarz; a row's length is at most 128 sqrt(width)). */
+#define DOT_MAX 2.1e9
+
+static float values_of(const float *vector, uint32_t dims, uint32_t width,
+                       int16_t *values)
+{
+    double squares = 0, factor, max = 0;
+
+    for (uint32_t i = 0; i < dims; i++) {
+        double x = (double)vector[i];
+
+        if (!isfinite(x))
+            return 0;
+        squares += x * x;
+        max = fmax(max, fabs(x));
+    }
+    if (max <= 0)
+        return 0;
+    factor = fmin(INT16_MAX / max,
+                  DOT_MAX / (128 * sqrt((double)width) * sqrt(squares)));
+    for (uint32_t i = 0; i < dims; i++)
+        values[i] = (int16_t)lrint((double)vector[i] * factor);
+    return (float)(1 / factor);
+}
+
+struct vec_query *vec_query_open(const float *vector, uint32_t dims,
+                                 struct arena *out)
+{
+    struct vec_query *q = ARENA_NEW(out, struct vec_query);
+    uint32_t width = padded(dims);
+    int16_t *values = ARENA_ARRAY(out, int16_t, width);
+    float *rotated = ARENA_ARRAY(out, float, width);
+    float *tmp = ARENA_ARRAY(out, float, width);
+
+    ASSERT(dims > 0 && dims <= VEC_DIMS_MAX);
+    q->kernels = vec_kernels_pick();
+    q->dims = dims;
+    q->width = width;
+    q->scale = values_of(vector, dims, width, values);
+    q->values = values;
+    if (q->scale > 0)
+        memcpy(rotated, vector, dims * sizeof *rotated);
+    vec_rotate(rotated, width, tmp);
+    q->rotated = rotated;
+    return q;
+}
+
+bool batch_next(const struct vec_rows_of *in, uint32_t *at, struct batch *b)
+{
+    uint32_t row = *at;
+
+    b->n = 0;
+    while (row < in->rows && b->n < BATCH_ROWS) {
+        struct vec_place p;
+
+        if (in->live != NULL) {
+            uint64_t left = atomic_load_explicit(&in->live[row / 64],
+                                                 memory_order_relaxed) >>
+                            row % 64;
+
+            if (left == 0) {
+                row = (row | 63) + 1;
+                continue;
+            }
+            row += (uint32_t)__builtin_ctzll(left);
+            if (row >= in->rows)
+                break;
+        }
+        p = in->places[row];
+        if (p.file != VEC_NONE) {
+            if (b->n == 0)
+                b->file = p.file;
+            else if (b->file != p.file)
+                break;
+            b->rows[b->n] = p.row;
+            b->at[b->n++] = row;
+        }
+        row++;
+    }
+    *at = row;
+    return b->n > 0;
+}
+
+void batch_scores(const struct vec_query *q, const struct vec_file *f,
+                  const uint32_t *rows, size_t n, float *out)
+{
+    int32_t dots[BATCH_ROWS];
+
+    ASSERT(q->dims == f->dims && n <= BATCH_ROWS);
+    for (size_t i = 0; i < n; i++)
+        ASSERT(rows[i] < f->rows);
+    q->kernels->dots(f->values, f->width, rows, n, q->values, dots);
+    for (size_t i = 0; i < n; i++)
+        out[i] = int8_score(q, f->scales[rows[i]], dots[i]);
+}
+
+float vec_similarity(const struct vec_query *q, const struct vec_file *f,
+                     uint32_t row)
+{
+    float score;
+
+    batch_scores(q, f, &row, 1, &score);
+    return score;
+}
+
+void vec_scores(const struct vec_query *q, struct vec_file *const *files,
+                const struct vec_place *places, size_t n, float *out)
+{
+    uint32_t rows[BATCH_ROWS];
+    size_t from = 0, to;
+
+    for (; from < n; from = to) {
+        uint32_t file = places[from].file;
+
+        for (to = from;
+             to < n && places[to].file == file && to - from < BATCH_ROWS; to++)
+            rows[to - from] = places[to].row;
+        if (file == VEC_NONE)
+            memset(out + from, 0, (to - from) * sizeof *out);
+        else
+            batch_scores(q, files[file], rows, to - from, out + from);
+    }
+}
+
+void vec_scan(const struct vec_query *q, struct vec_file *const *files,
+              const struct vec_rows_of *in, struct vec_top *top)
+{
+    struct batch b;
+    float scores[BATCH_ROWS];
+
+    for (uint32_t at = 0; batch_next(in, &at, &b);) {
+        batch_scores(q, files[b.file], b.rows, b.n, scores);
+        for (size_t i = 0; i < b.n; i++)
+            if (scores[i] >= vec_top_floor(top))
+                vec_top_put(top,
+                            (struct vec_hit){scores[i], in->segment, b.at[i]});
+    }
+}
