@@ -126,7 +126,20 @@ uint32_t utf8_next(str s, size_t *at)
     return cp;
 }
 
-static size_t encode(char *to, uint32_t cp)
+uint32_t utf8_next_any(str s, size_t *at)
+{
+    str rest = str_sub(s, *at, s.n);
+    size_t bad;
+
+    ASSERT(rest.n > 0);
+    if ((uint8_t)rest.p[0] >= 0x80 && sequence_length(rest, &bad) == 0) {
+        *at += bad;
+        return REPLACEMENT;
+    }
+    return utf8_next(s, at);
+}
+
+size_t utf8_encode(char to[4], uint32_t cp)
 {
     if (cp < 0x80) {
         to[0] = (char)cp;
@@ -154,7 +167,7 @@ void utf8_put(struct buf *b, uint32_t cp)
 {
     char bytes[4];
 
-    buf_put(b, (str){bytes, encode(bytes, cp)});
+    buf_put(b, (str){bytes, utf8_encode(bytes, cp)});
 }
 
 /* ---- decoding ---- */
@@ -265,7 +278,7 @@ static void sink_put(struct sink *s, uint32_t cp)
         return;
     if (s->n + 4 > sizeof s->block)
         sink_flush(s);
-    s->n += encode(s->block + s->n, cp);
+    s->n += utf8_encode(s->block + s->n, cp);
 }
 
 static bool decode_utf8(str s, struct sink *to)

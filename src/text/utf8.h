@@ -18,6 +18,9 @@ size_t utf8_count(str s); /* code points of valid UTF-8 */
 size_t utf8_advance(str s, size_t cp);
 /* Next code point of valid UTF-8 at s.p[*at]; moves *at. */
 uint32_t utf8_next(str s, size_t *at);
+/* The same of any bytes: U+FFFD for each maximal subpart of what is none. */
+uint32_t utf8_next_any(str s, size_t *at);
+size_t utf8_encode(char to[4], uint32_t cp); /* how many bytes it takes */
 void utf8_put(struct buf *b, uint32_t cp);
 
 enum charset { CHARSET_UTF8, CHARSET_UTF16LE, CHARSET_UTF16BE, CHARSET_CP1252 };

@@ -69,6 +69,19 @@ static void counting_advancing_and_reading_agree(void **state)
     buf_close(&b);
 }
 
+static void ill_formed_bytes_read_as_one_replacement_a_subpart(void **state)
+{
+    str s = STR("a\x80\xe2\x82\xf0\x9f\x98x\xed\xa0\x80é\xf0\x9f");
+    static const uint32_t WANT[] = {'a',    0xfffd, 0xfffd, 0xfffd, 'x',
+                                    0xfffd, 0xfffd, 0xfffd, 0xe9,   0xfffd};
+    size_t at = 0;
+
+    (void)state;
+    for (size_t i = 0; i < NELEMS(WANT); i++)
+        assert_int_equal(utf8_next_any(s, &at), WANT[i]);
+    assert_int_equal(at, s.n);
+}
+
 static void line_ends_become_newlines_and_controls_go(void **state)
 {
     (void)state;
@@ -221,6 +234,7 @@ int main(void)
         cmocka_unit_test(valid_text_is_valid_to_its_end),
         cmocka_unit_test(the_first_broken_byte_is_found),
         cmocka_unit_test(counting_advancing_and_reading_agree),
+        cmocka_unit_test(ill_formed_bytes_read_as_one_replacement_a_subpart),
         cmocka_unit_test(line_ends_become_newlines_and_controls_go),
         cmocka_unit_test(a_mark_decides),
         cmocka_unit_test(utf16_without_a_mark_is_seen_by_its_zero_bytes),
