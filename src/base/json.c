@@ -167,7 +167,8 @@ static bool scan_number(struct scan *s)
     }
     if (end - begin > s->limits.number_bytes_max)
         return stop(s, RC_LIMIT, "number is too long", begin);
-    if (!real && !fits_int64(str_sub(s->text, begin, end - begin)))
+    if (!real && !s->limits.integers_as_reals &&
+        !fits_int64(str_sub(s->text, begin, end - begin)))
         return stop(s, RC_LIMIT, "integer has more than 64 bits", begin);
     return true;
 }
@@ -353,9 +354,11 @@ rc js_parse(str text, struct js_limits limits, json_t **out, size_t *offset,
         *offset = chars_before(text, s.why_at);
         return err_set(e, s.code, "%s", s.why);
     }
-    *out = json_loadb(text.p, text.n,
-                      JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL,
-                      &je);
+    *out =
+        json_loadb(text.p, text.n,
+                   JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL |
+                       (limits.integers_as_reals ? JSON_DECODE_INT_AS_REAL : 0),
+                   &je);
     return *out == NULL ? refuse(&je, text, offset, e) : RC_OK;
 }
 

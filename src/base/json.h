@@ -21,6 +21,7 @@ struct js_limits {
     size_t keys_max;         /* of the whole text; 0: JSON_KEYS_MAX */
     size_t number_bytes_max; /* 0: JSON_NUMBER_BYTES_MAX */
     size_t string_bytes_max; /* 0: JSON_STRING_BYTES_MAX */
+    bool integers_as_reals;  /* whole numbers too, which may be of any size */
 };
 
 #define JS_DEPTH_CEILING 512 /* no depth_max is above it */

@@ -15,6 +15,10 @@
 
 #define BERT_LAYERS_MAX 48
 #define BERT_HIDDEN_MAX 2048
+#define BERT_INTERMEDIATE_MAX 8192
+#define BERT_POSITIONS_MAX 8192
+#define BERT_TYPES_MAX 16
+#define BERT_DIMS_MAX 4096
 
 enum bert_activation { BERT_GELU, BERT_GELU_TANH, BERT_RELU };
 enum bert_pooling { POOL_MEAN, POOL_CLS };
@@ -58,7 +62,8 @@ struct bert {
 };
 
 /* Every shape within its bounds and consistent, every number finite: what both
- * the reference and the packer rely on. RC_FORMAT names the tensor. */
+ * the reference and the packer rely on. RC_FORMAT names the tensor, RC_LIMIT
+ * the size. */
 rc bert_check(const struct bert *b, struct err *e) MUST_CHECK;
 
 /* The plain forward pass: vectors of unit length. ids hold the special tokens
