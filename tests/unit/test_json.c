@@ -149,6 +149,21 @@ static void what_a_tree_cannot_hold_is_refused(void **state)
     assert_int_equal(code_of(STR("1e999")), RC_LIMIT);
 }
 
+static void integers_may_be_asked_for_as_reals(void **state)
+{
+    static const struct js_limits LIMITS = {.integers_as_reals = true};
+    json_t *v;
+    size_t at;
+
+    (void)state;
+    assert_int_equal(js_parse(STR("[1, 1000000000000000019884624838656]"),
+                              LIMITS, &v, &at, NULL),
+                     RC_OK);
+    assert_true(json_real_value(json_array_get(v, 0)) == 1);
+    assert_true(json_real_value(json_array_get(v, 1)) == 1e30);
+    json_decref(v);
+}
+
 static void integers_past_int64_are_not_rounded(void **state)
 {
     static const str BIG[] = {STR_INIT("9223372036854775808"),
@@ -289,6 +304,7 @@ int main(void)
         cmocka_unit_test(numbers_keep_their_value),
         cmocka_unit_test(refusals_speak_like_python),
         cmocka_unit_test(what_a_tree_cannot_hold_is_refused),
+        cmocka_unit_test(integers_may_be_asked_for_as_reals),
         cmocka_unit_test(integers_past_int64_are_not_rounded),
         cmocka_unit_test(each_limit_holds_at_its_bound),
         cmocka_unit_test(deep_texts_neither_recurse_nor_pass),
