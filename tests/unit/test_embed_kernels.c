@@ -1,0 +1,339 @@
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "base/mem.h"
+#include "base/rng.h"
+#include "embed/embed_priv.h"
+
+/* Each set of kernels that runs here against the scalar one: equal to the
+ * bit, whatever the numbers. */
+
+static const struct embed_kernels *all[EMBED_KERNELS_MAX];
+static size_t all_n;
+static const struct embed_kernels *scalar;
+
+#define TOKENS 23 /* no multiple of any tile's rows */
+#define HIDDEN 128
+#define INNER 192
+#define DEPTH 32
+
+enum numbers { RANDOM, EXTREME, ZERO, NUMBERS };
+
+static struct arena *a;
+static struct rng r;
+
+static int kernels_find(void **state)
+{
+    (void)state;
+    all_n = embed_kernels_all(all);
+    scalar = embed_kernels_scalar();
+    a = arena_open();
+    r = rng_seeded(7);
+    return all_n > 0 && all[all_n - 1] == scalar ? 0 : -1;
+}
+
+static int kernels_drop(void **state)
+{
+    (void)state;
+    arena_close(a);
+    return 0;
+}
+
+static float small(void)
+{
+    return (float)rng_below(&r, 20001) / 10000 - 1;
+}
+
+static float *floats(size_t n, enum numbers kind)
+{
+    float *v = ARENA_ARRAY(a, float, n);
+
+    for (size_t i = 0; i < n; i++)
+        v[i] = kind == RANDOM    ? small()
+               : kind == EXTREME ? (rng_below(&r, 2) == 0 ? -1e6F : 1e6F)
+                                 : 0;
+    return v;
+}
+
+static int8_t weight_of(enum numbers kind)
+{
+    switch (kind) {
+    case RANDOM:
+        return (int8_t)((int)rng_below(&r, 2 * WEIGHT_MAX + 1) - WEIGHT_MAX);
+    case EXTREME:
+        return WEIGHT_MAX;
+    case ZERO:
+    case NUMBERS:
+        break;
+    }
+    return 0;
+}
+
+static struct tokens tokens(size_t rows, size_t n, enum numbers kind)
+{
+    struct tokens t = {.q = arena_alloc(a, rows * n),
+                       .scale = floats(rows, kind),
+                       .low = floats(rows, kind)};
+
+    for (size_t i = 0; i < rows * n; i++)
+        t.q[i] = kind == RANDOM    ? (uint8_t)rng_below(&r, ACTIVATION_MAX + 1)
+                 : kind == EXTREME ? ACTIVATION_MAX
+                                   : 0;
+    return t;
+}
+
+static struct linear linear(uint32_t in, uint32_t out, enum numbers kind)
+{
+    int8_t *w = arena_alloc(a, (size_t)in * out);
+
+    for (size_t i = 0; i < (size_t)in * out; i++)
+        w[i] = weight_of(kind);
+    return (struct linear){.weight = w,
+                           .scale = floats(out, kind),
+                           .correction = floats(out, kind),
+                           .bias = floats(out, kind),
+                           .in = in,
+                           .out = out};
+}
+
+static void same(const void *x, const void *y, size_t bytes,
+                 const struct embed_kernels *k)
+{
+    if (memcmp(x, y, bytes) != 0)
+        fail_msg("%s differs from scalar", k->name);
+}
+
+/* The sum, by its definition. */
+static void integer_sums_are_exact(void **state)
+{
+    static const float ones[HIDDEN] = {0}, *zeros = ones;
+    float one[INNER], row_ones[TOKENS], row_zeros[TOKENS] = {0};
+
+    (void)state;
+    for (size_t i = 0; i < INNER; i++)
+        one[i] = 1;
+    for (size_t i = 0; i < TOKENS; i++)
+        row_ones[i] = 1;
+    for (int kind = RANDOM; kind < NUMBERS; kind++) {
+        struct linear l = linear(HIDDEN, STRIP, (enum numbers)kind);
+        struct tokens in = tokens(TOKENS, HIDDEN, (enum numbers)kind);
+
+        l.scale = one;
+        l.correction = l.bias = zeros;
+        in.scale = row_ones;
+        in.low = row_zeros;
+        for (size_t k = 0; k < all_n; k++) {
+            float out[TOKENS * STRIP];
+
+            all[k]->linear(&(struct linear_job){.linear = &l,
+                                                .in = in,
+                                                .rows = TOKENS,
+                                                .end = LINEAR_STORE,
+                                                .out = out});
+            for (size_t t = 0; t < TOKENS; t++)
+                for (size_t o = 0; o < STRIP; o++) {
+                    int32_t sum = 0;
+
+                    for (size_t i = 0; i < HIDDEN; i++)
+                        sum += in.q[t * HIDDEN + i] *
+                               l.weight[i / GROUP * GROUP * STRIP + o * GROUP +
+                                        i % GROUP];
+                    assert_int_equal((int32_t)out[t * STRIP + o], sum);
+                }
+        }
+    }
+}
+
+static void linear_layers_are_equal(void **state)
+{
+    const struct activation gelu = {
+        .limit = 3.9F, .terms = {0.4F, -0.06F, 0.009F, -8e-4F, 5e-5F}};
+
+    (void)state;
+    for (int kind = RANDOM; kind < NUMBERS; kind++)
+        for (uint32_t rows = 1; rows <= TOKENS; rows++)
+            for (int end = LINEAR_STORE; end <= LINEAR_ADD; end++) {
+                struct linear l = linear(HIDDEN, INNER, (enum numbers)kind);
+                float *before = floats(TOKENS * INNER, (enum numbers)kind);
+                struct linear_job job = {
+                    .linear = &l,
+                    .in = tokens(TOKENS, HIDDEN, (enum numbers)kind),
+                    .rows = rows,
+                    .end = (enum linear_end)end,
+                    .activation = &gelu,
+                    .smooth = floats(INNER, (enum numbers)kind)};
+                float wanted[TOKENS * INNER], out[TOKENS * INNER];
+
+                memcpy(wanted, before, sizeof wanted);
+                job.out = wanted;
+                scalar->linear(&job);
+                for (size_t k = 0; k < all_n; k++) {
+                    memcpy(out, before, sizeof out);
+                    job.out = out;
+                    all[k]->linear(&job);
+                    same(out, wanted, sizeof out, all[k]);
+                }
+            }
+}
+
+static void norms_and_integer_forms_are_equal(void **state)
+{
+    (void)state;
+    for (int kind = RANDOM; kind < NUMBERS; kind++) {
+        const float *x = floats(TOKENS * HIDDEN, (enum numbers)kind);
+        struct norm_job job = {.rows = TOKENS,
+                               .n = HIDDEN,
+                               .eps = 1e-12F,
+                               .gamma = floats(HIDDEN, RANDOM),
+                               .beta = floats(HIDDEN, RANDOM),
+                               .smooth = floats(HIDDEN, RANDOM)};
+        float wanted[TOKENS * HIDDEN], out[TOKENS * HIDDEN];
+        struct tokens q = tokens(TOKENS, HIDDEN, ZERO);
+        struct tokens got = tokens(TOKENS, HIDDEN, ZERO);
+
+        memcpy(wanted, x, sizeof wanted);
+        job.x = wanted;
+        job.out = q;
+        scalar->norm(&job);
+        for (size_t k = 0; k < all_n; k++) {
+            memcpy(out, x, sizeof out);
+            job.x = out;
+            job.out = got;
+            all[k]->norm(&job);
+            same(out, wanted, sizeof out, all[k]);
+            same(got.q, q.q, TOKENS * HIDDEN, all[k]);
+            same(got.scale, q.scale, TOKENS * sizeof(float), all[k]);
+            same(got.low, q.low, TOKENS * sizeof(float), all[k]);
+        }
+        scalar->quantise(x, TOKENS, HIDDEN, &q);
+        for (size_t k = 0; k < all_n; k++) {
+            all[k]->quantise(x, TOKENS, HIDDEN, &got);
+            same(got.q, q.q, TOKENS * HIDDEN, all[k]);
+            same(got.scale, q.scale, TOKENS * sizeof(float), all[k]);
+        }
+    }
+}
+
+static void integer_form_is_within_half_a_step(void **state)
+{
+    const float *x = floats(TOKENS * HIDDEN, RANDOM);
+    struct tokens q = tokens(TOKENS, HIDDEN, ZERO);
+
+    (void)state;
+    scalar->quantise(x, TOKENS, HIDDEN, &q);
+    for (size_t i = 0; i < TOKENS * HIDDEN; i++) {
+        size_t t = i / HIDDEN;
+
+        assert_true(q.q[i] <= ACTIVATION_MAX);
+        assert_true(fabsf(q.low[t] + q.scale[t] * q.q[i] - x[i]) <=
+                    0.5001F * q.scale[t]);
+    }
+}
+
+static void attention_is_equal_for_all_lengths(void **state)
+{
+    (void)state;
+    for (uint32_t n = 1; n <= 3 * TOKENS; n++)
+        for (uint32_t depth = DEPTH_STEP; depth <= 48; depth += DEPTH_STEP) {
+            const float *qkv = floats((size_t)n * 3 * depth, RANDOM);
+            float *wanted = floats((size_t)n * depth, ZERO);
+            float *out = floats((size_t)n * depth, ZERO);
+            struct attend_job job = {.query = qkv,
+                                     .key = qkv + depth,
+                                     .value = qkv + 2 * (size_t)depth,
+                                     .stride = 3 * (size_t)depth,
+                                     .n = n,
+                                     .depth = depth,
+                                     .out = wanted,
+                                     .out_stride = depth,
+                                     .scratch =
+                                         floats(attend_floats(n, depth), ZERO)};
+
+            scalar->attend(&job);
+            for (size_t k = 0; k < all_n; k++) {
+                job.out = out;
+                all[k]->attend(&job);
+                same(out, wanted, (size_t)n * depth * sizeof *out, all[k]);
+            }
+        }
+}
+
+/* softmax of base 2, by its definition */
+static void attention_mixes_by_softmax(void **state)
+{
+    enum { N = 37 };
+    const float *qkv = floats((size_t)N * 3 * DEPTH, RANDOM);
+    float out[N * DEPTH];
+
+    (void)state;
+    scalar->attend(
+        &(struct attend_job){.query = qkv,
+                             .key = qkv + DEPTH,
+                             .value = qkv + 2 * (size_t)DEPTH,
+                             .stride = 3 * (size_t)DEPTH,
+                             .n = N,
+                             .depth = DEPTH,
+                             .out = out,
+                             .out_stride = DEPTH,
+                             .scratch = floats(attend_floats(N, DEPTH), ZERO)});
+    for (size_t t = 0; t < N; t++) {
+        double w[N], sum = 0;
+
+        for (size_t j = 0; j < N; j++) {
+            double s = 0;
+
+            for (size_t d = 0; d < DEPTH; d++)
+                s += (double)qkv[t * 3 * DEPTH + d] *
+                     (double)qkv[j * 3 * DEPTH + DEPTH + d];
+            sum += w[j] = exp2(s);
+        }
+        for (size_t d = 0; d < DEPTH; d++) {
+            double v = 0;
+
+            for (size_t j = 0; j < N; j++)
+                v += w[j] / sum * (double)qkv[j * 3 * DEPTH + 2 * DEPTH + d];
+            assert_true(fabs(v - (double)out[t * DEPTH + d]) < 2e-5);
+        }
+    }
+}
+
+static void the_ends_are_equal(void **state)
+{
+    int8_t word[HIDDEN];
+    const float *x = floats((size_t)TOKENS * HIDDEN, RANDOM);
+    float wanted[HIDDEN], out[HIDDEN];
+
+    (void)state;
+    for (size_t i = 0; i < HIDDEN; i++)
+        word[i] = (int8_t)((int)rng_below(&r, 255) - 127);
+    for (size_t k = 0; k < all_n; k++) {
+        scalar->embed(word, 0.013F, x, HIDDEN, wanted);
+        all[k]->embed(word, 0.013F, x, HIDDEN, out);
+        same(out, wanted, sizeof out, all[k]);
+        scalar->mean(x, TOKENS, HIDDEN, wanted);
+        all[k]->mean(x, TOKENS, HIDDEN, out);
+        same(out, wanted, sizeof out, all[k]);
+        wanted[0] = scalar->dot(x, x + HIDDEN, HIDDEN);
+        out[0] = all[k]->dot(x, x + HIDDEN, HIDDEN);
+        same(out, wanted, sizeof *out, all[k]);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(integer_sums_are_exact),
+        cmocka_unit_test(linear_layers_are_equal),
+        cmocka_unit_test(norms_and_integer_forms_are_equal),
+        cmocka_unit_test(integer_form_is_within_half_a_step),
+        cmocka_unit_test(attention_is_equal_for_all_lengths),
+        cmocka_unit_test(attention_mixes_by_softmax),
+        cmocka_unit_test(the_ends_are_equal),
+    };
+
+    return cmocka_run_group_tests(tests, kernels_find, kernels_drop);
+}
