@@ -9,11 +9,13 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/file.h"
 #include "base/io.h"
 #include "base/limits.h"
 #include "base/mem.h"
 
 #define ANSWER_BYTES_MAX (64 * MIB)
+#define HEADERS_BYTES_MAX (64 * KIB)
 #define CONNECT_MS 5000
 #define STALL_MS 60000
 
@@ -34,7 +36,9 @@ struct sending {
 struct run {
     const struct fetch_opts *o;
     struct fetch_answer *a;
-    struct buf body;
+    CURL *curl;
+    struct buf body, headers;
+    struct err saving; /* of the file that the answer is saved into */
     struct sending *sending;
     size_t sending_n;
     int file_errno; /* why a file part stopped; 0: it changed its size */
@@ -73,10 +77,34 @@ void fetch_close(struct fetch *f)
 
 /* ---- what libcurl calls ---- */
 
+static bool is_saved(const struct run *r, long status)
+{
+    return r->o->save != NULL && (status == 200 || status == 206);
+}
+
+/* false: r->saving says why. */
+static bool save(struct run *r, long status, str bytes)
+{
+    const struct fetch_save *to = r->o->save;
+    uint64_t at = (status == 206 ? to->at : 0) + r->a->saved;
+
+    if (at > to->bytes_max || bytes.n > to->bytes_max - at)
+        (void)err_set(&r->saving, RC_LIMIT,
+                      "the answer has more than %llu bytes",
+                      (unsigned long long)to->bytes_max);
+    else if (file_pwrite_all(to->fd, to->path, bytes, at, &r->saving) == RC_OK)
+        r->a->saved += bytes.n;
+    return r->saving.code == RC_OK;
+}
+
 static size_t on_body(char *p, size_t size, size_t n, void *arg)
 {
     struct run *r = arg;
+    long status = 0;
 
+    (void)curl_easy_getinfo(r->curl, CURLINFO_RESPONSE_CODE, &status);
+    if (is_saved(r, status))
+        return save(r, status, (str){p, size * n}) ? size * n : 0;
     buf_put(&r->body, (str){p, size * n});
     return r->body.code == RC_OK ? size * n : 0;
 }
@@ -87,6 +115,11 @@ static size_t on_header(char *p, size_t size, size_t n, void *arg)
     str name, value;
     uint64_t seconds;
 
+    /* Of several answers (100, then another) the last counts. */
+    if (str_starts((str){p, size * n}, STR("HTTP/")))
+        buf_clear(&r->headers);
+    else
+        buf_put(&r->headers, (str){p, size * n});
     if (str_cut((str){p, size * n}, ':', &name, &value) &&
         str_eq_nocase(name, STR("retry-after")) &&
         str_to_u64(str_trim(value), 86400, &seconds))
@@ -102,7 +135,10 @@ static int on_progress(void *arg, curl_off_t down_all, curl_off_t down,
     (void)down_all;
     (void)down;
     (void)up_all;
-    return r->o->progress(r->o->arg, (uint64_t)up) ? 0 : 1;
+    return r->o->progress(r->o->arg,
+                          r->o->save != NULL ? r->a->saved : (uint64_t)up)
+               ? 0
+               : 1;
 }
 
 static size_t file_stops(struct sending *s, int sys)
@@ -191,12 +227,15 @@ static curl_mime *make_form(CURL *curl, struct run *r, struct arena *tmp)
 static rc make_headers(const struct fetch_opts *o, struct curl_slist **list,
                        struct err *e)
 {
+    const char *type = o->file != NULL
+                           ? "Content-Type: application/octet-stream"
+                       : o->body.p != NULL ? "Content-Type: application/json"
+                                           : NULL;
     struct curl_slist *longer;
 
-    for (size_t i = 0; i < o->headers_n + (o->body.p != NULL); i++) {
-        longer = curl_slist_append(
-            *list, i < o->headers_n ? o->headers[i]
-                                    : "Content-Type: application/json");
+    for (size_t i = 0; i < o->headers_n + (type != NULL); i++) {
+        longer =
+            curl_slist_append(*list, i < o->headers_n ? o->headers[i] : type);
         if (longer == NULL)
             return err_set(e, RC_NOMEM, "no memory for the request");
         *list = longer;
@@ -209,6 +248,18 @@ static rc make_headers(const struct fetch_opts *o, struct curl_slist **list,
         if (curl_easy_setopt(curl, (option), (value)) != CURLE_OK)      \
             return err_set(e, RC_NOMEM, "libcurl refuses %s", #option); \
     } while (0)
+
+/* A file as the whole body. */
+static rc set_up_file(CURL *curl, struct run *r, struct err *e)
+{
+    SET(CURLOPT_UPLOAD, 1L);
+    SET(CURLOPT_INFILESIZE_LARGE, (curl_off_t)r->o->file->size);
+    SET(CURLOPT_READFUNCTION, on_file);
+    SET(CURLOPT_READDATA, &r->sending[0]);
+    SET(CURLOPT_SEEKFUNCTION, on_seek);
+    SET(CURLOPT_SEEKDATA, &r->sending[0]);
+    return RC_OK;
+}
 
 static rc set_up(CURL *curl, struct run *r, struct curl_slist *headers,
                  curl_mime *form, struct err *e)
@@ -244,7 +295,11 @@ static rc set_up(CURL *curl, struct run *r, struct curl_slist *headers,
         SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)o->body.n);
         SET(CURLOPT_POSTFIELDS, o->body.p);
     }
-    if (o->method != NULL)
+    if (o->file != NULL && set_up_file(curl, r, e) != RC_OK)
+        return RC_NOMEM;
+    if (o->method != NULL && strcmp(o->method, "HEAD") == 0)
+        SET(CURLOPT_NOBODY, 1L);
+    else if (o->method != NULL)
         SET(CURLOPT_CUSTOMREQUEST, o->method);
     return RC_OK;
 }
@@ -254,13 +309,18 @@ static rc tell(const struct run *r, CURLcode got, struct err *e)
     const char *why = r->why[0] != '\0' ? r->why : curl_easy_strerror(got);
     const struct fetch_part *part;
 
+    if (r->saving.code != RC_OK) {
+        if (e != NULL)
+            *e = r->saving;
+        return r->saving.code;
+    }
     if (r->body.code == RC_LIMIT)
         return err_set(e, RC_LIMIT, "the answer has more than %zu bytes",
                        r->body.bytes_max);
     if (r->body.code != RC_OK)
         return err_set(e, r->body.code, "no memory for the answer");
     if (r->a->part_failed != SIZE_MAX) {
-        part = &r->o->parts[r->a->part_failed];
+        part = r->sending[r->a->part_failed].part;
         return r->file_errno != 0
                    ? err_errno(e, RC_IO, r->file_errno, "cannot read %.150s",
                                part->path)
@@ -288,21 +348,22 @@ static rc run(struct fetch *f, struct run *r, struct arena *out,
         return code;
     got = curl_easy_perform(f->curl);
     (void)curl_easy_getinfo(f->curl, CURLINFO_RESPONSE_CODE, &status);
+    r->a->status = (unsigned)status;
     /* A server may answer and close before it has read a body it refuses: the
      * answer counts, not that sending failed. */
     if (got != CURLE_OK && !(got == CURLE_SEND_ERROR && status >= 400))
         return tell(r, got, e);
     (void)curl_easy_getinfo(f->curl, CURLINFO_CONTENT_TYPE, &type);
-    r->a->status = (unsigned)status;
     r->a->content_type = arena_str(out, str_of(type));
     r->a->body = arena_str(out, buf_str(&r->body));
+    r->a->headers = arena_str(out, buf_str(&r->headers));
     return RC_OK;
 }
 
 rc fetch_run(struct fetch *f, const struct fetch_opts *o, struct arena *out,
              struct fetch_answer *a, struct err *e)
 {
-    struct run r = {.o = o, .a = a};
+    struct run r = {.o = o, .a = a, .curl = f->curl};
     struct curl_slist *headers = NULL;
     curl_mime *form = NULL;
     struct arena *tmp;
@@ -315,7 +376,14 @@ rc fetch_run(struct fetch *f, const struct fetch_opts *o, struct arena *out,
     curl_easy_reset(f->curl); /* keeps the connection */
     buf_open(&r.body,
              o->answer_bytes_max != 0 ? o->answer_bytes_max : ANSWER_BYTES_MAX);
+    buf_open(&r.headers, HEADERS_BYTES_MAX);
     code = make_headers(o, &headers, e);
+    if (code == RC_OK && o->file != NULL) {
+        ASSERT(o->parts_n == 0 && o->body.p == NULL);
+        r.sending = ARENA_NEW(tmp, struct sending);
+        r.sending_n = 1;
+        r.sending[0] = (struct sending){.part = o->file, .fd = -1, .run = &r};
+    }
     if (code == RC_OK && o->parts_n > 0) {
         form = make_form(f->curl, &r, tmp);
         if (form == NULL)
@@ -330,8 +398,45 @@ rc fetch_run(struct fetch *f, const struct fetch_opts *o, struct arena *out,
     curl_easy_reset(f->curl); /* before what it points to goes */
     curl_mime_free(form);
     curl_slist_free_all(headers);
+    buf_close(&r.headers);
     buf_close(&r.body);
     arena_close(tmp);
+    return code;
+}
+
+str fetch_header(const struct fetch_answer *a, str name)
+{
+    str rest = a->headers, line, key, value;
+
+    while (rest.n > 0) {
+        (void)str_cut(rest, '\n', &line, &rest);
+        if (str_cut(line, ':', &key, &value) && str_eq_nocase(key, name))
+            return str_trim(value);
+    }
+    return STR_NONE;
+}
+
+rc fetch_location(const char *url, str location, struct arena *out,
+                  const char **to, struct err *e)
+{
+    CURLU *u = curl_url();
+    char *whole = NULL;
+    rc code = RC_OK;
+
+    *to = NULL;
+    if (u != NULL && curl_url_set(u, CURLUPART_URL, url, 0) == CURLUE_OK &&
+        curl_url_set(u, CURLUPART_URL, arena_cstr(out, location), 0) ==
+            CURLUE_OK &&
+        curl_url_get(u, CURLUPART_URL, &whole, 0) == CURLUE_OK)
+        *to = arena_cstr(out, str_of(whole));
+    curl_free(whole);
+    curl_url_cleanup(u);
+    if (*to == NULL || !(str_starts(str_of(*to), STR("https://")) ||
+                         (str_starts(str_of(*to), STR("http://")) &&
+                          !str_starts(str_of(url), STR("https://")))))
+        code = err_set(e, RC_INVALID,
+                       "%.100s points to %.*s, which is not followed", url,
+                       (int)str_sub(location, 0, 80).n, location.p);
     return code;
 }
 

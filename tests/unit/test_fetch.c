@@ -1,6 +1,7 @@
 #include "net/fetch.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -155,6 +156,109 @@ static void a_form_streams_files(void **state)
     assert_int_equal(unlink(parts[1].path), 0);
 }
 
+static void a_file_is_a_whole_body(void **state)
+{
+    struct fetch_part file = {.size = 9};
+    struct fetch_opts o = {.policy = FETCH_OPERATOR, .file = &file};
+    str got;
+
+    (void)state;
+    file.path = file_of("the bytes");
+    peer_open(&peer, "the bytes", OK_ANSWER);
+    o.url = peer.url;
+    assert_int_equal(fetch_run(f, &o, arena, &a, &e), RC_OK);
+    got = peer_close(&peer);
+    assert_true(has(got, "PUT /x HTTP/1.1\r\n"));
+    assert_true(has(got, "Content-Type: application/octet-stream\r\n"));
+    assert_true(has(got, "Content-Length: 9\r\n"));
+    assert_true(has(got, "\r\n\r\nthe bytes"));
+    assert_int_equal(a.status, 200);
+    assert_int_equal(unlink(file.path), 0);
+
+    file.path = file_of("the");
+    peer_open(&peer, "never", OK_ANSWER);
+    o.url = peer.url;
+    assert_int_equal(fetch_run(f, &o, arena, &a, &e), RC_IO);
+    assert_non_null(strstr(e.text, "changed while it was sent"));
+    (void)peer_close(&peer);
+    assert_int_equal(unlink(file.path), 0);
+}
+
+static void an_answer_may_be_saved(void **state)
+{
+    const char *path = file_of("0123456789");
+    struct fetch_save save = {
+        .fd = open(path, O_RDWR), .path = path, .at = 4, .bytes_max = 20};
+    struct fetch_opts o = {.policy = FETCH_OPERATOR, .save = &save};
+    char is[11] = {0};
+
+    (void)state;
+    peer_open(&peer, "\r\n\r\n",
+              "HTTP/1.1 206 Partial Content\r\nContent-Length: 3\r\n"
+              "ETag:  \"v1\" \r\n\r\nabc");
+    o.url = peer.url;
+    assert_int_equal(fetch_run(f, &o, arena, &a, &e), RC_OK);
+    (void)peer_close(&peer);
+    assert_int_equal(a.saved, 3);
+    assert_int_equal(a.body.n, 0);
+    assert_true(str_eq(fetch_header(&a, STR("etag")), STR("\"v1\"")));
+    assert_int_equal(fetch_header(&a, STR("location")).n, 0);
+    assert_int_equal(pread(save.fd, is, 10, 0), 10);
+    assert_string_equal(is, "0123abc789");
+    /* Another status is kept in memory, a 200 begins anew, cut or not. */
+    peer_open(&peer, "\r\n\r\n",
+              "HTTP/1.1 416 No\r\nContent-Length: 2\r\n\r\nno");
+    o.url = peer.url;
+    assert_int_equal(fetch_run(f, &o, arena, &a, &e), RC_OK);
+    (void)peer_close(&peer);
+    assert_int_equal(a.saved, 0);
+    assert_true(str_eq(a.body, STR("no")));
+    peer_open(&peer, "\r\n\r\n",
+              "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nxy");
+    o.url = peer.url;
+    assert_int_equal(fetch_run(f, &o, arena, &a, &e), RC_REMOTE);
+    (void)peer_close(&peer);
+    assert_int_equal(a.status, 200);
+    assert_int_equal(a.saved, 2);
+    assert_int_equal(pread(save.fd, is, 10, 0), 10);
+    assert_string_equal(is, "xy23abc789");
+    save.bytes_max = 5;
+    peer_open(&peer, "\r\n\r\n",
+              "HTTP/1.1 206 Partial\r\nContent-Length: 2\r\n\r\nxy");
+    o.url = peer.url;
+    assert_int_equal(fetch_run(f, &o, arena, &a, &e), RC_LIMIT);
+    (void)peer_close(&peer);
+    assert_int_equal(close(save.fd), 0);
+    assert_int_equal(unlink(path), 0);
+}
+
+static void locations_are_read_as_browsers_do(void **state)
+{
+    static const struct {
+        const char *url, *location, *to; /* NULL: refused */
+    } ROWS[] = {
+        {"https://a.b/c/d?e", "/f", "https://a.b/f"},
+        {"https://a.b/c/d", "f?g=h", "https://a.b/c/f?g=h"},
+        {"https://a.b/", "https://x.y/z?s=1%2B", "https://x.y/z?s=1%2B"},
+        {"http://a.b/", "https://x.y/z", "https://x.y/z"},
+        {"http://a.b/", "http://x.y/z", "http://x.y/z"},
+        {"https://a.b/", "http://x.y/z", NULL},
+        {"https://a.b/", "file:///etc/passwd", NULL},
+        {"https://a.b/", "ftp://x.y/z", NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < NELEMS(ROWS); i++) {
+        const char *to;
+        rc code = fetch_location(ROWS[i].url, str_of(ROWS[i].location), arena,
+                                 &to, &e);
+
+        assert_int_equal(code, ROWS[i].to == NULL ? RC_INVALID : RC_OK);
+        if (ROWS[i].to != NULL)
+            assert_string_equal(to, ROWS[i].to);
+    }
+}
+
 static void a_file_that_shrinks_is_named(void **state)
 {
     struct fetch_part parts[] = {
@@ -253,6 +357,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(an_answer_has_status_type_body_and_retry),
         TEST(a_form_streams_files),
+        TEST(a_file_is_a_whole_body),
+        TEST(an_answer_may_be_saved),
+        TEST(locations_are_read_as_browsers_do),
         TEST(a_file_that_shrinks_is_named),
         TEST(what_is_not_allowed_is_refused),
         TEST(proxies_of_the_environment_are_ignored),
