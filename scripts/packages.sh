@@ -8,7 +8,7 @@ BUILD_PACKAGES="gcc make pkg-config libmicrohttpd-dev libcurl4-openssl-dev
     libexpat1-dev zlib1g-dev libgumbo-dev poppler-utils poppler-data
     tesseract-ocr tesseract-ocr-eng python3 python3-pip"
 TEST_PACKAGES="libcmocka-dev clang-14 libclang-rt-14-dev clang-format-14
-    shellcheck codespell python3 python3-venv curl qpdf"
+    shellcheck codespell python3-venv curl qpdf"
 FULL_PACKAGES="clang-tidy-14 cppcheck man-db zsh maven"
 
 # Installs those of the packages (one text) that are missing, and says so.

@@ -12,6 +12,7 @@ static const struct command_row ROWS[CMD_COUNT] = {
     [CMD_JOBS] = {cmd_jobs, EXIT_SERVER},
     [CMD_REPROCESS] = {cmd_reprocess, EXIT_SERVER},
     [CMD_KEYS] = {cmd_keys, EXIT_SERVER},
+    [CMD_MODEL] = {cmd_model, EXIT_SERVER},
     [CMD_CHECK] = {cmd_check, EXIT_PARTIAL},
     [CMD_DOCTOR] = {cmd_doctor, EXIT_PARTIAL},
     [CMD_ROUTES] = {cmd_routes, EXIT_PARTIAL},

@@ -30,7 +30,7 @@ struct command_row {
 int cli_main(int argc, char **argv, const struct command_row rows[CMD_COUNT]);
 
 command_run cmd_serve, cmd_add, cmd_search, cmd_eval, cmd_bases, cmd_jobs,
-    cmd_reprocess, cmd_keys, cmd_check, cmd_doctor, cmd_routes, cmd_version,
-    cmd_help, cmd_man, cmd_completions;
+    cmd_reprocess, cmd_keys, cmd_model, cmd_check, cmd_doctor, cmd_routes,
+    cmd_version, cmd_help, cmd_man, cmd_completions;
 
 #endif

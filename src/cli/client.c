@@ -162,19 +162,14 @@ static rc run(struct client *c, struct fetch_opts *o, const char *path,
     return code;
 }
 
-rc client_call(struct client *c, const char *method, const char *path,
-               json_t *body, json_t **answer, struct err *e)
+/* The answer of a request as JSON; one that refuses is an error. */
+static rc run_json(struct client *c, struct fetch_opts *o, const char *path,
+                   struct arena *tmp, json_t **answer, struct err *e)
 {
-    struct arena *tmp = arena_open();
-    struct fetch_opts o = {.method = method};
     struct fetch_answer a;
-    rc code;
+    rc code = run(c, o, path, tmp, &a, e);
 
     *answer = NULL;
-    if (body != NULL)
-        o.body = js_text(tmp, body);
-    json_decref(body);
-    code = run(c, &o, path, tmp, &a, e);
     if (code == RC_OK) {
         *answer = parse_answer(a.body);
         if (a.status >= 300)
@@ -187,6 +182,34 @@ rc client_call(struct client *c, const char *method, const char *path,
         json_decref(*answer);
         *answer = NULL;
     }
+    return code;
+}
+
+rc client_call(struct client *c, const char *method, const char *path,
+               json_t *body, json_t **answer, struct err *e)
+{
+    struct arena *tmp = arena_open();
+    struct fetch_opts o = {.method = method};
+    rc code;
+
+    if (body != NULL)
+        o.body = js_text(tmp, body);
+    json_decref(body);
+    code = run_json(c, &o, path, tmp, answer, e);
+    arena_close(tmp);
+    return code;
+}
+
+rc client_put_file(struct client *c, const char *path,
+                   const struct client_file *file, json_t **answer,
+                   struct err *e)
+{
+    struct arena *tmp = arena_open();
+    struct fetch_part part = {.path = file->path, .size = file->bytes};
+    struct fetch_opts o = {
+        .file = &part, .progress = file->progress, .arg = file->arg};
+    rc code = run_json(c, &o, path, tmp, answer, e);
+
     arena_close(tmp);
     return code;
 }

@@ -44,6 +44,16 @@ struct client_form {
 };
 rc client_post_form(struct client *c, const char *path, struct client_form *f,
                     struct err *e) MUST_CHECK;
+/* Puts a file, streamed as the whole body; *answer as of client_call. */
+struct client_file {
+    const char *path;
+    uint64_t bytes;
+    bool (*progress)(void *arg, uint64_t sent); /* NULL: none */
+    void *arg;
+};
+rc client_put_file(struct client *c, const char *path,
+                   const struct client_file *file, json_t **answer,
+                   struct err *e) MUST_CHECK;
 /* What a refusing answer says, as an error. */
 rc client_refusal(unsigned status, const json_t *answer, struct err *e);
 

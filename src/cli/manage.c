@@ -1,28 +1,13 @@
 /* bases, jobs and keys: lists and small changes on a server. */
+#include "cli/manage.h"
+
 #include <stdio.h>
 
 #include "base/clock.h"
-#include "cli/cli.h"
-#include "cli/client.h"
 #include "cli/print.h"
 #include "cli/wait.h"
 
-struct manage {
-    struct run *r;
-    struct client *c;
-    bool json;
-};
-
-typedef rc verb_run(struct manage *m, struct err *e);
-struct verb {
-    const char *name;
-    verb_run *run;
-    size_t args; /* behind the verb */
-};
-
-/* Finds the verb (the first one without arguments) and runs it. */
-static rc run_verb(struct run *r, const struct verb *verbs, size_t n,
-                   struct err *e)
+rc manage_run(struct run *r, const struct verb *verbs, size_t n, struct err *e)
 {
     struct manage m = {.r = r, .json = option_flag(&r->o, OPT_JSON)};
     const struct verb *verb = &verbs[0];
@@ -61,7 +46,7 @@ static rc print_list(struct manage *m, const char *name, const char *path,
     return code;
 }
 
-static void print_cell(str s, size_t width)
+void manage_cell(str s, size_t width)
 {
     size_t shown = 0;
 
@@ -71,9 +56,8 @@ static void print_cell(str s, size_t width)
     print_fmt("%*s", shown < width ? (int)(width - shown) : 1, "");
 }
 
-/* An id inside a path. */
-static const char *path_of(struct manage *m, const char *before, const char *id,
-                           const char *after)
+const char *manage_path(struct manage *m, const char *before, const char *id,
+                        const char *after)
 {
     struct arena *a = m->r->arena;
 
@@ -96,7 +80,7 @@ static rc bases_list(struct manage *m, struct err *e)
     if (code != RC_OK)
         return code;
     for (size_t i = 0; i < n; i++) {
-        print_cell(v[i].id, 38);
+        manage_cell(v[i].id, 38);
         print_fmt("%9lld  ", (long long)v[i].documents);
         print_painted(PAINT_BOLD, v[i].name);
         print_fmt("\n");
@@ -138,8 +122,8 @@ static rc bases_delete(struct manage *m, struct err *e)
     if (code != RC_OK)
         return code;
     code = client_call(m->c, "DELETE",
-                       path_of(m, CLIENT_K "/knowledge-bases/",
-                               arena_cstr(m->r->arena, b.id), ""),
+                       manage_path(m, CLIENT_K "/knowledge-bases/",
+                                   arena_cstr(m->r->arena, b.id), ""),
                        NULL, &answer, e);
     json_decref(answer);
     if (code != RC_OK)
@@ -158,7 +142,7 @@ rc cmd_bases(struct run *r, struct err *e)
                                         {"create", bases_create, 1},
                                         {"delete", bases_delete, 1}};
 
-    return run_verb(r, VERBS, NELEMS(VERBS), e);
+    return manage_run(r, VERBS, NELEMS(VERBS), e);
 }
 
 /* ---- jobs ---- */
@@ -186,8 +170,8 @@ static int newer_first(const void *a, const void *b)
 
 static void print_job_line(const json_t *job, str base)
 {
-    print_cell(js_str(job, "id"), 38);
-    print_cell(js_str(job, "status"), 17);
+    manage_cell(js_str(job, "id"), 38);
+    manage_cell(js_str(job, "status"), 17);
     print_fmt(
         "%6.0f%%  %6lld documents  ",
         json_number_value(json_object_get(job, "progress_pct")),
@@ -301,8 +285,8 @@ static bool print_failed(void *arg, json_t *item)
 
 static const char *documents_path(struct manage *m)
 {
-    return path_of(m, CLIENT_K "/ingestion-jobs/", m->r->o.args[1],
-                   "/documents");
+    return manage_path(m, CLIENT_K "/ingestion-jobs/", m->r->o.args[1],
+                       "/documents");
 }
 
 /* The job and, for people, the documents that failed. */
@@ -330,7 +314,7 @@ static rc jobs_show(struct manage *m, struct err *e)
 {
     json_t *job;
     rc code = client_get(
-        m->c, path_of(m, CLIENT_K "/ingestion-jobs/", m->r->o.args[1], ""),
+        m->c, manage_path(m, CLIENT_K "/ingestion-jobs/", m->r->o.args[1], ""),
         &job, e);
 
     return code == RC_OK ? show_job(m, job, e) : code;
@@ -341,7 +325,7 @@ static rc jobs_retry(struct manage *m, struct err *e)
     json_t *answer;
     rc code = client_call(
         m->c, "POST",
-        path_of(m, CLIENT_K "/ingestion-jobs/", m->r->o.args[1], "/retry"),
+        manage_path(m, CLIENT_K "/ingestion-jobs/", m->r->o.args[1], "/retry"),
         NULL, &answer, e);
 
     if (code != RC_OK)
@@ -362,7 +346,8 @@ static rc jobs_wait(struct manage *m, struct err *e)
 
     if (code == RC_OK)
         code = client_get(
-            m->c, path_of(m, CLIENT_K "/ingestion-jobs/", m->r->o.args[1], ""),
+            m->c,
+            manage_path(m, CLIENT_K "/ingestion-jobs/", m->r->o.args[1], ""),
             &job, e);
     if (code != RC_OK)
         return code;
@@ -380,7 +365,7 @@ rc cmd_jobs(struct run *r, struct err *e)
                                         {"retry", jobs_retry, 1},
                                         {"wait", jobs_wait, 1}};
 
-    return run_verb(r, VERBS, NELEMS(VERBS), e);
+    return manage_run(r, VERBS, NELEMS(VERBS), e);
 }
 
 /* ---- keys ---- */
@@ -400,12 +385,12 @@ static rc keys_list(struct manage *m, struct err *e)
         const json_t *key = json_array_get(keys, i);
         const json_t *scopes = json_object_get(key, "scopes");
 
-        print_cell(js_str(key, "id"), 38);
-        print_cell(js_str(key, "key_prefix"), 17);
-        print_cell(json_is_true(json_object_get(key, "is_active"))
-                       ? STR("active")
-                       : STR("revoked"),
-                   9);
+        manage_cell(js_str(key, "id"), 38);
+        manage_cell(js_str(key, "key_prefix"), 17);
+        manage_cell(json_is_true(json_object_get(key, "is_active"))
+                        ? STR("active")
+                        : STR("revoked"),
+                    9);
         print_clean(js_str(key, "name"));
         for (size_t s = 0; s < json_array_size(scopes); s++)
             print_fmt("%s%s", s == 0 ? "  " : ",",
@@ -455,8 +440,8 @@ static rc keys_revoke(struct manage *m, struct err *e)
 {
     json_t *answer;
     rc code = client_call(m->c, "DELETE",
-                          path_of(m, KEYS_PATH "/", m->r->o.args[1], ""), NULL,
-                          &answer, e);
+                          manage_path(m, KEYS_PATH "/", m->r->o.args[1], ""),
+                          NULL, &answer, e);
 
     json_decref(answer);
     if (code != RC_OK)
@@ -473,5 +458,5 @@ rc cmd_keys(struct run *r, struct err *e)
                                         {"add", keys_add, 1},
                                         {"revoke", keys_revoke, 1}};
 
-    return run_verb(r, VERBS, NELEMS(VERBS), e);
+    return manage_run(r, VERBS, NELEMS(VERBS), e);
 }

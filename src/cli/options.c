@@ -7,7 +7,7 @@
 #define ON(id) (1u << CMD_##id)
 #define CLIENTS                                                               \
     (ON(ADD) | ON(SEARCH) | ON(EVAL) | ON(BASES) | ON(JOBS) | ON(REPROCESS) | \
-     ON(KEYS) | ON(DOCTOR))
+     ON(KEYS) | ON(MODEL) | ON(DOCTOR))
 #define EVERY ((1u << CMD_COUNT) - 1)
 
 const struct command COMMANDS[CMD_COUNT] = {
@@ -84,6 +84,21 @@ const struct command COMMANDS[CMD_COUNT] = {
                   "(which implies both). A tenant is made when its name is "
                   "new; each sees only its own bases and keys.",
                   "list add revoke", 0, 2},
+    [CMD_MODEL] = {"model", "[list | add PATH | pull NAME | rm NAME]",
+                   "See, install or remove embedding models",
+                   "add takes a Hugging Face folder of a BERT-family embedder "
+                   "(config.json, model.safetensors, tokenizer.json or "
+                   "vocab.txt, modules.json, 1_Pooling), or an .onnx file "
+                   "with its tokenizer.json beside it. It is read and packed "
+                   "here, then sent to the server. What can't be computed "
+                   "with is refused by the name of the field or tensor, with "
+                   "exit status 1.\n\n"
+                   "pull downloads one of bge-small-en-v1.5, e5-small-v2, "
+                   "snowflake-arctic-embed-xs, snowflake-arctic-embed-s, "
+                   "mdbr-leaf-ir and all-MiniLM-L6-v2 into "
+                   "$XDG_CACHE_HOME/knowd/models, going on where an "
+                   "interrupted download stopped, and adds it.",
+                   "list add pull rm", 0, 2},
     [CMD_CHECK] = {"check", "", "Look for damage in a data folder",
                    "Reads only; a server may be running on the folder. Each "
                    "finding is a line; exit status 1 means that something was "
@@ -226,6 +241,11 @@ const struct option OPTIONS[OPT_COUNT] = {
                     "Whose key it is; your own tenant when not given"},
     [OPT_SCOPE] = {"scope", 's', T, "SCOPE", NULL, 0, 0, ON(KEYS), true, false,
                    "What the key may do; all you may do when not given"},
+    [OPT_NAME] = {"name", 0, T, "NAME", NULL, 0, 0, ON(MODEL), false, false,
+                  "The name of the added model; the folder's or file's own "
+                  "when not given"},
+    [OPT_HUB] = {"hub", 0, OPTION_URL, "URL", "https://huggingface.co", 0, 0,
+                 ON(MODEL), false, false, "Where pull downloads from"},
     [OPT_ALL] = {"all", 0, OPTION_FLAG, NULL, NULL, 0, 0, ON(REPROCESS), false,
                  false, "All documents, not only those an older version read"},
     [OPT_DEEP] = {"deep", 0, OPTION_FLAG, NULL, NULL, 0, 0, ON(CHECK), false,

@@ -29,6 +29,7 @@ enum command_id {
     CMD_JOBS,
     CMD_REPROCESS,
     CMD_KEYS,
+    CMD_MODEL,
     CMD_CHECK,
     CMD_DOCTOR,
     CMD_ROUTES,
@@ -86,6 +87,8 @@ enum option_id {
     OPT_STATUS,
     OPT_TENANT,
     OPT_SCOPE,
+    OPT_NAME,
+    OPT_HUB,
     OPT_ALL,
     OPT_DEEP,
     OPT_JSON,
@@ -162,6 +165,8 @@ bool option_given(const struct options *o, enum option_id id); /* no default */
 
 /* $XDG_CONFIG_HOME/knowd or its usual place; NULL: no home is known. */
 const char *options_config_dir(char *const *env, struct arena *out);
+/* The same for what can be had again: $XDG_CACHE_HOME/knowd. */
+const char *options_cache_dir(char *const *env, struct arena *out);
 /* KNOWD_UPLOAD_BYTES_MAX of "upload-bytes-max". */
 const char *option_env_name(const struct option *option, struct arena *out);
 

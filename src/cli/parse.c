@@ -453,6 +453,14 @@ const char *options_config_dir(char *const *env, struct arena *out)
                        : arena_cstr(out, arena_fmt(out, "%s/knowd", dir));
 }
 
+const char *options_cache_dir(char *const *env, struct arena *out)
+{
+    const char *dir = xdg_dir(env, "XDG_CACHE_HOME", ".cache", out);
+
+    return dir == NULL ? NULL
+                       : arena_cstr(out, arena_fmt(out, "%s/knowd", dir));
+}
+
 static rc take_defaults(struct parse *p, struct err *e)
 {
     static const char DATA_HOME[] = "$XDG_DATA_HOME";

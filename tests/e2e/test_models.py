@@ -1,0 +1,319 @@
+"""`knowd model`: what it sends, what it downloads, what it refuses. The server
+and the hub are one small program here, which cuts, moves and lies on demand."""
+
+import hashlib
+import http.server
+import json
+import re
+import struct
+import threading
+
+import pytest
+
+from conftest import Cli
+
+CONFIG = {"model_type": "bert", "vocab_size": 9, "hidden_size": 64,
+          "num_hidden_layers": 1, "num_attention_heads": 2,
+          "intermediate_size": 64, "max_position_embeddings": 32,
+          "type_vocab_size": 2, "hidden_act": "gelu"}
+WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "##b", ",", "c"]
+TOKENIZER = {
+    "added_tokens": [{"id": i, "content": w, "special": True}
+                     for i, w in enumerate(WORDS[:5])],
+    "normalizer": {"type": "BertNormalizer", "clean_text": True,
+                   "handle_chinese_chars": True, "strip_accents": None,
+                   "lowercase": True},
+    "pre_tokenizer": {"type": "BertPreTokenizer"},
+    "post_processor": {"type": "BertProcessing", "sep": ["[SEP]", 3],
+                       "cls": ["[CLS]", 2]},
+    "model": {"type": "WordPiece", "unk_token": "[UNK]",
+              "continuing_subword_prefix": "##",
+              "max_input_chars_per_word": 100,
+              "vocab": {w: i for i, w in enumerate(WORDS)}}}
+MODULES = [{"path": "", "type": "x.Transformer"},
+           {"path": "1_Pooling", "type": "x.Pooling"}]
+
+
+def weights(**odd):
+    """A .safetensors file; odd: shapes of tensors that have another one."""
+    h, i = CONFIG["hidden_size"], CONFIG["intermediate_size"]
+    shapes = {"embeddings.word_embeddings.weight": [CONFIG["vocab_size"], h],
+              "embeddings.position_embeddings.weight": [32, h],
+              "embeddings.token_type_embeddings.weight": [2, h]}
+    linears = {"attention.self.query": (h, h), "attention.self.key": (h, h),
+               "attention.self.value": (h, h),
+               "attention.output.dense": (h, h),
+               "intermediate.dense": (i, h), "output.dense": (h, i)}
+    for name, (rows, cols) in linears.items():
+        shapes[f"encoder.layer.0.{name}.weight"] = [rows, cols]
+        shapes[f"encoder.layer.0.{name}.bias"] = [rows]
+    for name in ("embeddings", "encoder.layer.0.attention.output",
+                 "encoder.layer.0.output"):
+        shapes[f"{name}.LayerNorm.weight"] = [h]
+        shapes[f"{name}.LayerNorm.bias"] = [h]
+    shapes.update(odd)
+    header, data = {}, b""
+    for name, shape in shapes.items():
+        n = shape[0] * (shape[1] if len(shape) > 1 else 1)
+        one = struct.pack(f"<{n}f", *((k * 37 % 101 - 50) / 100
+                                      for k in range(n)))
+        header[name] = {"dtype": "F32", "shape": shape,
+                        "data_offsets": [len(data), len(data) + len(one)]}
+        data += one
+    text = json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + data
+
+
+def files(**odd):
+    return {"config.json": json.dumps(CONFIG).encode(),
+            "modules.json": json.dumps(MODULES).encode(),
+            "1_Pooling/config.json": b'{"pooling_mode_cls_token": true}',
+            "tokenizer.json": json.dumps(TOKENIZER).encode(),
+            "README.md": b"---\nlicense: mit\n---\n",
+            "model.safetensors": weights(**odd)}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name, data in files().items():
+        path = tmp_path / "tiny-model" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    return tmp_path / "tiny-model"
+
+
+class Peer(http.server.ThreadingHTTPServer):
+    """knowd's routes of models, and a hub under /ORG/NAME/resolve/main."""
+    daemon_threads = True
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server_port}"
+        self.models, self.seen = {}, []
+        self.files = files()  # of the hub
+        self.cut = None       # bytes after which a large answer ends, once
+        self.sums = {}        # tags that are not the file's
+        self.refuse = None    # (status, body) of every PUT
+        threading.Thread(target=self.serve_forever, args=(0.02,),
+                         daemon=True).start()
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *args):
+        pass
+
+    def answer(self, status, body=b"", **headers):
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), str(value))
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def answer_json(self, status, value):
+        self.answer(status, json.dumps(value).encode(),
+                    Content_Type="application/json")
+
+    def do_PUT(self):
+        name = self.path.rsplit("/", 1)[1]
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        assert self.headers["Content-Type"] == "application/octet-stream"
+        if self.server.refuse:
+            return self.answer_json(*self.server.refuse)
+        self.server.models[name] = body
+        return self.answer_json(201, {"name": name, "dimensions": 64,
+                                      "tokens_max": 32, "bytes": len(body)})
+
+    def do_DELETE(self):
+        name = self.path.rsplit("/", 1)[1]
+        if self.server.models.pop(name, None) is None:
+            return self.answer_json(404, {"detail": f"no model {name}"})
+        return self.answer(204)
+
+    def do_HEAD(self):
+        self.do_GET()
+
+    def do_GET(self):
+        peer = self.server
+        peer.seen.append((self.command, self.path, self.headers["Range"]))
+        if self.path == "/knowd/v1/models":
+            return self.answer_json(200, {"models": [
+                {"name": n, "dimensions": 64, "tokens_max": 32,
+                 "license": "mit", "bytes": len(b), "default": False,
+                 "bases": 2} for n, b in peer.models.items()],
+                "model_dir": "/data/model"})
+        if self.path.startswith("/cdn/"):
+            return self.large(peer.files[self.path[5:]])
+        name = re.fullmatch(r"/[^/]+/[^/]+/resolve/main/(.*)", self.path)
+        data = name and peer.files.get(name[1])
+        if data is None:
+            return self.answer(404)
+        sum_ = hashlib.sha256(data).hexdigest()
+        if name[1].endswith(".safetensors"):
+            tag = '"' + peer.sums.get(name[1], sum_) + '"'
+            return self.answer(302, Location="/cdn/" + name[1],
+                               X_Linked_ETag=tag, X_Linked_Size=len(data))
+        return self.answer(200, data, ETag='"' + sum_[:40] + '"')
+
+    def large(self, data):
+        asked = re.fullmatch(r"bytes=(\d+)-", self.headers["Range"] or "")
+        at = int(asked[1]) if asked else 0
+        headers = {"Content_Range": f"bytes {at}-{len(data) - 1}/{len(data)}"}
+        if self.server.cut is None:
+            return self.answer(206 if asked else 200, data[at:],
+                               **(headers if asked else {}))
+        self.send_response(206 if asked else 200)
+        if asked:
+            self.send_header("Content-Range", headers["Content_Range"])
+        self.send_header("Content-Length", str(len(data) - at))
+        self.end_headers()
+        self.wfile.write(data[at:at + self.server.cut])
+        self.close_connection = True
+        self.server.cut = None
+
+
+@pytest.fixture
+def peer():
+    peer = Peer()
+    yield peer
+    peer.shutdown()
+    peer.server_close()
+
+
+@pytest.fixture
+def cli(peer, tmp_path):
+    cli = Cli(tmp_path, peer.url)
+    cli.env.update(KNOWD_HUB=peer.url, XDG_CACHE_HOME=str(tmp_path / "cache"),
+                   TMPDIR=str(tmp_path / "tmp"))
+    (tmp_path / "tmp").mkdir()
+    return cli
+
+
+def left_behind(cli):
+    return list((cli.home / "tmp").iterdir())
+
+
+def test_a_folder_is_packed_here_and_sent(cli, peer, folder):
+    out = cli("model", "add", folder).stdout
+    assert "tiny-model: 1 layers, 64 dimensions, texts of 32 tokens, cls" in out
+    assert "installed" in out
+    assert len(peer.models["tiny-model"]) > 1000
+    assert left_behind(cli) == []
+    answer = cli.json("model", "add", folder, "--name", "other")
+    assert answer["name"] == "other"
+    assert answer["bytes"] == len(peer.models["other"])
+
+
+def test_models_are_listed_and_removed(cli, peer, folder):
+    assert "no models yet" in cli("model").stderr
+    cli("model", "add", folder)
+    out = cli("model", "list").stdout
+    assert out.split()[0] == "tiny-model" and "64 dimensions" in out
+    assert cli.json("model")["model_dir"] == "/data/model"
+    assert cli("model", "rm", "tiny-model").stdout == "removed\n"
+    assert peer.models == {}
+    done = cli("model", "rm", "tiny-model", status=3)
+    assert "no model tiny-model" in done.stderr
+
+
+def test_what_cannot_be_computed_with_is_refused_by_name(cli, peer, folder):
+    name = "encoder.layer.0.output.dense.weight"
+    (folder / "model.safetensors").write_bytes(weights(**{name: [64, 63]}))
+    done = cli("model", "add", folder, status=1)
+    assert f"tensor {name} is [64, 63], not [64, 64]" in done.stderr
+    (folder / "config.json").write_text('{"model_type": "roberta"}')
+    done = cli("model", "add", folder, status=1)
+    assert 'config.json: model_type is "roberta"' in done.stderr
+    assert peer.models == {} and left_behind(cli) == []
+
+
+def test_a_server_that_refuses_is_quoted(cli, peer, folder):
+    peer.refuse = (507, {"detail": "the disk is full"})
+    done = cli("model", "add", folder, status=3)
+    assert "the disk is full" in done.stderr
+    assert left_behind(cli) == []
+
+
+def test_wrong_names_are_usage(cli, folder):
+    cli("model", "add", folder, "--name", "a/b", status=2)
+    cli("model", "add", status=2)
+    done = cli("model", "pull", "gpt-7", status=2)
+    assert "bge-small-en-v1.5, e5-small-v2" in done.stderr
+
+
+def test_a_model_is_pulled_and_added(cli, peer):
+    out = cli("model", "pull", "bge-small-en-v1.5").stdout
+    assert "Represent this sentence" in out
+    assert list(peer.models) == ["bge-small-en-v1.5"]
+    paths = {path for _, path, _ in peer.seen}
+    assert "/BAAI/bge-small-en-v1.5/resolve/main/config.json" in paths
+    # Again: looked at, and nothing comes twice.
+    peer.seen.clear()
+    cli("model", "pull", "bge-small-en-v1.5")
+    assert {method for method, _, _ in peer.seen} == {"HEAD"}
+    # A new version of a file comes.
+    peer.files["README.md"] = b"---\nlicense: apache-2.0\n---\n"
+    peer.seen.clear()
+    cli("model", "pull", "bge-small-en-v1.5")
+    assert [path.rsplit("/", 1)[1] for method, path, _ in peer.seen
+            if method == "GET"] == ["README.md"]
+
+
+def test_a_cut_download_goes_on(cli, peer):
+    peer.cut = 1000
+    cli("model", "pull", "e5-small-v2")
+    ranges = [r for method, path, r in peer.seen
+              if method == "GET" and path.startswith("/cdn/")]
+    assert ranges == [None, "bytes=1000-"]
+    cache = cli.home / "cache/knowd/models/e5-small-v2"
+    assert (cache / "model.safetensors").read_bytes() == \
+        peer.files["model.safetensors"]
+    assert not list(cache.glob("*.part*"))
+
+
+def test_a_part_of_an_earlier_run_is_gone_on_from(cli, peer):
+    data = peer.files["model.safetensors"]
+    cache = cli.home / "cache/knowd/models/e5-small-v2"
+    cache.mkdir(parents=True)
+    (cache / "model.safetensors.part").write_bytes(data[:5000])
+    tag = '"' + hashlib.sha256(data).hexdigest() + '"'
+    (cache / "model.safetensors.part.tag").write_text(tag)
+    cli("model", "pull", "e5-small-v2")
+    assert ("GET", "/cdn/model.safetensors", "bytes=5000-") in peer.seen
+    assert (cache / "model.safetensors").read_bytes() == data
+
+
+def test_a_part_of_another_version_is_dropped(cli, peer):
+    cache = cli.home / "cache/knowd/models/e5-small-v2"
+    cache.mkdir(parents=True)
+    (cache / "model.safetensors.part").write_bytes(b"x" * 5000)
+    (cache / "model.safetensors.part.tag").write_text('"older"')
+    cli("model", "pull", "e5-small-v2")
+    assert (cache / "model.safetensors").read_bytes() == \
+        peer.files["model.safetensors"]
+
+
+def test_bytes_that_are_not_the_hubs_are_refused(cli, peer):
+    peer.sums["model.safetensors"] = "0" * 64
+    done = cli("model", "pull", "e5-small-v2", status=3)
+    assert "another SHA-256" in done.stderr
+    cache = cli.home / "cache/knowd/models/e5-small-v2"
+    assert not (cache / "model.safetensors").exists()
+    assert not list(cache.glob("model.safetensors.part"))
+    assert peer.models == {}
+
+
+def test_a_missing_file_of_the_hub_is_named(cli, peer):
+    del peer.files["tokenizer.json"]
+    done = cli("model", "pull", "e5-small-v2", status=3)
+    assert "tokenizer.json" in done.stderr and "404" in done.stderr
+
+
+def test_a_hub_that_cannot_be_reached_is_told_plainly(cli):
+    done = cli("model", "pull", "e5-small-v2", status=3,
+               env={"KNOWD_HUB": "http://127.0.0.1:1"})
+    assert "does not come from the hub" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
