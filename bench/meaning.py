@@ -1,0 +1,308 @@
+"""What finding by meaning costs, against what people build in Python of parts:
+pdftotext, ONNX Runtime int8 with the same weights, LanceDB with full text and
+vectors. All on the same two cores, in turns.
+
+pages: 1,000 pages of the PDF files until both words and vectors find them, and
+the peak of memory of all processes (PSS, five times a second). The peer cuts
+into about as many passages as knowd makes chunks, embeds batches sorted by
+length, and pads little.
+query: hybrid queries that were never asked before, over 15,000 chunks: knowd
+over HTTP, the peer inside its process. The peer's table is kept in
+build/bench/meaning between runs.
+idle: memory with the model, and from start to ready with 10,000 chunks.
+
+Wants a venv with lancedb==0.25.3 and what peer_onnx.py wants."""
+
+import concurrent.futures
+import http.client
+import json
+import os
+import random
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.parse
+
+import pdfs
+import peer_onnx
+from idle import CHUNKS, notes
+from pdf import CPUS, Watch, pages_of, passages
+from quality import add_model, call, make_base
+from server import KEY, ROOT, Server, median, table
+
+PAGES = 1000
+ROWS = 15_000
+ROUNDS = int(os.environ.get("ROUNDS", "3"))
+QUERIES = int(os.environ.get("QUERIES", "300"))
+KEPT = os.path.join(ROOT, "build/bench/meaning")
+READY_ROUNDS = 9
+
+
+def some(pages):
+    """Files by name that are no more than so many pages together."""
+    chosen = []
+    for path in pdfs.files():
+        n = pdfs.pages(path)
+        if n <= pages:
+            pages -= n
+            chosen.append(path)
+    return chosen
+
+
+def most():
+    """All but the file that is another one under a second cover."""
+    return [p for p in pdfs.files() if not p.endswith("/fullrefman.pdf")]
+
+
+# ---- the peer ----
+
+def cut(paths):
+    """Passages of files, two read at a time, the largest first."""
+    paths = sorted(paths, key=os.path.getsize, reverse=True)
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        for name, pages in pool.map(pages_of, paths):
+            yield from passages(name, pages)
+
+
+def build(where, paths, rows_max=None):
+    """A table of passages with vectors, its full-text index."""
+    import lancedb
+    rows = list(cut(paths))[:rows_max]
+    # Two sessions of a thread each are faster than one of two threads.
+    lists = [e.ids for e in peer_onnx.tokenizer().encode_batch(
+        [r["body"] for r in rows])]
+    order = sorted(range(len(rows)), key=lambda i: -len(lists[i]))
+    embedders = [peer_onnx.Embedder(peer_onnx.files()[1]) for _ in range(2)]
+
+    def half(which):
+        mine = order[which::2]
+        for i, v in zip(mine, embedders[which].embed_ids(
+                [lists[i] for i in mine])):
+            rows[i]["vector"] = v
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        list(pool.map(half, range(2)))
+    t = lancedb.connect(where).create_table("t", rows)
+    t.create_fts_index("body", use_tantivy=False, with_position=True,
+                       stem=True, remove_stop_words=False, language="English")
+    return t
+
+
+class Hybrid:
+    """Hybrid search of a table, as a program would do it in its process."""
+
+    def __init__(self, t):
+        from lancedb.rerankers import RRFReranker
+        self.t, self.reranker = t, RRFReranker()
+        self.embedder = peer_onnx.Embedder(peer_onnx.files()[1])
+
+    def search(self, text, limit=10):
+        return self.t.search(query_type="hybrid").vector(
+            self.embedder.embed([text])[0]).text(text).rerank(
+                reranker=self.reranker).limit(limit).to_list()
+
+
+def peer_pages():
+    where = tempfile.mkdtemp()
+    t = build(where, some(PAGES))
+    assert Hybrid(t).search("how are functions plotted")
+    print(t.count_rows(), flush=True)
+    shutil.rmtree(where)
+
+
+# ---- pages ----
+
+def watched(pid, act):
+    watch = Watch(pid)
+    watch.start()
+    began = time.monotonic()
+    try:
+        got = act()
+    finally:
+        watch.done.set()
+        watch.join()
+    return time.monotonic() - began, watch.peak, got
+
+
+def knowd_pages(paths):
+    server = Server(cpus=CPUS)
+    try:
+        if not add_model(server):
+            return None
+        make_base(server, "pdf", True)
+        # A file that is one picture holds no text: the only failure.
+        took, peak, _ = watched(server.process.pid, lambda: call(
+            server, "add", *paths, "--base", "pdf", "--wait", "refined",
+            statuses=(0, 1)))
+        return took, peak, int(server.metric("knowd_index_rows"))
+    finally:
+        server.stop()
+
+
+def pages():
+    paths = some(PAGES)
+    peer_onnx.files()
+    ours, theirs = [], []
+    for _ in range(ROUNDS):
+        one = knowd_pages(paths)
+        if one is None:
+            return
+        ours.append(one)
+        process = subprocess.Popen(
+            ["taskset", "-c", CPUS, sys.executable, __file__, "peer"],
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        theirs.append(watched(process.pid, process.communicate))
+        if process.returncode != 0:
+            raise SystemExit("the peer failed: python3 bench/meaning.py peer")
+        print(f"knowd {ours[-1][0]:.1f} s, {ours[-1][1]:.0f} MiB; peer "
+              f"{theirs[-1][0]:.1f} s, {theirs[-1][1]:.0f} MiB", flush=True)
+    peak, their_peak = (max(p for _, p, _ in side) for side in (ours, theirs))
+    ratio = median([t[0] / o[0] for o, t in zip(ours, theirs)])
+    table(f"meaning: {sum(map(pdfs.pages, paths))} pages in {len(paths)} files "
+          f"to words and vectors, median of {ROUNDS} rounds in turns",
+          ["", "seconds", "ratio", "peak", "ratio", "passages"],
+          [["knowd", f"{median([o[0] for o in ours]):.1f}",
+            f"{ratio:.2f} (goal 1.2)", f"{peak:.0f} MiB",
+            f"{peak / their_peak:.2f} (goal 0.25)", ours[0][2]],
+           ["the peer", f"{median([t[0] for t in theirs]):.1f}", "1",
+            f"{their_peak:.0f} MiB", "1", int(theirs[0][2][0].split()[-1])]])
+
+
+# ---- query ----
+
+def fresh_queries(paths, n):
+    """Some words of the texts in a row, each asked once."""
+    rng, words = random.Random(5), []
+    for path in paths[:6]:
+        for page in pages_of(path)[1]:
+            words += re.findall(r"[A-Za-z]{3,}", page)
+    for _ in range(n):
+        at = rng.randrange(len(words) - 12)
+        yield " ".join(words[at:at + rng.randrange(8, 13)])
+
+
+class Http:
+    """One connection that stays."""
+
+    def __init__(self, url):
+        self.c = http.client.HTTPConnection(
+            urllib.parse.urlsplit(url).netloc)
+
+    def search(self, base, text):
+        self.c.request("POST", "/v1/knowledge-base/search", json.dumps(
+            {"query": text, "kb_ids": [base], "limit": 10}),
+            {"x-api-key": KEY, "content-type": "application/json"})
+        return json.loads(self.c.getresponse().read())["results"]
+
+
+def kept_table():
+    import lancedb
+    done = os.path.join(KEPT, "done")
+    if not os.path.exists(done):
+        shutil.rmtree(KEPT, ignore_errors=True)
+        os.makedirs(KEPT)
+        build(KEPT, most(), ROWS)
+        with open(done, "w", encoding="utf-8"):
+            pass
+    return lancedb.connect(KEPT).open_table("t")
+
+
+def add_most(server, base):
+    """Files until there are ROWS chunks."""
+    for path in most():
+        call(server, "add", path, "--base", base, "--wait", "none",
+             statuses=(0, 1))
+    for _ in range(3600):
+        jobs = server.call("GET", "/v1/knowledge-base/ingestion-jobs")["items"]
+        if all(j["status"] not in ("queued", "processing") for j in jobs):
+            break
+        time.sleep(1)
+
+
+def timed(act):
+    began = time.perf_counter()
+    got = act()
+    took = time.perf_counter() - began
+    assert got
+    return took * 1000
+
+
+def query():
+    os.sched_setaffinity(0, {int(c) for c in CPUS.split(",")})
+    server = Server(cpus=CPUS)
+    try:
+        if not add_model(server):
+            return
+        base = make_base(server, "pdf", True)
+        peer = Hybrid(kept_table())
+        add_most(server, base)
+        connection, ours, theirs, words = Http(server.url), [], [], []
+        for i, text in enumerate(fresh_queries(most(), QUERIES + 20)):
+            one = timed(lambda: connection.search(base, text))
+            other = timed(lambda: peer.search(text))
+            if i < 20:
+                continue
+            ours.append(one)
+            theirs.append(other)
+            words.append(len(text.split()))
+        rows = int(server.metric("knowd_index_rows"))
+        ratio = median([o / t for o, t in zip(ours, theirs)])
+        table(f"meaning: {QUERIES} fresh hybrid queries of "
+              f"{sum(words) / len(words):.0f} words, in turns",
+              ["", "p50 ms", "p95 ms", "ratio of each pair", "chunks"],
+              [["knowd over HTTP", f"{median(ours):.2f}",
+                f"{sorted(ours)[len(ours) * 95 // 100]:.2f}",
+                f"{ratio:.3f} (goal 0.15)", rows],
+               ["ONNX Runtime, LanceDB in process", f"{median(theirs):.2f}",
+                f"{sorted(theirs)[len(theirs) * 95 // 100]:.2f}", "1",
+                peer.t.count_rows()]])
+    finally:
+        server.stop()
+
+
+# ---- idle ----
+
+def idle():
+    data = tempfile.mkdtemp(prefix="knowd-idle-")
+    source, folder = os.path.join(data, "notes.jsonl"), data + "/data"
+    notes(source)
+    server = Server(data=folder)
+    model = add_model(server)
+    if model:
+        base = make_base(server, "notes", True)
+        call(server, "add", source, "--base", "notes", "--wait", "refined")
+    server.stop()
+    ready, resting, searched = [], [], []
+    for _ in range(READY_ROUNDS if model else 0):
+        server = Server(data=folder)
+        ready.append(server.ready_s * 1000)
+        resting.append(server.rss_mib())
+        assert Http(server.url).search(base, "where do lanterns hang")
+        searched.append(server.rss_mib())
+        server.stop()
+    shutil.rmtree(data)
+    if model:
+        table(f"meaning: the model and {CHUNKS} chunks, median of "
+              f"{READY_ROUNDS} starts",
+              ["what", "figure", "goal"],
+              [["start to ready", f"{median(ready):.0f} ms", "< 200 ms"],
+               ["memory when ready", f"{median(resting):.1f} MiB",
+                "< 130 MB"],
+               ["memory after a first hybrid search",
+                f"{median(searched):.1f} MiB", "< 130 MB"]])
+
+
+def main():
+    parts = {"pages": pages, "query": query, "idle": idle}
+    if sys.argv[1:] == ["peer"]:
+        peer_pages()
+        return
+    for name, part in parts.items():
+        if len(sys.argv) < 2 or name in sys.argv[1:]:
+            part()
+
+
+if __name__ == "__main__":
+    main()
