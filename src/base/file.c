@@ -185,6 +185,27 @@ done:
     return code;
 }
 
+rc file_move(const char *from, const char *to, struct err *e)
+{
+    char dir[PATH_BYTES_MAX];
+    rc code = parent_of(to, dir, e);
+    int fd;
+
+    if (code != RC_OK)
+        return code;
+    fd = io_open(from, O_RDONLY, 0);
+    if (fd < 0)
+        return fail(e, "open", from);
+    if (io_fsync(fd, from) != 0)
+        code = fail(e, "sync", from);
+    (void)io_close(fd);
+    if (code == RC_OK && io_rename(from, to) != 0)
+        code = fail(e, "rename a file to", to);
+    if (code == RC_OK && io_fsync_dir(dir) != 0)
+        code = fail(e, "sync", dir);
+    return code;
+}
+
 /* Makes one folder durably; one that is there is fine. */
 static rc make_dir(const char *path, mode_t mode, struct err *e)
 {

@@ -21,6 +21,8 @@ rc file_read(const char *path, size_t bytes_max, struct arena *out, str *text,
 /* temporary file, write, fsync, rename, fsync of the folder */
 rc file_write_atomic(const char *path, str bytes, mode_t mode,
                      struct err *e) MUST_CHECK;
+/* fsync, rename, fsync of the folder: `from` is durable as `to`. */
+rc file_move(const char *from, const char *to, struct err *e) MUST_CHECK;
 /* Writes all of it at the offset; short writes are continued. */
 rc file_pwrite_all(int fd, const char *path, str bytes, uint64_t at,
                    struct err *e) MUST_CHECK;

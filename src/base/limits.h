@@ -34,9 +34,13 @@
 #define MANIFEST_ITEMS_MAX 10000            /* --manifest-items-max */
 #define INLINE_CONTENT_BYTES_MAX (16 * MIB) /* --content-bytes-max */
 
+#define MODEL_BYTES_MAX (1024 * MIB) /* a packed model */
+
 /* Documents */
 /* Of what reads and indexes them: below what answers requests. */
 #define READING_NICENESS 5
+/* Of what embeds them: below what makes them found by words. */
+#define REFINING_NICENESS 7
 #define BLOB_INLINE_BYTES_MAX (64 * KIB) /* larger ones are files */
 /* Normalised, of one document; --text-bytes-max. */
 #define TEXT_BYTES_MAX (32 * MIB)

@@ -25,9 +25,8 @@ static void missing_drop(struct base *b, uuid version)
         (void)map_drop(b->missing, uuid_key(&version));
 }
 
-/* The copy of a version that counts; false: no segment holds it. */
-static bool version_find(const struct base *b, uuid version, struct segment **s,
-                         uint32_t *index)
+bool base_version_find(const struct base *b, uuid version, struct segment **s,
+                       uint32_t *index)
 {
     for (size_t i = b->segments_n; i-- > 0;) {
         *s = b->segments[i];
@@ -43,7 +42,7 @@ static void state_apply(struct base *b, uuid version, uint8_t state)
     struct segment *s;
     uint32_t index;
 
-    if (version_find(b, version, &s, &index))
+    if (base_version_find(b, version, &s, &index))
         segment_state_set(s, index, state);
     else if (state_indexed(state))
         missing_put(b, version, state);
@@ -98,7 +97,7 @@ static void version_take(struct base *b, struct segment *add, uint32_t i)
         missing_drop(b, v->version);
         return;
     }
-    if (!version_find(b, v->version, &s, &at))
+    if (!base_version_find(b, v->version, &s, &at))
         return; /* new: its state comes with the same commit */
     if (s->versions[at].origin > v->origin) {
         segment_state_set(add, i, VERSION_SUPERSEDED);
@@ -148,6 +147,7 @@ static struct base *base_new(uuid id)
     b->id = id;
     ASSERT(pthread_mutex_init(&b->lock, NULL) == 0);
     ASSERT(pthread_mutex_init(&b->ids_lock, NULL) == 0);
+    ASSERT(pthread_mutex_init(&b->vectors_lock, NULL) == 0);
     clock_cond_init(&b->moved);
     b->phase = BASE_OPENING;
     return b;
@@ -162,6 +162,9 @@ void base_free(struct base *b)
     mem_free(b->bad);
     mem_free(b->early);
     (void)pthread_cond_destroy(&b->moved);
+    vectors_unref(b->vectors);
+    map_close(b->claimed);
+    (void)pthread_mutex_destroy(&b->vectors_lock);
     (void)pthread_mutex_destroy(&b->ids_lock);
     (void)pthread_mutex_destroy(&b->lock);
     mem_free(b);

@@ -8,7 +8,9 @@ struct engine_batch {
     struct base *base;
     struct analyser *analyser; /* lent by the engine */
     struct lex_builder *lex;
-    struct buf versions, chunks, headings;
+    struct buf versions, chunks, headings, keys;
+    bool keyed; /* rows get keys */
+    sha256 keys_of;
     uint32_t versions_n;
     struct arena *tmp; /* of one document */
     struct publish publish;
@@ -32,6 +34,22 @@ rc engine_batch_open(struct engine *g, uuid base, struct engine_batch **out,
     b->tmp = arena_open();
     *out = b;
     return RC_OK;
+}
+
+void engine_batch_keyed(struct engine_batch *b, const sha256 *identity)
+{
+    ASSERT(b->versions_n == 0 && !b->keyed);
+    b->keyed = true;
+    b->keys_of = *identity;
+    buf_put(&b->keys, (str){(const char *)identity->b, sizeof identity->b});
+}
+
+static void key_put(struct engine_batch *b, str context, str body)
+{
+    struct vec_key key =
+        embedded_key(&b->keys_of, embedded_text(context, body, b->tmp));
+
+    buf_put(&b->keys, (str){(const char *)key.b, sizeof key.b});
 }
 
 /* The path of headings that ends with block `heading`; its offset. */
@@ -126,6 +144,8 @@ static void row_put(struct engine_batch *b, const struct engine_doc *d,
     row.begins = begins;
     row.listing = is_listing(d->doc, c, *at);
     lex_builder_add(b->lex, &row);
+    if (b->keyed)
+        key_put(b, context, row.body);
     arena_rewind(b->tmp, mark);
 }
 
@@ -147,7 +167,7 @@ static void chunks_put(struct engine_batch *b, const struct engine_doc *d)
             headings = heading == HEADING_NONE
                            ? HEADINGS_NONE
                            : headings_put(b, d->doc, heading);
-            context = chunk_context(d->doc, c, d->title, b->tmp);
+            context = chunk_context(d->doc, c, d->title, d->counter, b->tmp);
         }
         chunk_put(b, c, headings);
         row_put(b, d, i, &at, context);
@@ -185,7 +205,7 @@ rc engine_batch_add(struct engine_batch *b, const struct engine_doc *d,
 size_t engine_batch_bytes(const struct engine_batch *b)
 {
     return lex_builder_bytes(b->lex) + b->versions.cap + b->chunks.cap +
-           b->headings.cap;
+           b->headings.cap + b->keys.cap;
 }
 
 static rc sections_write(struct engine_batch *b, uint64_t id,
@@ -198,6 +218,8 @@ static rc sections_write(struct engine_batch *b, uint64_t id,
         code = buf_end(&b->chunks, e);
     if (code == RC_OK)
         code = buf_end(&b->headings, e);
+    if (code == RC_OK)
+        code = buf_end(&b->keys, e);
     if (code != RC_OK)
         return code;
     for (uint32_t i = 0; i < b->versions_n; i++)
@@ -212,6 +234,8 @@ static rc sections_write(struct engine_batch *b, uint64_t id,
         code = write_section(w, SECTION_CHUNKS, buf_str(&b->chunks), e);
     if (code == RC_OK)
         code = write_section(w, SECTION_HEADINGS, buf_str(&b->headings), e);
+    if (code == RC_OK && b->keyed)
+        code = write_section(w, SECTION_KEYS, buf_str(&b->keys), e);
     return code == RC_OK ? lex_builder_write(b->lex, w, e) : code;
 }
 
@@ -292,6 +316,7 @@ void engine_batch_close(struct engine_batch *b)
     buf_close(&b->versions);
     buf_close(&b->chunks);
     buf_close(&b->headings);
+    buf_close(&b->keys);
     arena_close(b->tmp);
     mem_free(b);
 }

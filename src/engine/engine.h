@@ -26,9 +26,12 @@
 #ifndef ENGINE_ENGINE_H
 #define ENGINE_ENGINE_H
 
+#include <stdatomic.h>
+
 #include "base/caller.h"
 #include "base/err.h"
 #include "doc/doc.h"
+#include "embed/embed.h"
 #include "store/store.h"
 #include "text/chunk.h"
 
@@ -57,12 +60,16 @@ void engine_close(struct engine *g); /* ends merges; NULL is fine */
 struct engine_batch;
 rc engine_batch_open(struct engine *g, uuid base, struct engine_batch **b,
                      struct err *e) MUST_CHECK;
+/* Right behind the opening: rows get keys of this model's vectors, so that
+ * engine_refine finds what lacks one. */
+void engine_batch_keyed(struct engine_batch *b, const sha256 *identity);
 struct engine_doc {
     uuid version, document;
     uint32_t number;
     str title;
     const struct doc *doc;
     const struct chunks *chunks;
+    const struct chunk_counter *counter; /* the one they were cut with */
 };
 rc engine_batch_add(struct engine_batch *b, const struct engine_doc *d,
                     struct err *e) MUST_CHECK;
@@ -86,6 +93,27 @@ rc engine_missing(struct engine *g, uuid base, struct arena *out,
 /* Waits until nothing is to be merged or deadline (mono ns); tests, benches. */
 rc engine_settle(struct engine *g, int64_t until_ns, struct err *e) MUST_CHECK;
 
+/* ---- vectors ---- */
+
+/* A base's vectors are files DATA/vectors/MODEL/BASE/ID.vec: derived data too,
+ * keyed by model and embedded text, so that they outlive segments. A row
+ * without one is found by its words. */
+struct engine_refined {
+    size_t rows; /* that got a vector */
+    size_t left; /* that lack one and nobody embeds now */
+};
+/* Embeds up to rows_max rows that lack a vector, oldest segments first, and
+ * takes the file in: durable and searched when it returns. Several threads may
+ * refine one base. `stop` (may be NULL) ends it early, with what is done. */
+rc engine_refine(struct engine *g, uuid base, const struct model_info *m,
+                 struct embedder *x, size_t rows_max, const atomic_bool *stop,
+                 struct engine_refined *done, struct err *e) MUST_CHECK;
+/* Which versions are whole: every row of theirs that can have a vector has
+ * one. What the index doesn't hold is not whole. */
+rc engine_whole(struct engine *g, uuid base, const struct model_info *m,
+                const uuid *versions, size_t n, bool *whole,
+                struct err *e) MUST_CHECK;
+
 /* ---- search ---- */
 
 enum engine_legs { LEGS_HYBRID, LEGS_LEXICAL, LEGS_DENSE };
@@ -100,9 +128,15 @@ struct engine_query {
     size_t bases_n;
     str text;
     enum engine_legs legs;
-    size_t hits_max;  /* how many to return */
-    bool by_document; /* best chunk of each document only */
-    bool exhaustive;  /* the oracle: no skipping */
+    /* The dense leg: a unit vector of this model; NULL: there is none. Bases of
+     * other models are found by their words. */
+    const struct model_info *model;
+    const float *vector;
+    float dense_weight; /* 0 to 1, of a hybrid search; the rest is the words' */
+    bool by_rank;       /* reciprocal rank instead of scaled scores */
+    size_t hits_max;    /* how many to return */
+    bool by_document;   /* best chunk of each document only */
+    bool exhaustive;    /* the oracle: no skipping, no codes */
     bool explain;
     const struct engine_pin *pins;
     size_t pins_n;
@@ -113,7 +147,7 @@ struct engine_term {
     float weight; /* what it adds to raw */
 };
 struct engine_leg_score {
-    const char *leg; /* "lexical" */
+    const char *leg; /* "lexical", "dense" */
     uint32_t rank;   /* 1-based; 0: the leg did not offer it */
     float raw, normalized, weight, contribution;
     struct engine_term *terms;
@@ -135,7 +169,7 @@ struct engine_hit {
     size_t legs_n;
 };
 struct engine_stage {
-    const char *stage; /* "analyse", "lexical", "rank" */
+    const char *stage; /* "analyse", "lexical", "dense", "rank" */
     double ms;
 };
 struct engine_result {
@@ -148,9 +182,13 @@ struct engine_result {
 /* Sees each base at one moment, not before the session's; afterwards the
  * session is at one not before the answer's, so that what hits name is in it
  * unless it was deleted meanwhile. At least 100 candidates a leg are gathered
- * where there are as many, so scores don't depend on hits_max. Score = raw /
- * best raw (a leg whose scores are all equal gives each 1). Without a model
- * the lexical leg is the only one, whatever `legs` says. */
+ * where there are as many; a chunk that only one leg offers is scored by the
+ * other too, so scores don't depend on hits_max. Score = the weighted sum of
+ * each leg's raw score, scaled from a lower bound (words: 0, vectors: the
+ * query's median similarity to a fixed sample of the bases) to the leg's best.
+ * A leg whose scores are all equal gives each 1, one that offers nothing leaves
+ * its weight to the other. Without a vector the lexical leg is the only one,
+ * whatever `legs` says. */
 rc engine_search(struct engine *g, struct db *db, const struct caller *who,
                  const struct engine_query *q, struct arena *out,
                  struct engine_result *res, struct err *e) MUST_CHECK;

@@ -5,12 +5,17 @@
  *   write.c    a segment's own sections, written
  *   base.c     bases: opened, shared, told of changes, closed
  *   batch.c    new documents into a segment
+ *   vectors.c  a base's files of vectors, and where each row has its own
+ *   refine.c   vectors for rows that have none yet
  *   merge.c    segments into one
  *   keeper.c   the thread that merges, cleans and closes
- *   search.c, marks.c, check.c, engine.c
+ *   search.c   both legs, and their lists into one
+ *   marks.c, check.c, engine.c
  *
  * Locks:   engine.lock comes before base.lock; neither is held over a read or
- *          write of a disk. base.ids_lock stands alone.
+ *          write of a disk. base.ids_lock stands alone; base.vectors_lock is
+ *          held over reads and writes of vector files and comes before
+ *          base.lock.
  */
 #ifndef ENGINE_ENGINE_PRIV_H
 #define ENGINE_ENGINE_PRIV_H
@@ -20,8 +25,10 @@
 #include <stdatomic.h>
 
 #include "base/map.h"
+#include "embed/embed.h"
 #include "engine/engine.h"
 #include "lex/lex.h"
+#include "vec/vec.h"
 
 /* ---- the stored form, drawn in docs/formats.md; read in place ---- */
 
@@ -34,6 +41,8 @@ static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
 #define SECTION_SORTED "VIDX"
 #define SECTION_CHUNKS "CHNK"
 #define SECTION_HEADINGS "HEAD"
+/* identity of the model (32 bytes), then a vec_key a row; zeros: none */
+#define SECTION_KEYS "VKEY"
 
 struct info_rec {
     uint32_t format, rows, versions, analyser;
@@ -77,6 +86,8 @@ struct segment {
     const uint32_t *sorted; /* [versions_n]: by version id, ascending */
     const struct chunk_rec *chunks;
     str headings;
+    const struct vec_key *keys; /* [rows]; NULL: its rows have none */
+    sha256 keys_of;             /* the model's identity */
     uint32_t versions_n, rows;
     atomic_uint refs;   /* of lists of bases, searches, batches, merges */
     atomic_bool doomed; /* the file goes with the last reference */
@@ -85,6 +96,7 @@ struct segment {
     uint64_t *live;                    /* bit a row: of an active version */
     uint32_t rows_live;                /* bits set */
     uint32_t rows_dead, versions_dead; /* gone or superseded */
+    struct places *places;             /* of vectors; NULL: not looked up yet */
 };
 
 #define SEGMENT_PATH_MAX 4096
@@ -182,8 +194,14 @@ struct base {
                                  that reserves more */
     uint64_t id_next, id_end; /* reserved and not given out */
 
-    pthread_mutex_t lock; /* guards all below */
-    pthread_cond_t moved; /* phase or applied */
+    pthread_mutex_t vectors_lock; /* guards claimed, and who replaces vectors */
+    struct map
+        *claimed; /* keys being embedded, or that can't be (CLAIM_VOID) */
+    uint64_t vectors_id; /* of the next file */
+
+    pthread_mutex_t lock;    /* guards all below */
+    pthread_cond_t moved;    /* phase or applied */
+    struct vectors *vectors; /* NULL: nobody has asked for them yet */
     enum base_phase phase;
     struct err err;            /* BASE_FAILED: why */
     uint64_t applied;          /* generation */
@@ -256,7 +274,77 @@ rc base_wait(struct base *b, uint64_t generation, int64_t until_ns,
  * than BASES_OPEN_MAX are open. */
 void bases_close_idle(struct engine *g, int64_t before_ns);
 void base_free(struct base *b);
+/* Under its lock: the copy of a version that counts; false: no segment holds
+ * it. */
+bool base_version_find(const struct base *b, uuid version, struct segment **s,
+                       uint32_t *index);
 store_observer engine_observe;
+
+/* ---- vectors.c ---- */
+
+/* A file, shared by lists. */
+struct vector_file {
+    struct vec_file *f;
+    char *path;
+    uint64_t id;
+    atomic_uint refs;
+    atomic_bool doomed; /* the file goes with the last reference */
+};
+
+/* The files of a base for one model: never changed, replaced by a new list. */
+#define VECTORS_SAMPLE 1024
+struct vectors {
+    atomic_uint refs;
+    uint64_t number; /* of this list: places are of one */
+    sha256 identity;
+    uint32_t dims;
+    struct vector_file **v;
+    struct vec_file **files; /* [n]: those of v */
+    size_t n;
+    /* The rows with the lowest keys: a fixed sample, whatever files hold. */
+    struct vec_place sample[VECTORS_SAMPLE];
+    size_t sample_n;
+};
+
+/* Where the rows of a segment have their vectors in a list: never changed. */
+struct places {
+    atomic_uint refs;
+    uint64_t number;  /* the list's */
+    uint32_t missing; /* rows that have a key and no vector */
+    struct vec_place v[];
+};
+
+/* Makes the base's list the model's, and every segment's places the list's.
+ * Cheap when both are so. Without `wait` nothing is done while another does. */
+rc vectors_sync(struct engine *g, struct base *b, const struct model_info *m,
+                bool wait, struct err *e) MUST_CHECK;
+/* The same, with a new file taken in; vectors_lock is held. */
+rc vectors_take(struct engine *g, struct base *b, const struct model_info *m,
+                uint64_t id, struct err *e) MUST_CHECK;
+/* One merge of files that is due. *did: there was one. */
+rc vectors_merge(struct engine *g, struct base *b, bool *did,
+                 struct err *e) MUST_CHECK;
+void vectors_unref(struct vectors *v);          /* NULL is fine */
+struct vectors *vectors_ref(struct vectors *v); /* NULL is fine */
+void places_unref(struct places *p);            /* NULL is fine */
+struct places *places_ref(struct places *p);
+/* DIR/vectors/MODEL/BASE/ID.vec and what is above it. */
+void vectors_path(const char *dir, const sha256 *identity, uuid base,
+                  uint64_t id, char to[SEGMENT_PATH_MAX]);
+void vectors_dir_path(const char *dir, const sha256 *identity, uuid base,
+                      char to[SEGMENT_PATH_MAX]);
+/* Removes what any model has of a base. */
+void vectors_remove(struct engine *g, uuid base);
+
+/* What a chunk is embedded as, and its key. */
+str embedded_text(str context, str body, struct arena *out);
+struct vec_key embedded_key(const sha256 *identity, str text);
+static inline bool key_is_none(const struct vec_key *k)
+{
+    static const struct vec_key NONE;
+
+    return memcmp(k, &NONE, sizeof NONE) == 0;
+}
 
 /* ---- merge.c ---- */
 

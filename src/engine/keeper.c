@@ -101,6 +101,8 @@ static bool base_keep(struct engine *g, struct base *b, bool now)
     missing_tell(g, b);
     if (g->merges && merge_step(g, b, now, &did, &e) != RC_OK && !ending(g))
         log_warn("engine", "%s", e.text);
+    if (g->merges && !did && vectors_merge(g, b, &did, &e) != RC_OK)
+        log_warn("engine", "%s", e.text);
     return did;
 }
 
@@ -238,8 +240,10 @@ static void pass(struct engine *g, bool now)
     while (open_keep(g, now) && now && !ending(g))
         ;
     later_keep(g);
-    while (take_one(g, g->gone, &id))
+    while (take_one(g, g->gone, &id)) {
         folder_remove(g, id);
+        vectors_remove(g, id);
+    }
     bases_close_idle(g, clock_mono_ns() - IDLE_NS);
 }
 

@@ -261,6 +261,33 @@ static rc headings_write(const struct merge *m, struct seg_writer *w,
     return code;
 }
 
+/* Keys of the newest input's model; rows of another's have none any more. */
+static rc keys_write(const struct merge *m, struct seg_writer *w, struct err *e)
+{
+    static const struct vec_key NONE;
+    const sha256 *of = NULL;
+    rc code;
+
+    for (size_t i = 0; i < m->from_n; i++)
+        if (m->from[i]->keys != NULL)
+            of = &m->from[i]->keys_of;
+    if (of == NULL)
+        return RC_OK;
+    code = seg_section(w, SECTION_KEYS, e);
+    if (code == RC_OK)
+        code = seg_put(w, of->b, sizeof of->b, e);
+    for (uint32_t i = 0; i < m->versions_n && code == RC_OK; i++) {
+        const struct segment *s = m->from[m->places[i].from];
+        const struct version_rec *v = &s->versions[m->places[i].version];
+        bool same = s->keys != NULL && memcmp(&s->keys_of, of, sizeof *of) == 0;
+
+        for (uint32_t k = 0; k < v->rows && code == RC_OK; k++)
+            code = seg_put(w, same ? &s->keys[v->first_row + k] : &NONE,
+                           sizeof NONE, e);
+    }
+    return code;
+}
+
 static rc words_write(const struct merge *m, struct seg_writer *w,
                       struct err *e)
 {
@@ -290,6 +317,8 @@ static rc sections_write(const struct merge *m, uint64_t id,
         code = chunks_write(m, w, e);
     if (code == RC_OK)
         code = headings_write(m, w, e);
+    if (code == RC_OK)
+        code = keys_write(m, w, e);
     return code == RC_OK ? words_write(m, w, e) : code;
 }
 

@@ -9,20 +9,40 @@
  * them are shown is left to the order they stand in. */
 #define CANDIDATES_MAX ((size_t)1 << 16)
 #define CATCH_UP_NS ((int64_t)1000000000)
+/* Up to so many rows every vector is looked at; above, their one-bit codes, and
+ * the vectors of so many times as many as are asked for. */
+#define EXACT_ROWS_MAX ((size_t)100000)
+#define RESCORED 3
 
 /* One segment as a search sees it: its rows and their states at one moment of
  * the base. */
 struct view {
     struct segment *s;
-    uint64_t *live; /* NULL: every row */
-    uint8_t *state; /* with pins */
+    uint64_t *live;          /* NULL: every row */
+    uint8_t *state;          /* with pins */
+    struct vectors *vectors; /* of its base; NULL: it has none for this query */
+    struct places *places;   /* in vectors */
 };
 
+enum { LEXICAL, DENSE, LEGS_N };
+static const char *const LEG_NAMES[LEGS_N] = {"lexical", "dense"};
+
+/* A chunk that a leg offers, or both. */
 struct found {
-    float score;
-    uint32_t view, row, rank;
+    float score; /* of the list it is in */
+    uint32_t view, row;
     const struct version_rec *v;
     uint32_t index; /* of the chunk in its version */
+    struct {
+        bool known; /* raw is */
+        float raw, normalized, contribution;
+        uint32_t rank; /* 0: not offered */
+    } leg[LEGS_N];
+};
+
+struct list {
+    struct found *v; /* best first */
+    size_t n;
 };
 
 struct search {
@@ -36,8 +56,10 @@ struct search {
     struct engine_pin *pins; /* by document */
     struct lex_query words;
     struct lex_stats stats;
-    struct found *found; /* best first */
-    size_t found_n;
+    struct vec_query *vector; /* NULL: no dense leg */
+    float weight[LEGS_N];
+    struct list legs[LEGS_N];
+    struct list found; /* what is answered */
     int64_t mark_ns;
     struct engine_result *res;
 };
@@ -85,6 +107,19 @@ static const struct engine_pin *pin_find(const struct search *s, uuid document)
     return bsearch(&key, s->pins, s->q->pins_n, sizeof *s->pins, compare_pins);
 }
 
+/* Rows of a segment whose places are not looked up yet are found by words. */
+static void view_vectors(const struct search *s, const struct base *b,
+                         const struct segment *seg, struct view *v)
+{
+    if (b->vectors == NULL || seg->places == NULL ||
+        seg->places->number != b->vectors->number ||
+        memcmp(&b->vectors->identity, &s->q->model->identity, sizeof(sha256)) !=
+            0)
+        return;
+    v->vectors = vectors_ref(b->vectors);
+    v->places = places_ref(seg->places);
+}
+
 /* Under the base's lock: what a commit may change is copied, so that the whole
  * search sees one moment. */
 static void views_take(struct search *s, struct base *b)
@@ -94,6 +129,8 @@ static void views_take(struct search *s, struct base *b)
         size_t words = segment_live_words(seg);
         struct view v = {.s = segment_ref(seg)};
 
+        if (s->vector != NULL)
+            view_vectors(s, b, seg, &v);
         if (seg->rows_live != seg->rows || s->q->pins_n > 0) {
             v.live = ARENA_ARRAY(s->tmp, uint64_t, words);
             memcpy(v.live, seg->live, words * sizeof *v.live);
@@ -141,6 +178,8 @@ static rc base_view(struct search *s, uuid id, struct err *e)
     if (code != RC_OK)
         return code;
     code = base_wait(b, generation, until_ns(s->who, CATCH_UP_NS), e);
+    if (code == RC_OK && s->vector != NULL)
+        code = vectors_sync(s->g, b, s->q->model, false, e);
     if (code == RC_OK) {
         (void)pthread_mutex_lock(&b->lock);
         views_take(s, b);
@@ -175,7 +214,7 @@ static rc views_make(struct search *s, struct err *e)
     return store_read_renew(s->db, e);
 }
 
-/* ---- the lexical leg ---- */
+/* ---- one leg ---- */
 
 /* Score descending; ties by chunk id. */
 static int compare_found(const void *a, const void *b)
@@ -193,7 +232,26 @@ static int compare_found(const void *a, const void *b)
     return (x->index > y->index) - (x->index < y->index);
 }
 
-static rc lexical_top(struct search *s, size_t k, struct err *e)
+static struct found found_of(const struct search *s, uint32_t view,
+                             uint32_t row, float score)
+{
+    const struct segment *seg = s->views[view].s;
+    const struct version_rec *v = &seg->versions[seg->chunks[row].version];
+
+    return (struct found){.score = score,
+                          .view = view,
+                          .row = row,
+                          .v = v,
+                          .index = row - v->first_row};
+}
+
+static void list_sort(struct list *l)
+{
+    if (l->n > 0)
+        qsort(l->v, l->n, sizeof *l->v, compare_found);
+}
+
+static rc lexical_top(struct search *s, size_t k, struct list *l, struct err *e)
 {
     struct lex_top *top = lex_top_open(s->tmp, (uint32_t)k);
     struct lex_hit *hits;
@@ -211,43 +269,27 @@ static rc lexical_top(struct search *s, size_t k, struct err *e)
     }
     if (code != RC_OK)
         return code;
-    s->found_n = lex_top_take(top, &hits);
-    s->found = ARENA_ARRAY(s->tmp, struct found, s->found_n);
-    for (size_t i = 0; i < s->found_n; i++) {
-        const struct segment *seg = s->views[hits[i].segment].s;
-        const struct version_rec *v =
-            &seg->versions[seg->chunks[hits[i].row].version];
-
-        s->found[i] = (struct found){
-            .score = hits[i].score,
-            .view = hits[i].segment,
-            .row = hits[i].row,
-            .v = v,
-            .index = hits[i].row - v->first_row,
-        };
-    }
-    if (s->found_n > 0)
-        qsort(s->found, s->found_n, sizeof *s->found, compare_found);
-    for (size_t i = 0; i < s->found_n; i++)
-        s->found[i].rank = (uint32_t)i + 1;
+    l->n = lex_top_take(top, &hits);
+    l->v = ARENA_ARRAY(s->tmp, struct found, l->n);
+    for (size_t i = 0; i < l->n; i++)
+        l->v[i] = found_of(s, hits[i].segment, hits[i].row, hits[i].score);
     return RC_OK;
 }
 
-/* Keeps the best chunk of each document. */
-static void documents_only(struct search *s)
+/* The views of one base's list from `first` on; where they end. */
+static size_t views_of_list(const struct search *s, size_t first,
+                            struct vec_rows_of *in, size_t *n)
 {
-    struct map *seen = map_open();
-    size_t n = 0;
+    const struct vectors *of = s->views[first].vectors;
+    size_t i = first;
 
-    for (size_t i = 0; i < s->found_n; i++) {
-        bool made;
-
-        (void)map_slot(seen, uuid_key(&s->found[i].v->document), &made);
-        if (made)
-            s->found[n++] = s->found[i];
-    }
-    s->found_n = n;
-    map_close(seen);
+    *n = 0;
+    for (; i < s->views_n && s->views[i].vectors == of; i++)
+        in[(*n)++] = (struct vec_rows_of){.places = s->views[i].places->v,
+                                          .live = (const void *)s->views[i].live,
+                                          .rows = s->views[i].s->rows,
+                                          .segment = (uint32_t)i};
+    return i;
 }
 
 static size_t rows_all(const struct search *s)
@@ -259,13 +301,64 @@ static size_t rows_all(const struct search *s)
     return rows;
 }
 
+static rc dense_top(struct search *s, size_t k, struct list *l, struct err *e)
+{
+    struct vec_rows_of *in =
+        ARENA_ARRAY(s->tmp, struct vec_rows_of, s->views_n);
+    struct vec_top *top = vec_top_open(s->tmp, (uint32_t)k);
+    bool exact = s->q->exhaustive || rows_all(s) <= EXACT_ROWS_MAX;
+    struct vec_hit *hits;
+    rc code = RC_OK;
+    size_t end, n;
+
+    for (size_t i = 0; i < s->views_n && code == RC_OK; i = end) {
+        end = i + 1;
+        if (s->views[i].vectors == NULL)
+            continue;
+        end = views_of_list(s, i, in, &n);
+        if (exact)
+            for (size_t j = 0; j < n; j++)
+                vec_scan(s->vector, s->views[i].vectors->files, &in[j], top);
+        else
+            vec_search(s->vector, s->views[i].vectors->files, in, n,
+                       (uint32_t)(RESCORED * k), top, s->tmp);
+        code = gone(s->who, e);
+    }
+    if (code != RC_OK)
+        return code;
+    l->n = vec_top_take(top, &hits);
+    l->v = ARENA_ARRAY(s->tmp, struct found, l->n);
+    for (size_t i = 0; i < l->n; i++)
+        l->v[i] = found_of(s, hits[i].segment, hits[i].row, hits[i].score);
+    return RC_OK;
+}
+
+/* How many chunks, or documents, lead the list before one of the last's
+ * score: those that no further candidate can come between. */
+static size_t settled(const struct search *s, const struct list *l)
+{
+    struct map *seen = map_open();
+    size_t n = 0;
+
+    for (size_t i = 0; i < l->n && l->v[i].score > l->v[l->n - 1].score; i++) {
+        bool made = true;
+
+        if (s->q->by_document)
+            (void)map_slot(seen, uuid_key(&l->v[i].v->document), &made);
+        n += made;
+    }
+    map_close(seen);
+    return n;
+}
+
 /* Asks for more until hits_max are sure: what was not gathered scores below
  * the last of them, so that ties are cut by chunk id and not by where rows
  * happen to stand. */
-static rc lexical(struct search *s, struct err *e)
+static rc leg_gather(struct search *s, unsigned leg, struct err *e)
 {
     size_t want = s->q->hits_max, all = rows_all(s);
     size_t k = want + want / 8 + 16;
+    struct list *l = &s->legs[leg];
 
     if (k < CANDIDATES_MIN)
         k = CANDIDATES_MIN;
@@ -273,53 +366,269 @@ static rc lexical(struct search *s, struct err *e)
         k *= 2;
     for (;;) {
         struct arena_mark mark = arena_mark(s->tmp);
-        size_t gathered;
-        float last;
-        rc code = lexical_top(s, k, e);
+        rc code =
+            leg == LEXICAL ? lexical_top(s, k, l, e) : dense_top(s, k, l, e);
 
         if (code != RC_OK)
             return code;
-        gathered = s->found_n;
-        last = gathered == 0 ? 0 : s->found[gathered - 1].score;
-        s->res->candidates = gathered;
-        if (s->q->by_document)
-            documents_only(s);
-        if (gathered < k || k >= all || k >= CANDIDATES_MAX || want == 0 ||
-            (s->found_n >= want && s->found[want - 1].score > last))
+        list_sort(l);
+        if (l->n < k || k >= all || k >= CANDIDATES_MAX || want == 0 ||
+            settled(s, l) >= want)
             break;
         arena_rewind(s->tmp, mark);
         k *= 4;
     }
+    for (size_t i = 0; i < l->n; i++) {
+        l->v[i].leg[leg].known = true;
+        l->v[i].leg[leg].raw = l->v[i].score;
+        l->v[i].leg[leg].rank = (uint32_t)i + 1;
+    }
+    return RC_OK;
+}
+
+/* ---- both legs into one list ---- */
+
+/* What both offer, each chunk once, with what each says of it. */
+static void lists_join(struct search *s)
+{
+    struct list *to = &s->found;
+    struct map *seen = map_open();
+
+    to->v = ARENA_ARRAY(s->tmp, struct found,
+                        s->legs[LEXICAL].n + s->legs[DENSE].n);
+    for (unsigned leg = 0; leg < LEGS_N; leg++)
+        for (size_t i = 0; i < s->legs[leg].n; i++) {
+            const struct found *f = &s->legs[leg].v[i];
+            uint64_t place = (uint64_t)f->view << 32 | f->row;
+            bool made;
+            uint64_t *at = map_slot(
+                seen, (str){(const char *)&place, sizeof place}, &made);
+
+            if (made) {
+                *at = to->n;
+                to->v[to->n++] = *f;
+            } else {
+                to->v[*at].leg[leg] = f->leg[leg];
+            }
+        }
+    map_close(seen);
+}
+
+/* A chunk that one leg has not offered has a score there all the same: so what
+ * is answered does not depend on how long the lists were. */
+static void raws_complete(struct search *s)
+{
+    float parts[QUERY_TERMS_MAX];
+
+    for (size_t i = 0; i < s->found.n; i++) {
+        struct found *f = &s->found.v[i];
+        const struct view *v = &s->views[f->view];
+
+        if (!f->leg[LEXICAL].known && s->words.terms_n > 0) {
+            f->leg[LEXICAL].known = true;
+            lex_explain(v->s->lex, &s->words, &s->stats, f->row, parts);
+            for (size_t k = 0; k < s->words.terms_n; k++)
+                f->leg[LEXICAL].raw += parts[k];
+        }
+        if (!f->leg[DENSE].known && v->places != NULL &&
+            v->places->v[f->row].file != VEC_NONE) {
+            const struct vec_place *at = &v->places->v[f->row];
+
+            f->leg[DENSE].known = true;
+            f->leg[DENSE].raw =
+                vec_similarity(s->vector, v->vectors->files[at->file], at->row);
+        }
+    }
+}
+
+static int compare_floats(const void *a, const void *b)
+{
+    float x = *(const float *)a, y = *(const float *)b;
+
+    return (x > y) - (x < y);
+}
+
+/* The query's median similarity to a fixed sample of the bases: what says
+ * nothing of a chunk. */
+static float median(const struct search *s)
+{
+    size_t n = 0, cap = 0;
+    float *v = NULL, one;
+
+    for (size_t i = 0; i < s->views_n; i++) {
+        const struct vectors *of = s->views[i].vectors;
+
+        if (of == NULL || (i > 0 && s->views[i - 1].vectors == of))
+            continue;
+        for (size_t k = 0; k < of->sample_n; k++) {
+            one = vec_similarity(s->vector, of->files[of->sample[k].file],
+                                 of->sample[k].row);
+            ARENA_PUSH(s->tmp, v, n, cap, one);
+        }
+    }
+    if (n == 0)
+        return 0;
+    qsort(v, n, sizeof *v, compare_floats);
+    return v[n / 2];
+}
+
+/* From a lower bound to the leg's best, so that both can be added. */
+static void leg_scale(struct search *s, unsigned leg)
+{
+    float low = leg == LEXICAL ? 0 : median(s);
+    float best = s->legs[leg].n > 0 ? s->legs[leg].v[0].score : low;
+
+    for (size_t i = 0; i < s->found.n; i++) {
+        float raw = s->found.v[i].leg[leg].raw,
+              *to = &s->found.v[i].leg[leg].normalized;
+
+        if (!s->found.v[i].leg[leg].known)
+            continue;
+        if (best > low)
+            *to = raw > low ? (raw - low) / (best - low) : 0;
+        else
+            *to = raw >= best ? 1 : 0;
+    }
+}
+
+/* The usual constant of reciprocal rank fusion (Cormack, Clarke and Büttcher
+ * 2009), with the first of a list scaled to 1. */
+#define RANK_CONSTANT 60.0F
+
+static void leg_rank_scale(struct search *s, unsigned leg)
+{
+    for (size_t i = 0; i < s->found.n; i++) {
+        uint32_t rank = s->found.v[i].leg[leg].rank;
+
+        if (rank > 0)
+            s->found.v[i].leg[leg].normalized =
+                (RANK_CONSTANT + 1) / (RANK_CONSTANT + (float)rank);
+    }
+}
+
+/* A leg that offers nothing leaves its weight to the other. */
+static void weights_set(struct search *s)
+{
+    float dense = s->q->legs == LEGS_LEXICAL || s->vector == NULL ? 0
+                  : s->q->legs == LEGS_DENSE                      ? 1
+                                             : s->q->dense_weight;
+
+    s->weight[LEXICAL] = 1 - dense;
+    s->weight[DENSE] = dense;
+}
+
+static void weights_follow(struct search *s)
+{
+    for (unsigned leg = 0; leg < LEGS_N; leg++)
+        if (s->legs[leg].n == 0 && s->legs[1 - leg].n > 0 &&
+            s->weight[1 - leg] > 0) {
+            s->weight[leg] = 0;
+            s->weight[1 - leg] = 1;
+        }
+}
+
+static void fuse(struct search *s)
+{
+    lists_join(s);
+    weights_follow(s);
+    if (s->weight[LEXICAL] > 0 && s->weight[DENSE] > 0)
+        raws_complete(s);
+    for (unsigned leg = 0; leg < LEGS_N; leg++) {
+        if (s->weight[leg] <= 0)
+            continue;
+        if (s->q->by_rank)
+            leg_rank_scale(s, leg);
+        else
+            leg_scale(s, leg);
+    }
+    for (size_t i = 0; i < s->found.n; i++) {
+        struct found *f = &s->found.v[i];
+
+        f->score = 0;
+        for (unsigned leg = 0; leg < LEGS_N; leg++) {
+            f->leg[leg].contribution = s->weight[leg] * f->leg[leg].normalized;
+            f->score += f->leg[leg].contribution;
+        }
+    }
+    list_sort(&s->found);
+}
+
+/* Keeps the best chunk of each document. */
+static void documents_only(struct list *l)
+{
+    struct map *seen = map_open();
+    size_t n = 0;
+
+    for (size_t i = 0; i < l->n; i++) {
+        bool made;
+
+        (void)map_slot(seen, uuid_key(&l->v[i].v->document), &made);
+        if (made)
+            l->v[n++] = l->v[i];
+    }
+    l->n = n;
+    map_close(seen);
+}
+
+static rc legs_run(struct search *s, struct err *e)
+{
+    size_t k =
+        s->q->hits_max > CANDIDATES_MIN ? s->q->hits_max : CANDIDATES_MIN;
+    rc code = RC_OK;
+
+    weights_set(s);
+    if (s->weight[LEXICAL] > 0 && s->words.terms_n > 0)
+        code = leg_gather(s, LEXICAL, e);
+    stage(s, "lexical");
+    if (code == RC_OK && s->weight[DENSE] > 0)
+        code = leg_gather(s, DENSE, e);
+    if (s->vector != NULL)
+        stage(s, "dense");
+    if (code != RC_OK)
+        return code;
+    fuse(s);
     /* How many more were asked for to settle ties is nobody's business. */
-    k = want > CANDIDATES_MIN ? want : CANDIDATES_MIN;
-    if (s->res->candidates > k)
-        s->res->candidates = k;
+    s->res->candidates = s->found.n < k ? s->found.n : k;
+    if (s->q->by_document)
+        documents_only(&s->found);
     return RC_OK;
 }
 
 /* ---- the answer ---- */
 
-static void explain(const struct search *s, const struct found *f,
-                    struct engine_hit *h)
+static void leg_terms(const struct search *s, const struct found *f,
+                      struct engine_leg_score *leg)
 {
     float parts[QUERY_TERMS_MAX];
-    struct engine_leg_score *leg = &h->legs[0];
 
     lex_explain(s->views[f->view].s->lex, &s->words, &s->stats, f->row, parts);
-    *leg = (struct engine_leg_score){
-        .leg = "lexical",
-        .rank = f->rank,
-        .raw = f->score,
-        .normalized = h->score,
-        .weight = 1,
-        .contribution = h->score,
-        .terms = ARENA_ARRAY(s->out, struct engine_term, s->words.terms_n),
-    };
+    leg->terms = ARENA_ARRAY(s->out, struct engine_term, s->words.terms_n);
     for (size_t i = 0; i < s->words.terms_n; i++)
         if (parts[i] > 0)
             leg->terms[leg->terms_n++] = (struct engine_term){
                 arena_str(s->out, s->words.terms[i].word), parts[i]};
-    h->legs_n = 1;
+}
+
+static void explain(const struct search *s, const struct found *f,
+                    struct engine_hit *h)
+{
+    for (unsigned i = 0; i < LEGS_N; i++) {
+        struct engine_leg_score *leg = &h->legs[h->legs_n];
+
+        if (i == DENSE && s->vector == NULL)
+            continue;
+        *leg = (struct engine_leg_score){
+            .leg = LEG_NAMES[i],
+            .rank = f->leg[i].rank,
+            .raw = f->leg[i].raw,
+            .normalized = f->leg[i].normalized,
+            .weight = s->weight[i],
+            .contribution = f->leg[i].contribution,
+        };
+        if (i == LEXICAL && s->words.terms_n > 0)
+            leg_terms(s, f, leg);
+        h->legs_n++;
+    }
 }
 
 static void headings(const struct search *s, const struct found *f,
@@ -334,8 +643,7 @@ static void headings(const struct search *s, const struct found *f,
     h->headings_n = n;
 }
 
-static struct engine_hit hit_of(const struct search *s, const struct found *f,
-                                float best)
+static struct engine_hit hit_of(const struct search *s, const struct found *f)
 {
     const struct segment *seg = s->views[f->view].s;
     const struct chunk_rec *c = &seg->chunks[f->row];
@@ -352,7 +660,7 @@ static struct engine_hit hit_of(const struct search *s, const struct found *f,
         .end_cp = c->end_cp,
         .page = c->page,
         .box = {c->box[0], c->box[1], c->box[2], c->box[3]},
-        .score = f->score / best,
+        .score = f->score,
     };
 
     headings(s, f, &h);
@@ -363,12 +671,12 @@ static struct engine_hit hit_of(const struct search *s, const struct found *f,
 
 static void answer(struct search *s)
 {
-    size_t n = s->found_n < s->q->hits_max ? s->found_n : s->q->hits_max;
+    size_t n = s->found.n < s->q->hits_max ? s->found.n : s->q->hits_max;
 
     s->res->hits = ARENA_ARRAY(s->out, struct engine_hit, n);
     s->res->hits_n = n;
     for (size_t i = 0; i < n; i++)
-        s->res->hits[i] = hit_of(s, &s->found[i], s->found[0].score);
+        s->res->hits[i] = hit_of(s, &s->found.v[i]);
 }
 
 static rc search_run(struct search *s, struct err *e)
@@ -376,6 +684,8 @@ static rc search_run(struct search *s, struct err *e)
     rc code;
 
     lex_query_parse(thread_analyser(), s->q->text, s->tmp, &s->words);
+    if (s->q->vector != NULL)
+        s->vector = vec_query_open(s->q->vector, s->q->model->dims, s->tmp);
     pins_sort(s);
     stage(s, "analyse");
     code = views_make(s, e);
@@ -383,9 +693,7 @@ static rc search_run(struct search *s, struct err *e)
         return code;
     for (size_t i = 0; i < s->views_n; i++)
         lex_stats_add(&s->stats, s->views[i].s->lex, &s->words);
-    if (s->words.terms_n > 0)
-        code = lexical(s, e);
-    stage(s, "lexical");
+    code = legs_run(s, e);
     if (code != RC_OK)
         return code;
     answer(s);
@@ -411,8 +719,11 @@ rc engine_search(struct engine *g, struct db *db, const struct caller *who,
 
     *res = (struct engine_result){0};
     code = search_run(&s, e);
-    for (size_t i = 0; i < s.views_n; i++)
+    for (size_t i = 0; i < s.views_n; i++) {
+        vectors_unref(s.views[i].vectors);
+        places_unref(s.views[i].places);
         segment_unref(s.views[i].s);
+    }
     arena_close(s.tmp);
     return code;
 }

@@ -36,6 +36,7 @@ static void segment_free(struct segment *s)
     mem_free(s->path);
     mem_free(s->state);
     mem_free(s->live);
+    places_unref(s->places);
     mem_free(s);
 }
 
@@ -138,6 +139,20 @@ static rc chunks_check(const struct segment *s, struct err *e)
     return RC_OK;
 }
 
+/* A base without a model has no keys. */
+static rc keys_read(struct segment *s, struct err *e)
+{
+    str bytes = seg_find(s->seg, SECTION_KEYS);
+
+    if (bytes.n == 0)
+        return RC_OK;
+    if (bytes.n != sizeof s->keys_of + s->rows * sizeof *s->keys)
+        return damaged(e, "a table of keys of another size than it should be");
+    memcpy(&s->keys_of, bytes.p, sizeof s->keys_of);
+    s->keys = (const void *)(bytes.p + sizeof s->keys_of);
+    return RC_OK;
+}
+
 static rc sections_read(struct segment *s, struct err *e)
 {
     str versions, sorted, chunks;
@@ -160,7 +175,9 @@ static rc sections_read(struct segment *s, struct err *e)
     s->sorted = (const void *)sorted.p;
     s->chunks = (const void *)chunks.p;
     code = versions_check(s, e);
-    return code == RC_OK ? chunks_check(s, e) : code;
+    if (code == RC_OK)
+        code = chunks_check(s, e);
+    return code == RC_OK ? keys_read(s, e) : code;
 }
 
 static rc states_make(struct segment *s, struct err *e)

@@ -161,6 +161,19 @@ rc db_base_list(struct db *db, uuid tenant, struct page_req p,
     return q_end(&q, e);
 }
 
+rc db_base_count_model(struct db *db, uuid tenant, str model, uint64_t *n,
+                       struct err *e)
+{
+    struct q q = q_open(db, "SELECT count(*) FROM base b JOIN base_state s"
+                            " ON s.base = b.id AND s.deleted = 0"
+                            " WHERE b.tenant = ?1 AND embedding_model = ?2");
+
+    q_uuid(&q, tenant);
+    q_text(&q, model);
+    *n = q_row(&q) ? q_get_uint(&q) : 0;
+    return q_end(&q, e);
+}
+
 rc db_base_ids(struct db *db, struct arena *out, uuid **v, size_t *n,
                struct err *e)
 {

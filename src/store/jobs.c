@@ -601,7 +601,7 @@ rc db_items_unlease(struct db *db, uint64_t *n, struct err *e)
     size_t items_n;
     struct q q =
         q_open(db, "SELECT " ITEM_COLUMNS " FROM item INDEXED BY item_queue"
-                   " WHERE status = 1 AND status < 2");
+                   " WHERE status = 1 AND status < 2 AND stage <> 4");
     rc code = items_take(&q, tmp, &v, &items_n, e);
 
     for (size_t i = 0; code == RC_OK && i < items_n; i++) {
@@ -613,6 +613,76 @@ rc db_items_unlease(struct db *db, uint64_t *n, struct err *e)
     arena_close(tmp);
     return code;
 }
+
+/* ---- waiting for vectors ---- */
+
+static_assert(STAGE_REFINING == 4, "the number in these statements");
+
+rc db_bases_refining(struct db *db, struct arena *out, uuid **v, size_t *n,
+                     struct err *e)
+{
+    struct q q = q_open(db, "SELECT DISTINCT base FROM item"
+                            " INDEXED BY item_refining WHERE stage = 4");
+    size_t cap = 0;
+
+    *v = NULL;
+    *n = 0;
+    while (q_row(&q)) {
+        uuid id = q_get_uuid(&q);
+
+        ARENA_PUSH(out, *v, *n, cap, id);
+    }
+    return q_end(&q, e);
+}
+
+rc db_items_refining(struct db *db, uuid base, size_t limit, struct arena *out,
+                     struct item_row **v, size_t *n, struct err *e)
+{
+    struct q q = q_open(db, "SELECT " ITEM_COLUMNS " FROM item"
+                            " INDEXED BY item_refining"
+                            " WHERE base = ?1 AND stage = 4"
+                            " ORDER BY job, idx LIMIT ?2");
+
+    q_uuid(&q, base);
+    q_uint(&q, limit);
+    return items_take(&q, out, v, n, e);
+}
+
+rc db_job_refining(struct db *db, uuid base, uuid job, uint64_t *n,
+                   struct err *e)
+{
+    struct q q = q_open(db, "SELECT count(*) FROM item"
+                            " INDEXED BY item_refining"
+                            " WHERE base = ?1 AND job = ?2 AND stage = 4");
+
+    q_uuid(&q, base);
+    q_uuid(&q, job);
+    *n = q_row(&q) ? q_get_uint(&q) : 0;
+    return q_end(&q, e);
+}
+
+rc db_item_refined(struct db *db, const struct item_row *i, int64_t now_ms,
+                   struct err *e)
+{
+    struct q q = q_open(db, "UPDATE item SET status = 2, stage = 5,"
+                            " completed_ms = ?4"
+                            " WHERE base = ?1 AND job = ?2 AND idx = ?3"
+                            " AND stage = 4");
+    uint64_t changed;
+    rc code;
+
+    q_uuid(&q, i->base);
+    q_uuid(&q, i->job);
+    q_int(&q, i->index);
+    q_int(&q, now_ms);
+    code = q_run(&q, &changed, e);
+    if (code == RC_OK && changed > 0)
+        tally_move(db, i->base, i->job, JOB_PROCESSING, JOB_COMPLETED);
+    return code;
+}
+
+static_assert(JOB_COMPLETED == 2 && STAGE_DONE == 5,
+              "the numbers in this statement");
 
 /* ---- retry ---- */
 

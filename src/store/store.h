@@ -362,6 +362,9 @@ rc db_base_by_name(struct db *db, uuid tenant, str name, struct arena *out,
 rc db_base_list(struct db *db, uuid tenant, struct page_req p,
                 struct arena *out, struct base_row **v, size_t *n, bool *more,
                 struct err *e);
+/* How many bases of a tenant name this model. */
+rc db_base_count_model(struct db *db, uuid tenant, str model, uint64_t *n,
+                       struct err *e);
 /* Hides it at once (object look-ups fail, CHANGE_BASE_GONE); its rows are
  * purged in slices by db_purge_slice, resumed after a crash. */
 rc db_base_delete(struct db *db, uuid tenant, uuid id, struct err *e);
@@ -479,7 +482,19 @@ rc db_items_lease(struct db *db, size_t max, size_t shares, int64_t now_ms,
 /* How many wait and how many are leased, of all bases: for figures. */
 rc db_items_count(struct db *db, uint64_t *queued, uint64_t *leased,
                   struct err *e);
-/* At start: what a dead process had leased is queued again. */
+/* Items in work at STAGE_REFINING: found by words, without all vectors. The
+ * bases that have some; some of one base, oldest jobs first; how many of a job;
+ * and the end of one, which is then completed. */
+rc db_bases_refining(struct db *db, struct arena *out, uuid **v, size_t *n,
+                     struct err *e);
+rc db_items_refining(struct db *db, uuid base, size_t limit, struct arena *out,
+                     struct item_row **v, size_t *n, struct err *e);
+rc db_job_refining(struct db *db, uuid base, uuid job, uint64_t *n,
+                   struct err *e);
+rc db_item_refined(struct db *db, const struct item_row *i, int64_t now_ms,
+                   struct err *e);
+/* At start: what a dead process had leased is queued again, but what only waits
+ * for vectors. */
 rc db_items_unlease(struct db *db, uint64_t *n, struct err *e);
 /* Failed items of the job are queued again; failed versions are pending. */
 rc db_job_retry(struct db *db, uuid tenant, uuid base, uuid id, uint64_t *n,

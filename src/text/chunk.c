@@ -35,17 +35,24 @@ struct splitter {
 /* ---- context ---- */
 
 /* The start of s that costs at most cost_max. */
-static str cut_to_cost(str s, uint64_t cost_max, uint64_t *cost)
+static str cut_to_cost(const struct chunk_counter *c, str s, uint64_t cost_max,
+                       uint64_t *cost)
 {
     size_t at = 0, end = 0;
     struct run r;
 
-    *cost = runs_cost(s, 0, cost_max);
+    *cost = text_cost(c, s, 0, cost_max);
     if (*cost <= cost_max)
         return s;
     *cost = 0;
-    while (run_next(s, &at, &r) && *cost + r.gap + r.cost <= cost_max) {
-        *cost += r.gap + r.cost;
+    while (run_next(s, &at, &r)) {
+        uint64_t one = c == NULL
+                           ? *cost + r.gap + r.cost
+                           : text_cost(c, str_sub(s, 0, r.end), 0, UINT64_MAX);
+
+        if (one > cost_max)
+            break;
+        *cost = one;
         end = r.end;
     }
     return str_sub(s, 0, end);
@@ -54,27 +61,39 @@ static str cut_to_cost(str s, uint64_t cost_max, uint64_t *cost)
 #define CONTEXT_COST_MAX ((uint64_t)CHUNK_HEADING_TOKENS_MAX * COST_TOKEN)
 #define CONTEXT_PARTS_MAX (HEADING_DEPTH_MAX + 1)
 
+struct path {
+    str title, headings[HEADING_DEPTH_MAX]; /* outermost first */
+    size_t n;
+};
+
+static void path_of(const struct doc *d, uint32_t heading, str title,
+                    struct arena *out, struct path *p)
+{
+    uint32_t chain[HEADING_DEPTH_MAX];
+    size_t depth = 0;
+
+    *p = (struct path){.title = title};
+    for (; heading != HEADING_NONE; heading = d->blocks[heading].heading)
+        chain[depth++] = heading;
+    while (depth > 0)
+        p->headings[p->n++] = doc_heading_text(d, chain[--depth], out);
+}
+
 /* Title and headings, outermost first, each cut so that all fit: the
  * innermost heading says most and may take half, what is left goes to the
  * title and then to the headings from the inside out. */
-static size_t context_parts(const struct doc *d, uint32_t heading, str title,
-                            struct arena *out, str parts[CONTEXT_PARTS_MAX],
-                            uint64_t *cost)
+static size_t context_parts(const struct path *path,
+                            const struct chunk_counter *c,
+                            str parts[CONTEXT_PARTS_MAX], uint64_t *cost)
 {
-    uint32_t chain[HEADING_DEPTH_MAX];
-    size_t depth = 0, n = 0;
+    size_t n = 0;
     str all[CONTEXT_PARTS_MAX];
     uint64_t left = CONTEXT_COST_MAX, one;
 
-    for (; heading != HEADING_NONE; heading = d->blocks[heading].heading)
-        chain[depth++] = heading;
-    all[n++] = str_trim(title);
-    while (depth > 0) {
-        str s = doc_heading_text(d, chain[--depth], out);
-
-        if (n > 1 || !str_eq_nocase(s, all[0]))
-            all[n++] = s;
-    }
+    all[n++] = str_trim(path->title);
+    for (size_t i = 0; i < path->n; i++)
+        if (n > 1 || !str_eq_nocase(path->headings[i], all[0]))
+            all[n++] = path->headings[i];
     memset(parts, 0, CONTEXT_PARTS_MAX * sizeof *parts);
     for (size_t i = 0; i < n; i++) {
         size_t k = i == 0 ? n - 1 : i == 1 ? 0 : n - i;
@@ -82,7 +101,7 @@ static size_t context_parts(const struct doc *d, uint32_t heading, str title,
 
         if (room <= COST_TOKEN)
             break;
-        parts[k] = cut_to_cost(all[k], room - COST_TOKEN, &one);
+        parts[k] = cut_to_cost(c, all[k], room - COST_TOKEN, &one);
         if (parts[k].n > 0) /* and what parts it from the next */
             left -= one + COST_TOKEN;
     }
@@ -90,14 +109,13 @@ static size_t context_parts(const struct doc *d, uint32_t heading, str title,
     return n;
 }
 
-str chunk_context(const struct doc *d, const struct chunk *c, str title,
-                  struct arena *out)
+static str context_join(const struct path *p, const struct chunk_counter *c,
+                        struct arena *out)
 {
     static const str BETWEEN = STR_INIT(" > ");
     str parts[CONTEXT_PARTS_MAX];
     uint64_t cost;
-    size_t n = context_parts(d, c->heading, title, out, parts, &cost),
-           bytes = 0, at = 0;
+    size_t n = context_parts(p, c, parts, &cost), bytes = 0, at = 0;
     char *to;
 
     for (size_t i = 0; i < n; i++)
@@ -114,6 +132,26 @@ str chunk_context(const struct doc *d, const struct chunk *c, str title,
         at += parts[i].n;
     }
     return (str){to, at};
+}
+
+str chunk_context(const struct doc *d, const struct chunk *c, str title,
+                  const struct chunk_counter *counter, struct arena *out)
+{
+    struct path p;
+
+    path_of(d, c->heading, title, out, &p);
+    return context_join(&p, counter, out);
+}
+
+str chunk_context_of(str title, const str *headings, size_t n,
+                     const struct chunk_counter *counter, struct arena *out)
+{
+    struct path p = {.title = title, .n = n};
+
+    ASSERT(n <= HEADING_DEPTH_MAX);
+    for (size_t i = 0; i < n; i++)
+        p.headings[i] = headings[i];
+    return context_join(&p, counter, out);
 }
 
 /* The heading a chunk that starts with atom i stands under: its own, where it
@@ -138,6 +176,7 @@ static uint64_t budget(struct splitter *sp, size_t i)
     uint64_t all = (uint64_t)sp->o->tokens_max * COST_TOKEN,
              spent = (uint64_t)SPECIAL_TOKENS * COST_TOKEN + sp->overlap;
     str parts[CONTEXT_PARTS_MAX];
+    struct path path;
 
     /* With an overlap the chunk starts farther up, maybe under another. */
     if (sp->overlap > 0)
@@ -145,8 +184,8 @@ static uint64_t budget(struct splitter *sp, size_t i)
     if (!sp->context_known || sp->context_heading != heading) {
         struct arena_mark mark = arena_mark(sp->tmp);
 
-        (void)context_parts(sp->d, heading, sp->o->title, sp->tmp, parts,
-                            &sp->context_cost);
+        path_of(sp->d, heading, sp->o->title, sp->tmp, &path);
+        (void)context_parts(&path, sp->o->counter, parts, &sp->context_cost);
         arena_rewind(sp->tmp, mark);
         sp->context_heading = heading;
         sp->context_known = true;
@@ -270,13 +309,16 @@ static uint32_t tokens_of(const struct splitter *sp, size_t i, size_t end,
                           uint64_t start)
 {
     const struct atom *v = sp->atoms.v;
+    const struct chunk_counter *c = sp->o->counter;
+    str text = str_sub(sp->d->text, start, v[end - 1].end - start);
     bool rough = false;
 
+    if (c != NULL)
+        return c->tokens(c->arg, text);
     for (size_t k = i; k < end && !rough; k++)
         rough = v[k].rough;
     if (rough)
-        return chunk_tokens(
-            str_sub(sp->d->text, start, v[end - 1].end - start));
+        return chunk_tokens(text);
     return (uint32_t)((cost_of(sp, i, end) + COST_TOKEN - 1) / COST_TOKEN);
 }
 
@@ -293,8 +335,9 @@ static rc emit(struct splitter *sp, size_t i, size_t end, struct err *e)
     c.start_cp = count_to(sp, c.start);
     c.end_cp = count_to(sp, c.end);
     c.tokens = tokens_of(sp, i, end, c.start);
-    ASSERT_SLOW(c.tokens ==
-                chunk_tokens(str_sub(sp->d->text, c.start, c.end - c.start)));
+    ASSERT_SLOW(sp->o->counter != NULL ||
+                c.tokens == chunk_tokens(str_sub(sp->d->text, c.start,
+                                                 c.end - c.start)));
     chunk_place(sp, &c, v[i].block, v[end - 1].block);
     sp->res->tokens += c.tokens;
     ARENA_PUSH(sp->out, sp->res->v, sp->res->n, sp->cap, c);
@@ -420,8 +463,10 @@ rc chunk_split(const struct doc *d, const struct chunk_opts *o,
                        CHUNK_HEADING_TOKENS_MAX - overlap) *
             COST_TOKEN;
     sp.tmp = arena_open();
-    sp.atoms = (struct atoms){
-        .out = sp.tmp, .cost_max = least, .cost_small = least / 16};
+    sp.atoms = (struct atoms){.out = sp.tmp,
+                              .counter = o->counter,
+                              .cost_max = least,
+                              .cost_small = least / 16};
     add_atoms(&sp);
     code = split_all(&sp, e);
     arena_close(sp.tmp);

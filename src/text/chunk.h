@@ -33,11 +33,19 @@ struct chunk {
     float box[4]; /* union of its lines on its first page */
 };
 
+/* Tokens of a text as a model's own tokenizer counts them. Of text that is cut
+ * at white space the counts of the pieces must add up. */
+struct chunk_counter {
+    uint32_t (*tokens)(void *arg, str text);
+    void *arg;
+};
+
 struct chunk_opts {
     uint32_t tokens_max;     /* 128, 256 or 384; title and headings count in */
     uint32_t overlap_tokens; /* 0: none; the next chunk starts this much back,
                                 at a sentence where there is one */
     str title;
+    const struct chunk_counter *counter; /* NULL: chunk_tokens' rule */
 };
 
 struct chunks {
@@ -46,13 +54,17 @@ struct chunks {
     uint64_t tokens; /* of all texts */
 };
 
-/* Tokens of a text by the documented rule, until a model's WordPiece counts. */
+/* Tokens of a text by the documented rule: where no model counts. */
 uint32_t chunk_tokens(str text);
 rc chunk_split(const struct doc *d, const struct chunk_opts *o,
                struct arena *out, struct chunks *res, struct err *e) MUST_CHECK;
 /* "Title > Heading > Heading" cut to CHUNK_HEADING_TOKENS_MAX tokens: what is
  * indexed before a chunk's text. */
 str chunk_context(const struct doc *d, const struct chunk *c, str title,
-                  struct arena *out);
+                  const struct chunk_counter *counter, struct arena *out);
+/* The same of a path that was kept: at most HEADING_DEPTH_MAX headings,
+ * outermost first. */
+str chunk_context_of(str title, const str *headings, size_t n,
+                     const struct chunk_counter *counter, struct arena *out);
 
 #endif

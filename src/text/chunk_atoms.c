@@ -233,6 +233,8 @@ static void run_break(struct parter *p, const struct run *r)
 {
     str s = str_sub(p->d->text, 0, r->end);
     uint64_t part_cp = p->to->cost_max / COST_TOKEN / 4 + 1;
+    uint64_t char_cost =
+        p->to->counter == NULL ? RUN_CHAR_COST_MAX : COST_TOKEN;
     size_t at = r->start;
 
     word_flush(p);
@@ -245,9 +247,8 @@ static void run_break(struct parter *p, const struct run *r)
         p->part.end = (uint32_t)at;
         /* No character of a run costs more; the parts' own costs would not
          * add up, since short words are cheaper. */
-        p->part.cost =
-            RUN_CHAR_COST_MAX *
-            utf8_count(str_sub(s, p->part.start, at - p->part.start));
+        p->part.cost = char_cost * utf8_count(str_sub(s, p->part.start,
+                                                      at - p->part.start));
         p->part.rough = true;
         part_flush(p);
     }
@@ -265,6 +266,9 @@ static void push_parted(struct atoms *to, const struct doc *d, struct atom a)
     p.part.start = p.part.end = 0;
     p.part.cost = 0;
     while (run_next(s, &at, &r)) {
+        if (to->counter != NULL)
+            r.cost = text_cost(to->counter, str_sub(s, 0, r.end), r.start,
+                               UINT64_MAX);
         if (r.spaced || r.apart || apart || p.word.cost + r.cost > to->cost_max)
             word_flush(&p);
         apart = r.apart;
@@ -293,7 +297,7 @@ static void add_range(struct atoms *to, const struct doc *d, struct atom a)
     if (a.start == a.end)
         return;
     s.n = a.end;
-    a.cost = runs_cost(s, a.start, to->cost_max);
+    a.cost = text_cost(to->counter, s, a.start, to->cost_max);
     if (a.cost > to->cost_max)
         push_parted(to, d, a);
     else

@@ -24,6 +24,11 @@ bool run_next(str s, size_t *at, struct run *r);
 /* Costs of all runs of s from `at` on with the gaps before them; past cost_max
  * it stops counting. */
 uint64_t runs_cost(str s, size_t at, uint64_t cost_max);
+/* The same as the counter says (NULL: the rule), but for a text of far more
+ * bytes than tokens: that costs at least what the rule says, so that a chunk
+ * stays short enough to show. */
+uint64_t text_cost(const struct chunk_counter *c, str s, size_t at,
+                   uint64_t cost_max);
 /* What n bytes of white space cost: nothing, until they are so many that they
  * would make a chunk of almost no words too long to show. */
 #define GAP_BYTES_FREE 64
@@ -64,8 +69,9 @@ struct atoms {
     struct arena *out;
     struct atom *v;
     size_t n, cap;
-    uint64_t cost_max;   /* of one atom */
-    uint64_t cost_small; /* neighbours of less are joined */
+    const struct chunk_counter *counter; /* NULL: the rule */
+    uint64_t cost_max;                   /* of one atom */
+    uint64_t cost_small;                 /* neighbours of less are joined */
 };
 /* Adds the atoms of block i. */
 void atoms_add(struct atoms *to, const struct doc *d, uint32_t i);

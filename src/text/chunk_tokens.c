@@ -323,6 +323,23 @@ uint64_t runs_cost(str s, size_t at, uint64_t cost_max)
     return cost;
 }
 
+/* More bytes than this a token are no ordinary text. */
+#define TOKEN_BYTES_USUAL 16
+
+uint64_t text_cost(const struct chunk_counter *c, str s, size_t at,
+                   uint64_t cost_max)
+{
+    uint64_t cost, rule;
+
+    if (c == NULL)
+        return runs_cost(s, at, cost_max);
+    cost = (uint64_t)c->tokens(c->arg, str_sub(s, at, s.n - at)) * COST_TOKEN;
+    if ((s.n - at) * COST_TOKEN <= cost * TOKEN_BYTES_USUAL)
+        return cost;
+    rule = runs_cost(s, at, cost_max);
+    return rule > cost ? rule : cost;
+}
+
 uint32_t chunk_tokens(str text)
 {
     size_t at = skip_space(text, 0); /* a gap before it all costs nothing */

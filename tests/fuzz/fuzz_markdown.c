@@ -21,7 +21,7 @@ static void check_chunks(const struct doc *d, struct chunk_opts o,
     for (size_t i = 0; i < cs.n; i++) {
         const struct chunk *c = &cs.v[i];
         str text = str_sub(d->text, c->start, c->end - c->start);
-        str context = chunk_context(d, c, o.title, a);
+        str context = chunk_context(d, c, o.title, NULL, a);
 
         ASSERT(c->start < c->end && c->end <= d->text.n && c->end > at);
         ASSERT(o.overlap_tokens > 0 || c->start >= at);

@@ -100,7 +100,7 @@ static struct chunks split(struct arena *a, const struct doc *d,
     for (size_t i = 0; i < cs.n; i++) {
         const struct chunk *c = &cs.v[i];
         str text = str_sub(d->text, c->start, c->end - c->start);
-        str context = chunk_context(d, c, o.title, a);
+        str context = chunk_context(d, c, o.title, NULL, a);
 
         assert_true(c->start < c->end && c->end <= d->text.n);
         assert_int_equal(c->start_cp,
@@ -197,7 +197,7 @@ static void sections_are_not_mixed(void **state)
     cs = split(a, &d, (struct chunk_opts){.tokens_max = 256});
     assert_int_equal(cs.n, 2);
     assert_true(str_starts(chunk_text(&d, &cs.v[1]), STR("## Two")));
-    assert_true(str_eq(chunk_context(&d, &cs.v[1], STR("Doc"), a),
+    assert_true(str_eq(chunk_context(&d, &cs.v[1], STR("Doc"), NULL, a),
                        STR("Doc > One > Two")));
     buf_close(&b);
 }
@@ -450,15 +450,15 @@ static void context_is_cut_from_the_middle(void **state)
         buf_put(&b, STR("middle "));
     buf_put(&b, STR("\n\n### Innermost heading\n\ntext\n"));
     d = make_doc(a, buf_str(&b));
-    s = chunk_context(&d, &c, STR("The manual of it all"), a);
+    s = chunk_context(&d, &c, STR("The manual of it all"), NULL, a);
     assert_true(str_starts(s, STR("The manual of it all > middle ")));
     assert_true(str_ends(s, STR("middle > Innermost heading")));
     assert_true(chunk_tokens(s) <= CHUNK_HEADING_TOKENS_MAX);
     /* the title is not said twice */
-    s = chunk_context(&d, &(struct chunk){.heading = 0}, STR("manual"), a);
+    s = chunk_context(&d, &(struct chunk){.heading = 0}, STR("manual"), NULL, a);
     assert_true(str_eq(s, STR("manual")));
     s = chunk_context(&d, &(struct chunk){.heading = HEADING_NONE}, STR_NONE,
-                      a);
+                      NULL, a);
     assert_int_equal(s.n, 0);
     buf_close(&b);
 }
