@@ -1,5 +1,7 @@
 #include "app/app.h"
 
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "app/app_priv.h"
@@ -81,6 +83,7 @@ static rc rooms_open(struct app *a, const struct app_opts *o, struct arena *out,
     struct engine_opts eo = {
         .merges = true, .on_missing = on_missing, .arg = a};
     struct write unlease = {.run = unlease_run, .frees = true};
+    char models[PATH_MAX];
     unsigned workers = o->workers > 0 ? o->workers : cores_allowed();
     struct maintenance *maintenance;
     struct pipeline *pipeline = NULL;
@@ -98,6 +101,13 @@ static rc rooms_open(struct app *a, const struct app_opts *o, struct arena *out,
                     &(struct extract_ocr){.off = o->ocr_off,
                                           .pages_max = o->ocr_pages_max});
     eo.store = a->store;
+    (void)snprintf(models, sizeof models, "%s/model", o->dir);
+    if ((code = models_open(a,
+                            o->models_off          ? NULL
+                            : o->model_dir != NULL ? o->model_dir
+                                                   : models,
+                            e)) != RC_OK)
+        return code;
     if ((code = engine_open(&eo, &a->engine, e)) != RC_OK ||
         (code = store_write(a->store, &unlease, e)) != RC_OK ||
         (code = keys_found(a, o->admin_key, out, made_key, e)) != RC_OK ||
@@ -105,6 +115,8 @@ static rc rooms_open(struct app *a, const struct app_opts *o, struct arena *out,
         (code = maintenance_open(a, &maintenance, e)) != RC_OK)
         return code;
     a->maintenance = maintenance;
+    if ((code = refiner_open(a, workers, e)) != RC_OK)
+        return code;
     code = pipeline_open(a, workers, &pipeline, e);
     a->pipeline = pipeline;
     return code;
@@ -167,6 +179,7 @@ void app_close(struct app *a)
     intake_stop(a);
     if (a->pipeline != NULL)
         pipeline_stop(a->pipeline);
+    refiner_stop(a);
     if (a->maintenance != NULL)
         maintenance_stop(a->maintenance);
     engine_close(a->engine);
@@ -177,6 +190,8 @@ void app_close(struct app *a)
         pipeline_close(a->pipeline);
     if (a->maintenance != NULL)
         maintenance_close(a->maintenance);
+    refiner_close(a);
+    models_close(a);
     (void)pthread_mutex_destroy(&a->url_lock);
     mem_free(a->url);
     mem_free(a);
@@ -331,6 +346,7 @@ void app_figures(struct app *a, struct app_figures *f)
         .extract_running = xf.running,
         .extract_crashes = xf.crashes,
         .extract_ended = xf.ended,
+        .rows_refined = atomic_load(&a->count.rows_refined),
     };
     figures_of_queue(a, f);
 }

@@ -47,6 +47,8 @@ struct app_opts {
     str public_url;   /* "http://127.0.0.1:7766"; signed links */
     struct app_limits limits;
     bool unsandboxed_allowed; /* read documents where walls are missing */
+    const char *model_dir;    /* packed models; NULL: DIR/model */
+    bool models_off;          /* every base is searched by words alone */
     bool ocr_off;
     unsigned ocr_pages_max; /* of one file; 0: OCR_PAGES_MAX */
     /* Tests: what extraction children do instead; NULL: extract. */
@@ -111,7 +113,7 @@ struct app_figures {
     uint64_t documents_indexed, documents_failed, searches, bytes_ingested,
         items_queued, items_processing, store_commits, store_writes,
         fsync_failures, index_rows, index_segments, index_bytes, index_merges,
-        bases_open, extract_running, extract_crashes;
+        bases_open, extract_running, extract_crashes, rows_refined;
     double search_seconds_sum;
     bool stopped;       /* the store */
     bool extract_ended; /* no document is read until a restart */

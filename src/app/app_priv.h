@@ -13,6 +13,7 @@
 #include "app/intake.h"
 #include "app/jobs.h"
 #include "app/keys.h"
+#include "app/models.h"
 #include "app/search.h"
 #include "engine/engine.h"
 #include "extract/extract.h"
@@ -27,7 +28,7 @@ struct queue;
 
 struct app_counters {
     atomic_uint_fast64_t documents_indexed, documents_failed, searches,
-        bytes_ingested, search_us_sum;
+        bytes_ingested, search_us_sum, rows_refined;
 };
 
 struct app {
@@ -37,6 +38,8 @@ struct app {
     /* Looked at by threads that were started before these are made. */
     _Atomic(struct pipeline *) pipeline;
     _Atomic(struct maintenance *) maintenance;
+    struct models *models;
+    struct refiner *refiner;
     struct queue *intake;
     pthread_t intake_threads[INTAKE_THREADS];
     size_t intake_threads_n;
@@ -69,10 +72,35 @@ bool pipeline_settle(struct pipeline *p, int64_t until_ns);
 void pipeline_stop(struct pipeline *p);
 void pipeline_close(struct pipeline *p); /* after pipeline_stop */
 
+/* models.c */
+#define MODEL_NONE STR("none")
+/* dir NULL: none are used. */
+rc models_open(struct app *a, const char *dir, struct err *e) MUST_CHECK;
+void models_close(struct app *a);
+/* NULL: not installed. Lives until models_close. */
+const struct model *models_find(struct app *a, str name);
+str models_default(struct app *a); /* "none" where there is none */
+/* The vector of a query; remembered. */
+rc models_query(struct app *a, const struct model *model, str text, float *out,
+                struct err *e) MUST_CHECK;
+
+/* refine.c: vectors for what is found by words */
+rc refiner_open(struct app *a, unsigned threads, struct err *e) MUST_CHECK;
+/* Something of this base waits for vectors. */
+void refiner_note(struct app *a, uuid base);
+/* The same of whatever bases the store says. */
+void refiner_look(struct app *a);
+/* Waits until nothing is left or mono time; for tests and benches. */
+bool refiner_settle(struct app *a, int64_t until_ns);
+void refiner_stop(struct app *a);
+void refiner_close(struct app *a); /* after refiner_stop */
+
 /* reindex.c */
-/* Inside a write: one job that indexes these versions again. */
+/* Inside a write: one job that indexes these versions again; its id goes to
+ * *job (may be NULL). */
 rc reindex_add(struct app *a, struct db *db, uuid tenant, uuid base, str title,
-               const uuid *versions, size_t n, struct err *e) MUST_CHECK;
+               const uuid *versions, size_t n, uuid *job,
+               struct err *e) MUST_CHECK;
 /* Inside a write: the versions of a document that a search may reach. */
 rc reindex_document(struct app *a, struct db *db, const struct document_row *d,
                     struct err *e) MUST_CHECK;
@@ -118,6 +146,7 @@ str link_make(struct app *a, enum link_kind kind, uuid tenant, uuid version,
               struct arena *out);
 
 /* bases.c */
+struct base base_of_row(const struct base_row *r);
 rc base_row_get(const struct caller *who, struct db *db, uuid id,
                 struct arena *out, struct base_row *b,
                 struct err *e) MUST_CHECK;

@@ -3,8 +3,6 @@
 #include "app/app_priv.h"
 #include "base/clock.h"
 
-#define MODEL_NONE STR("none")
-
 const uint32_t CHUNK_SIZES[CHUNK_SIZES_N] = {128, 256, 384};
 const uint32_t CHUNK_OVERLAPS[CHUNK_OVERLAPS_N] = {0, 32, 64};
 static const int64_t SENSITIVITIES[] = {0, 10, 20, 30};
@@ -90,27 +88,32 @@ static rc base_apply(const struct base_in *in, struct base_row *b,
     return RC_OK;
 }
 
-/* Without a model there is one choice. */
-static rc base_model(const struct base_in *in, struct base_row *b,
-                     struct err *e)
+/* One of those installed, in its own dimensions, or none. */
+static rc base_model(struct app *a, const struct base_in *in,
+                     struct base_row *b, struct err *e)
 {
-    if (in->embedding_model.n > 0 && !str_eq(in->embedding_model, MODEL_NONE)) {
+    str name =
+        in->embedding_model.n > 0 ? in->embedding_model : models_default(a);
+    const struct model *m = models_find(a, name);
+    uint32_t dims = m == NULL ? 0 : model_info(m)->dims;
+
+    if (m == NULL && !str_eq(name, MODEL_NONE)) {
         (void)err_set(e, RC_INVALID,
                       "embedding_model " STR_FMT " is not offered",
-                      STR_ARG(str_sub(in->embedding_model, 0, 64)));
+                      STR_ARG(str_sub(name, 0, 64)));
         return refused(e);
     }
-    if (in->embedding_dimensions > 0) {
+    if (in->embedding_dimensions >= 0 && in->embedding_dimensions != dims) {
         (void)err_set(e, RC_INVALID, "embedding_dimensions %lld is not offered",
                       (long long)in->embedding_dimensions);
         return refused(e);
     }
-    b->embedding_model = MODEL_NONE;
-    b->embedding_dimensions = 0;
+    b->embedding_model = name;
+    b->embedding_dimensions = dims;
     return RC_OK;
 }
 
-static struct base base_of_row(const struct base_row *r)
+struct base base_of_row(const struct base_row *r)
 {
     return (struct base){.id = r->id,
                          .tenant = r->tenant,
@@ -156,12 +159,11 @@ rc app_base_add(struct app *a, const struct caller *who, struct db *db,
     struct base_in named = *in;
     rc code;
 
-    (void)a;
     (void)out;
     named.set.name = true;
     if ((code = app_allow(who, SCOPE_KB_MANAGE, e)) != RC_OK ||
         (code = base_apply(&named, &row, e)) != RC_OK ||
-        (code = base_model(in, &row, e)) != RC_OK ||
+        (code = base_model(a, in, &row, e)) != RC_OK ||
         (code = db_base_put(db, &row, e)) != RC_OK ||
         (code = app_event(db, who, row.id, row.id, "base.created", e)) != RC_OK)
         return code;

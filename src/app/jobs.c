@@ -60,7 +60,9 @@ rc app_job_get(struct app *a, const struct caller *who, struct db *db, uuid id,
         (code = job_row_get(who, db, id, out, &row, e)) != RC_OK)
         return code;
     *j = job_of_row(&row);
-    return RC_OK;
+    return j->processing == 0
+               ? RC_OK
+               : db_job_refining(db, row.base, row.id, &j->refining, e);
 }
 
 static rc statuses_parse(str status, unsigned *bits, struct err *e)

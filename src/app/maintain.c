@@ -87,7 +87,7 @@ static rc repair_run(struct write *w, struct db *db, struct err *e)
     struct repair *r = (struct repair *)w;
 
     return reindex_add(r->app, db, r->tenant, r->base, STR("index repair"),
-                       r->versions, r->n, e);
+                       r->versions, r->n, NULL, e);
 }
 
 /* Whose the base is, and whether a repair that was begun before still runs:

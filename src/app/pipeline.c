@@ -75,6 +75,7 @@ struct lease {
     struct task *tasks;
     size_t n;
     struct base_row base;
+    const struct model *model; /* the base's; NULL: by words alone */
     int64_t next_ms; /* when there was none: the next is due; 0: none at all */
     bool deferred;   /* some were put back: their version was held */
     uuid *held;      /* what it holds, done or not */
@@ -107,6 +108,10 @@ struct worker {
     struct extract_session *session; /* of documents of session_base */
     uuid session_base;
     struct rng rng;
+    /* counts tokens of embeds' model; NULL: the rule does */
+    const struct model *model;
+    struct embedder *embedder;
+    struct chunk_counter counter;
     /* the batch */
     struct engine_batch *batch;
     size_t first; /* of the lease's tasks, not yet written down */
@@ -239,10 +244,12 @@ static rc lease_fill(const struct turn *u, struct db *db, struct err *e)
         l->n = 0;
         l->next_ms = clock_wall_ms();
     }
+    l->model = l->n > 0 ? models_find(p->app, l->base.embedding_model) : NULL;
     l->tasks = ARENA_ARRAY(l->arena, struct task, l->n);
     for (size_t i = 0; code == RC_OK && i < l->n; i++) {
         l->tasks[i].item = rows[i];
         l->tasks[i].base = &l->base;
+        l->tasks[i].refines = l->model != NULL;
         code = task_lease(&l->tasks[i], db, l->arena, e);
     }
     if (code != RC_OK)
@@ -326,6 +333,8 @@ static void turn_ended(struct worker *w, struct turn *u, rc code)
         note_deferred(w->pipeline, u->next);
     for (size_t i = 0; code == RC_OK && i < u->n; i++)
         task_count(a, &u->tasks[i]);
+    if (code == RC_OK && u->n > 0 && u->tasks[0].refines)
+        refiner_note(a, u->tasks[0].item.base);
     app_wake(a);
 }
 
@@ -571,11 +580,36 @@ static rc batch_add(struct worker *w, size_t i, const struct task_text *text,
         if ((code = engine_batch_open(w->pipeline->app->engine, t->item.base,
                                       &w->batch, e)) != RC_OK)
             return code;
+        if (l->model != NULL)
+            engine_batch_keyed(w->batch, &model_info(l->model)->identity);
     }
     if ((code = task_index(t, w->batch, text, l->arena, e)) != RC_OK)
         return code;
     w->docs++;
     w->text_bytes += text->doc.text.n;
+    return RC_OK;
+}
+
+static uint32_t model_tokens(void *arg, str text)
+{
+    return embedder_tokens(arg, text);
+}
+
+/* What counts tokens as the lease's model does. */
+static rc counter_take(struct worker *w, const struct model *m, struct err *e)
+{
+    rc code;
+
+    if (m == NULL || w->model == m)
+        return RC_OK;
+    embedder_close(w->embedder);
+    w->model = NULL;
+    w->embedder = NULL;
+    code = embedder_open(m, &w->embedder, e);
+    if (code != RC_OK)
+        return code;
+    w->model = m;
+    w->counter = (struct chunk_counter){model_tokens, w->embedder};
     return RC_OK;
 }
 
@@ -593,8 +627,10 @@ static void task_run(struct worker *w, size_t i)
         task_failed(t, "it was deleted before it was indexed");
     else if (t->item.attempts > ATTEMPTS_MAX)
         task_gave_up(t, "the server ended while it was worked on", l->arena);
-    else if ((code = task_read(a, t, w->session, w->doc, l->arena, &text,
-                               &e)) != RC_OK ||
+    else if ((code = counter_take(w, l->model, &e)) != RC_OK ||
+             (code = task_read(a, t, w->session,
+                               l->model == NULL ? NULL : &w->counter, w->doc,
+                               l->arena, &text, &e)) != RC_OK ||
              (t->fate == FATE_DONE &&
               (code = batch_add(w, i, &text, &e)) != RC_OK))
         task_again(w, l, t, code, &e);
@@ -823,6 +859,7 @@ void pipeline_stop(struct pipeline *p)
         arena_close(p->workers[i].doc);
         arena_close(p->workers[i].ahead);
         extract_session_close(p->workers[i].session);
+        embedder_close(p->workers[i].embedder);
         for (size_t k = 0; k < LEASES; k++)
             arena_close(p->workers[i].leases[k].arena);
     }

@@ -2,7 +2,7 @@
 #include "base/clock.h"
 
 rc reindex_add(struct app *a, struct db *db, uuid tenant, uuid base, str title,
-               const uuid *versions, size_t n, struct err *e)
+               const uuid *versions, size_t n, uuid *job, struct err *e)
 {
     int64_t now = clock_wall_ms();
     struct job_row j = {.id = uuid_new(),
@@ -37,6 +37,8 @@ rc reindex_add(struct app *a, struct db *db, uuid tenant, uuid base, str title,
                            e);
     }
     arena_close(tmp);
+    if (code == RC_OK && job != NULL)
+        *job = j.id;
     if (code == RC_OK)
         atomic_store(&a->items_queued, true);
     return code;
@@ -60,7 +62,8 @@ rc reindex_document(struct app *a, struct db *db, const struct document_row *d,
             (v[i].state == VERSION_ACTIVE || v[i].state == VERSION_DRAFT))
             ids[n++] = v[i].id;
     if (n > 0)
-        code = reindex_add(a, db, d->tenant, d->base, d->title, ids, n, e);
+        code =
+            reindex_add(a, db, d->tenant, d->base, d->title, ids, n, NULL, e);
 done:
     arena_close(tmp);
     return code;

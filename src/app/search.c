@@ -15,10 +15,17 @@ static rc refused(struct err *e)
 
 /* ---- which bases, which versions ---- */
 
+/* One of those searched; model NULL: by words alone. */
+struct searched {
+    uuid id;
+    const struct model *model;
+    str model_name;
+};
+
 /* The active ones among the named; each must be the caller's. */
-static rc search_bases(const struct caller *who, struct db *db,
+static rc search_bases(struct app *a, const struct caller *who, struct db *db,
                        const struct search_in *in, struct arena *out,
-                       uuid **bases, size_t *n, struct err *e)
+                       struct searched **bases, size_t *n, struct err *e)
 {
     struct base_row b;
     char text[UUID_TEXT];
@@ -30,7 +37,7 @@ static rc search_bases(const struct caller *who, struct db *db,
                       in->bases_n, SEARCH_BASES_MAX);
         return refused(e);
     }
-    *bases = ARENA_ARRAY(out, uuid, in->bases_n);
+    *bases = ARENA_ARRAY(out, struct searched, in->bases_n);
     for (size_t i = 0; i < in->bases_n; i++) {
         bool again = false;
 
@@ -43,9 +50,10 @@ static rc search_bases(const struct caller *who, struct db *db,
         if (code != RC_OK)
             return code;
         for (size_t k = 0; k < *n && !again; k++)
-            again = uuid_eq((*bases)[k], b.id);
+            again = uuid_eq((*bases)[k].id, b.id);
         if (b.active && !again)
-            (*bases)[(*n)++] = b.id;
+            (*bases)[(*n)++] = (struct searched){
+                b.id, models_find(a, b.embedding_model), b.embedding_model};
     }
     return RC_OK;
 }
@@ -98,7 +106,7 @@ static rc override_check(const struct caller *who, struct db *db,
 /* The versions that stand in for the active ones: what the caller named, then
  * the newest draft of each document that has one. */
 static rc search_pins(const struct caller *who, struct db *db,
-                      const struct search_in *in, const uuid *bases,
+                      const struct search_in *in, const struct searched *bases,
                       size_t bases_n, struct arena *out,
                       struct engine_pin **pins, size_t *pins_n, struct err *e)
 {
@@ -119,8 +127,8 @@ static rc search_pins(const struct caller *who, struct db *db,
                    ((struct engine_pin){o->document, o->version}));
     }
     for (size_t b = 0; in->prefer_draft && b < bases_n; b++) {
-        if ((code = db_versions_draft(db, who->tenant, bases[b], out, &drafts,
-                                      &n, e)) != RC_OK)
+        if ((code = db_versions_draft(db, who->tenant, bases[b].id, out,
+                                      &drafts, &n, e)) != RC_OK)
             goto done;
         for (size_t i = 0; i < n; i++)
             if (map_find(named,
@@ -230,32 +238,45 @@ static rc hit_show(struct db *db, const struct search_in *in,
     return RC_OK;
 }
 
-static rc search_show(struct db *db, const struct search_in *in,
-                      const struct engine_result *found, struct arena *out,
-                      struct search_out *res, bool *stale, struct err *e)
+static rc hits_show(struct db *db, const struct search_in *in,
+                    const struct engine_result *found, struct arena *out,
+                    struct search_group *to, bool *stale, struct err *e)
 {
     bool there;
     rc code;
 
     *stale = false;
-
-    res->hits = ARENA_ARRAY(out, struct search_hit, found->hits_n);
-    res->candidates = found->candidates;
+    to->hits = ARENA_ARRAY(out, struct search_hit, found->hits_n);
+    to->hits_n = 0;
     for (size_t i = 0; i < found->hits_n; i++) {
         if ((code = hit_show(db, in, &found->hits[i], out,
-                             &res->hits[res->hits_n], &there, stale, e)) !=
-            RC_OK)
+                             &to->hits[to->hits_n], &there, stale, e)) != RC_OK)
             return code;
         if (there)
-            res->hits_n++;
+            to->hits_n++;
     }
-    if (!in->explain)
-        return RC_OK;
-    res->stages = ARENA_ARRAY(out, struct search_stage, found->stages_n + 1);
-    for (size_t i = 0; i < found->stages_n; i++)
-        res->stages[res->stages_n++] =
-            (struct search_stage){found->stages[i].stage, found->stages[i].ms};
     return RC_OK;
+}
+
+/* ---- the stages ---- */
+
+#define STAGES_MAX 32
+
+static void stage_add(struct search_out *res, const char *name, double ms)
+{
+    /* Of several groups each stage is one, with the time of all. */
+    for (size_t i = 0; i < res->stages_n; i++)
+        if (strcmp(res->stages[i].stage, name) == 0) {
+            res->stages[i].ms += ms;
+            return;
+        }
+    if (res->stages_n < STAGES_MAX)
+        res->stages[res->stages_n++] = (struct search_stage){name, ms};
+}
+
+static double ms_since(int64_t began_ns)
+{
+    return (double)(clock_mono_ns() - began_ns) / 1e6;
 }
 
 /* ---- the search ---- */
@@ -274,47 +295,145 @@ static enum engine_legs legs_of(const struct search_in *in)
     return LEGS_HYBRID;
 }
 
+static bool words_alone(const struct search_in *in)
+{
+    return in->legs == SEARCH_LEXICAL ||
+           (in->legs == SEARCH_HYBRID && in->alpha >= 0 && in->alpha <= 0);
+}
+
+/* Bases by their model. Those without one go with the others where there is one
+ * model, as words can be compared with words. */
+static void groups_make(const struct search_in *in,
+                        const struct searched *bases, size_t n,
+                        struct arena *out, struct search_out *res,
+                        const struct model **models)
+{
+    const struct model *one = NULL;
+    bool mixed = false;
+
+    for (size_t i = 0; i < n; i++) {
+        mixed = mixed || (one != NULL && bases[i].model != NULL &&
+                          bases[i].model != one);
+        one = one == NULL ? bases[i].model : one;
+    }
+    if (words_alone(in))
+        mixed = false;
+    res->groups = ARENA_ARRAY(out, struct search_group, n + 1);
+    for (size_t i = 0; i < n; i++) {
+        const struct model *m = mixed ? bases[i].model : one;
+        struct search_group *g = NULL;
+
+        for (size_t k = 0; k < res->groups_n && g == NULL; k++)
+            if (models[k] == m)
+                g = &res->groups[k];
+        if (g == NULL) {
+            models[res->groups_n] = m;
+            g = &res->groups[res->groups_n++];
+            *g = (struct search_group){
+                .model = m == NULL ? MODEL_NONE : bases[i].model_name,
+                .dims = m == NULL ? 0 : model_info(m)->dims,
+                .bases = ARENA_ARRAY(out, uuid, n)};
+        }
+        g->bases[g->bases_n++] = bases[i].id;
+    }
+}
+
+struct running {
+    struct app *app;
+    const struct caller *who;
+    struct db *db;
+    const struct search_in *in;
+    struct arena *out;
+    struct search_out *res;
+    struct engine_query q; /* but for what is a group's */
+};
+
+static rc group_search(struct running *r, struct search_group *g,
+                       const struct model *m, struct err *e)
+{
+    struct engine_query q = r->q;
+    struct engine_result found = {0};
+    int64_t began = clock_mono_ns();
+    unsigned tries = 0;
+    float *vector;
+    bool stale;
+    rc code;
+
+    q.bases = g->bases;
+    q.bases_n = g->bases_n;
+    if (m != NULL && !words_alone(r->in)) {
+        vector = ARENA_ARRAY(r->out, float, model_info(m)->dims);
+        code = models_query(r->app, m, r->in->query, vector, e);
+        if (code != RC_OK)
+            return code;
+        q.model = model_info(m);
+        q.vector = vector;
+        stage_add(r->res, "embed", ms_since(began));
+    }
+    /* The session has moved on to the moment of what was stale, so that the
+     * next answer of the index is not before it. */
+    do {
+        code =
+            engine_search(r->app->engine, r->db, r->who, &q, r->out, &found, e);
+        if (code != RC_OK)
+            return code;
+        began = clock_mono_ns();
+        if ((code = hits_show(r->db, r->in, &found, r->out, g, &stale, e)) !=
+            RC_OK)
+            return code;
+    } while (stale && ++tries < SEARCH_TRIES_MAX);
+    r->res->candidates += found.candidates;
+    for (size_t i = 0; i < found.stages_n; i++)
+        stage_add(r->res, found.stages[i].stage, found.stages[i].ms);
+    stage_add(r->res, "content", ms_since(began));
+    return RC_OK;
+}
+
 rc app_search(struct app *a, const struct caller *who, struct db *db,
               const struct search_in *in, struct arena *out,
               struct search_out *res, struct err *e)
 {
-    int64_t began = clock_mono_ns(), shown;
-    struct engine_query q = {.text = in->query,
-                             .legs = legs_of(in),
-                             .hits_max = in->limit,
-                             .by_document = in->by_document,
-                             .exhaustive = in->exact,
-                             .explain = in->explain};
-    struct engine_result found = {0};
+    int64_t began = clock_mono_ns();
+    struct running r = {
+        .app = a,
+        .who = who,
+        .db = db,
+        .in = in,
+        .out = out,
+        .res = res,
+        .q = {.text = in->query,
+              .legs = legs_of(in),
+              .dense_weight = in->alpha < 0 ? 0.5F : (float)in->alpha,
+              .by_rank = in->by_rank,
+              .hits_max = in->limit,
+              .by_document = in->by_document,
+              .exhaustive = in->exact,
+              .explain = in->explain}};
     struct engine_pin *pins = NULL;
-    uuid *bases = NULL;
-    unsigned tries = 0;
-    bool stale;
+    struct searched *bases = NULL;
+    const struct model **models;
+    size_t n;
     rc code;
 
-    *res = (struct search_out){0};
+    *res = (struct search_out){
+        .stages = ARENA_ARRAY(out, struct search_stage, STAGES_MAX)};
     if ((code = app_allow(who, SCOPE_KB_READ, e)) != RC_OK ||
-        (code = search_bases(who, db, in, out, &bases, &q.bases_n, e)) !=
-            RC_OK ||
-        (code = search_pins(who, db, in, bases, q.bases_n, out, &pins,
-                            &q.pins_n, e)) != RC_OK)
+        (code = search_bases(a, who, db, in, out, &bases, &n, e)) != RC_OK ||
+        (code = search_pins(who, db, in, bases, n, out, &pins, &r.q.pins_n,
+                            e)) != RC_OK)
         return code;
-    q.bases = bases;
-    q.pins = pins;
-    /* The session has moved on to the moment of what was stale, so that the
-     * next answer of the index is not before it. */
-    do {
-        *res = (struct search_out){0};
-        if (q.bases_n > 0 && (code = engine_search(a->engine, db, who, &q, out,
-                                                   &found, e)) != RC_OK)
+    r.q.pins = pins;
+    models = (const struct model **)arena_alloc(out, (n + 1) * sizeof *models);
+    groups_make(in, bases, n, out, res, models);
+    for (size_t i = 0; i < res->groups_n; i++)
+        if ((code = group_search(&r, &res->groups[i], models[i], e)) != RC_OK)
             return code;
-        shown = clock_mono_ns();
-        if ((code = search_show(db, in, &found, out, res, &stale, e)) != RC_OK)
-            return code;
-    } while (stale && ++tries < SEARCH_TRIES_MAX);
-    if (in->explain)
-        res->stages[res->stages_n++] = (struct search_stage){
-            "content", (double)(clock_mono_ns() - shown) / 1e6};
+    if (res->groups_n == 1) {
+        res->hits = res->groups[0].hits;
+        res->hits_n = res->groups[0].hits_n;
+    }
+    if (!in->explain)
+        res->stages_n = 0;
     atomic_fetch_add(&a->count.searches, 1);
     atomic_fetch_add(&a->count.search_us_sum,
                      (uint64_t)(clock_mono_ns() - began) / 1000);

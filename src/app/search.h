@@ -14,9 +14,10 @@ struct search_in {
     const uuid *bases;
     size_t bases_n;
     size_t limit;
-    double alpha; /* < 0: the bases' */
+    double alpha; /* weight of the vectors, 0 to 1; < 0: one half */
     enum search_legs legs;
     bool prefer_draft, by_document, exact, explain, marks;
+    bool by_rank; /* reciprocal rank instead of scaled scores */
     const struct search_override *overrides;
     size_t overrides_n;
 };
@@ -55,10 +56,23 @@ struct search_stage {
     const char *stage;
     double ms;
 };
-struct search_out {
+/* Bases of one model, ranked among themselves. */
+struct search_group {
+    str model;     /* "none" */
+    uint32_t dims; /* 0 without one */
+    uuid *bases;
+    size_t bases_n;
     struct search_hit *hits;
     size_t hits_n;
-    size_t candidates;
+};
+struct search_out {
+    struct search_hit *hits; /* none where there are several groups */
+    size_t hits_n;
+    size_t candidates; /* of all groups */
+    /* Of several models: scores can't be compared, so there is one ranking
+     * each. Else one group, whose hits are those above. */
+    struct search_group *groups;
+    size_t groups_n;
     struct search_stage *stages;
     size_t stages_n;
 };

@@ -263,7 +263,8 @@ static rc text_cut(struct task *t, struct arena *doc, struct arena *keep,
 {
     const struct chunk_opts o = {.tokens_max = t->base->chunk_size,
                                  .overlap_tokens = t->base->chunk_overlap,
-                                 .title = t->document.title};
+                                 .title = t->document.title,
+                                 .counter = text->counter};
     rc code;
 
     step_begin(t, STEP_CHUNK);
@@ -333,14 +334,15 @@ size_t tasks_ahead(struct app *a, struct task *tasks, size_t n,
 }
 
 rc task_read(struct app *a, struct task *t, struct extract_session *s,
-             struct arena *doc, struct arena *keep, struct task_text *text,
-             struct err *e)
+             const struct chunk_counter *counter, struct arena *doc,
+             struct arena *keep, struct task_text *text, struct err *e)
 {
     rc code = is_extracted(t) ? text_extract(a, t, s, doc, keep, &text->doc, e)
                               : text_load(a, t, doc, keep, &text->doc, e);
 
     if (code != RC_OK || t->fate != FATE_DONE)
         return code;
+    text->counter = counter;
     return text_cut(t, doc, keep, text, e);
 }
 
@@ -352,7 +354,8 @@ rc task_index(struct task *t, struct engine_batch *b,
                                  .number = t->version.number,
                                  .title = t->document.title,
                                  .doc = &text->doc,
-                                 .chunks = &text->chunks};
+                                 .chunks = &text->chunks,
+                                 .counter = text->counter};
     rc code;
 
     step_begin(t, STEP_INDEX);
@@ -360,7 +363,8 @@ rc task_index(struct task *t, struct engine_batch *b,
         return code;
     step_end(
         t, arena_fmt(keep, "{\"chunks\":%llu}", (unsigned long long)t->chunks),
-        STR("{\"legs\":[\"lexical\"]}"));
+        t->refines ? STR("{\"legs\":[\"lexical\",\"dense\"]}")
+                   : STR("{\"legs\":[\"lexical\"]}"));
     return RC_OK;
 }
 
@@ -405,6 +409,17 @@ static rc item_ends(struct db *db, const struct task *t, enum job_status status,
     it.error = error;
     it.chunk_count = status == JOB_COMPLETED ? t->chunks : 0;
     it.completed_ms = now;
+    return db_item_update(db, &it, e);
+}
+
+/* Found by its words, and waiting for its vectors. */
+static rc item_refines(struct db *db, const struct task *t, struct err *e)
+{
+    struct item_row it = t->item;
+
+    it.stage = STAGE_REFINING;
+    it.error = STR_NONE;
+    it.chunk_count = t->chunks;
     return db_item_update(db, &it, e);
 }
 
@@ -642,6 +657,8 @@ rc task_finish(struct app *a, struct db *db, struct task *t, struct arena *tmp,
         code = finish_failed(a, db, t, &v, &d, now, e);
     if (code != RC_OK || (code = logs_put(db, t, e)) != RC_OK)
         return code;
+    if (t->fate == FATE_DONE && t->refines && t->chunks > 0)
+        return item_refines(db, t, e);
     return t->fate == FATE_DONE
                ? item_ends(db, t, JOB_COMPLETED, STR_NONE, now, e)
                : item_ends(db, t, JOB_FAILED, t->error, now, e);

@@ -53,12 +53,14 @@ struct task {
     struct blob_writer *text, *blocks;
     struct blob_ref text_ref, blocks_ref;
     uint64_t chunks, tokens;
+    bool refines; /* its rows get vectors: it isn't completed before */
 };
 
 /* A document while it is worked on. */
 struct task_text {
     struct doc doc;
     struct chunks chunks;
+    const struct chunk_counter *counter;
 };
 
 /* Has the first of n tasks read at once, as far as they are small and have to be
@@ -66,10 +68,11 @@ struct task_text {
  * those was run. */
 size_t tasks_ahead(struct app *a, struct task *tasks, size_t n,
                    struct extract_session *s, struct arena *ahead);
-/* Extracts (or loads) and cuts. RC_OK with a fate other than FATE_DONE: the
+/* Extracts (or loads) and cuts, by the counter (NULL: the rule). RC_OK with a fate other than FATE_DONE: the
  * document failed. An error is the server's own. */
 rc task_read(struct app *a, struct task *t, struct extract_session *s,
-             struct arena *doc, struct arena *keep, struct task_text *text,
+             const struct chunk_counter *counter, struct arena *doc,
+             struct arena *keep, struct task_text *text,
              struct err *e) MUST_CHECK;
 rc task_index(struct task *t, struct engine_batch *b,
               const struct task_text *text, struct arena *keep,

@@ -469,9 +469,11 @@ static rc name_failures(struct adding *a, struct err *e)
 
 static rc wait_for_all(struct adding *a, struct err *e)
 {
-    struct job_wait w = {.ids = a->jobs,
-                         .ids_n = a->jobs_n,
-                         .documents = a->queued_n + a->duplicates};
+    struct job_wait w = {
+        .ids = a->jobs,
+        .refined = strcmp(option_text(&a->r->o, OPT_WAIT), "refined") == 0,
+        .ids_n = a->jobs_n,
+        .documents = a->queued_n + a->duplicates};
     rc code;
 
     if (strcmp(option_text(&a->r->o, OPT_WAIT), "none") == 0)

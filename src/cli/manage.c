@@ -339,7 +339,7 @@ static rc jobs_retry(struct manage *m, struct err *e)
 
 static rc jobs_wait(struct manage *m, struct err *e)
 {
-    struct job_wait w = {.ids = &m->r->o.args[1], .ids_n = 1};
+    struct job_wait w = {.ids = &m->r->o.args[1], .ids_n = 1, .refined = true};
     json_t *job = NULL;
     rc code = wait_jobs(m->c, m->r->arena, &w, e);
     bool good;

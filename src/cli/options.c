@@ -127,10 +127,10 @@ const struct option OPTIONS[OPT_COUNT] = {
     [OPT_LISTEN] = {"listen", 'l', OPTION_ADDRESS, "ADDR:PORT",
                     "127.0.0.1:7766", 0, 0, ON(SERVE), false, false,
                     "Where to listen; port 0 picks a free one"},
-    [OPT_MODEL] = {"model", 0, OPTION_CHOICE, "none", "none", 0, 0,
+    [OPT_MODEL] = {"model", 0, OPTION_TEXT, "DIR|none", NULL, 0, 0,
                    ON(SERVE) | ON(DOCTOR), false, false,
-                   "The embedding model; this version ranks by words and has "
-                   "none"},
+                   "The folder of installed models, model/ in the data folder "
+                   "when not given; none: search by words alone"},
     [OPT_PUBLIC_URL] = {"public-url", 0, OPTION_URL, "URL", NULL, 0, 0,
                         ON(SERVE), false, false,
                         "How clients reach this server, for the links it "
@@ -204,8 +204,8 @@ const struct option OPTIONS[OPT_COUNT] = {
                   "`default` when none is named, search may be given several"},
     [OPT_WAIT] = {"wait", 'w', OPTION_CHOICE, "none|searchable|refined",
                   "searchable", 0, 0, ON(ADD) | ON(REPROCESS), false, false,
-                  "What to wait for; refined is the same as searchable while "
-                  "there is no model"},
+                  "What to wait for: until all is found by its words, or "
+                  "until it has its vectors, too"},
     [OPT_LIMIT] = {"limit", 'n', OPTION_COUNT, "N", "10", 1, SEARCH_LIMIT_MAX,
                    ON(SEARCH) | ON(JOBS), false, false,
                    "How many to show at most"},

@@ -70,7 +70,10 @@ static bool note_failed(void *arg, json_t *item)
 static rc wait_for_all(struct again *a, struct err *e)
 {
     struct job_wait w = {
-        .ids = a->jobs, .ids_n = a->jobs_n, .documents = a->queued};
+        .ids = a->jobs,
+        .refined = strcmp(option_text(&a->r->o, OPT_WAIT), "refined") == 0,
+        .ids_n = a->jobs_n,
+        .documents = a->queued};
     struct arena *out = a->r->arena;
     rc code = wait_jobs(a->c, out, &w, e);
 

@@ -142,6 +142,8 @@ rc cmd_serve(struct run *r, struct err *e)
         .admin_key = option_str(&r->o, OPT_ADMIN_KEY),
         .public_url = option_str(&r->o, OPT_PUBLIC_URL),
         .limits = limits_of(&r->o),
+        .model_dir = option_text(&r->o, OPT_MODEL),
+        .models_off = str_eq(option_str(&r->o, OPT_MODEL), STR("none")),
         .unsandboxed_allowed = option_flag(&r->o, OPT_ALLOW_UNSANDBOXED),
         .ocr_off = str_eq(option_str(&r->o, OPT_OCR), STR("off")),
         .ocr_pages_max = (unsigned)option_count(&r->o, OPT_OCR_PAGES_MAX)};

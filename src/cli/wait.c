@@ -15,7 +15,8 @@ static uint64_t number(const json_t *job, const char *name)
 
 /* One look at a job: how many of its documents have ended, and has it? */
 static rc look(struct client *c, struct arena *tmp, const char *id,
-               uint64_t *ended, uint64_t *failed, bool *over, struct err *e)
+               bool refined, uint64_t *ended, uint64_t *failed, bool *over,
+               struct err *e)
 {
     str path = arena_fmt(tmp, CLIENT_K "/ingestion-jobs/" STR_FMT,
                          STR_ARG(fetch_escape(tmp, str_of(id))));
@@ -30,6 +31,10 @@ static rc look(struct client *c, struct arena *tmp, const char *id,
     *ended = number(job, "completed") + number(job, "duplicate") + *failed;
     *over =
         !str_eq(status, STR("queued")) && !str_eq(status, STR("processing"));
+    if (!refined) {
+        *ended += number(job, "refining");
+        *over = *over || *ended == number(job, "total_documents");
+    }
     json_decref(job);
     return RC_OK;
 }
@@ -46,11 +51,12 @@ rc wait_jobs(struct client *c, struct arena *out, struct job_wait *w,
         struct arena_mark mark = arena_mark(out);
         bool over = false;
 
-        code = look(c, out, w->ids[i], &ended, &failed, &over, e);
+        code = look(c, out, w->ids[i], w->refined, &ended, &failed, &over, e);
         arena_rewind(out, mark);
         if (code != RC_OK)
             break;
-        progress_show("indexing", before + ended, w->documents);
+        progress_show(w->refined ? "embedding" : "indexing", before + ended,
+                      w->documents);
         if (over) {
             before += ended;
             w->failed += failed;

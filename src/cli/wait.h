@@ -14,6 +14,7 @@
 struct job_wait {
     const char *const *ids;
     size_t ids_n;
+    bool refined;       /* for vectors too; else being found by words will do */
     uint64_t documents; /* of all jobs, for the progress bar; 0: unknown */
     uint64_t failed;    /* set: documents that failed */
 };

@@ -1,8 +1,14 @@
 #include "serve/exchange_priv.h"
 
+#include <errno.h>
+#include <fcntl.h>
+
 #include "app/keys.h"
+#include "app/models.h"
 #include "base/clock.h"
 #include "base/crypto.h"
+#include "base/file.h"
+#include "base/io.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "serve/errors.h"
@@ -22,6 +28,7 @@ struct exchange *exchange_open(struct serve *s, struct app *a)
     x->q.serve = s;
     x->q.arena = arena_open();
     x->faults.arena = x->q.arena;
+    x->file_fd = -1;
     return x;
 }
 
@@ -35,6 +42,12 @@ static void drop_parts(struct exchange *x)
     buf_close(&x->parts.manifest);
     multipart_close(x->reader);
     x->reader = NULL;
+    if (x->file_fd >= 0)
+        (void)io_close(x->file_fd);
+    x->file_fd = -1;
+    if (x->q.file.n > 0)
+        (void)io_unlink(x->q.file.p); /* it may have been moved */
+    x->q.file = STR_NONE;
 }
 
 void exchange_close(struct exchange *x)
@@ -223,6 +236,9 @@ static void limit_body(struct exchange *x)
     case BODY_MULTIPART:
         x->body_bytes_max = limits->upload_bytes_max + MULTIPART_SLACK_BYTES;
         break;
+    case BODY_FILE:
+        x->body_bytes_max = MODEL_BYTES_MAX;
+        break;
     }
     if (x->head.has_length && x->head.content_length > x->body_bytes_max) {
         (void)err_set(&e, RC_LIMIT, "the body has %llu bytes, limit %zu",
@@ -251,6 +267,21 @@ static void open_multipart(struct exchange *x)
                       MULTIPART) &&
         multipart_open(x->head.content_type, &x->reader, &e) != RC_OK)
         body_broken(x, e.text);
+}
+
+static void open_file(struct exchange *x)
+{
+    struct err e = {0};
+    rc code =
+        app_model_temporary(x->q.app, &x->q.who, x->q.arena, &x->q.file, &e);
+
+    if (code == RC_OK) {
+        x->file_fd = io_open(x->q.file.p, O_WRONLY | O_CREAT | O_EXCL, 0600);
+        if (x->file_fd < 0)
+            code = err_errno(&e, RC_IO, errno, "cannot take the file in");
+    }
+    if (code != RC_OK)
+        exchange_fail(x, code, &e);
 }
 
 static void check_coding(struct exchange *x)
@@ -282,6 +313,8 @@ void exchange_head(struct exchange *x, const struct http_head *head)
         limit_body(x);
     if (!x->answered && x->q.route->body_kind == BODY_MULTIPART)
         open_multipart(x);
+    if (!x->answered && x->q.route->body_kind == BODY_FILE)
+        open_file(x);
     x->q.multipart = &x->parts;
 }
 
@@ -350,6 +383,12 @@ static rc take_slice(struct exchange *x, str bytes, struct err *e)
     struct multipart_event ev;
     rc code;
 
+    if (x->q.route->body_kind == BODY_FILE) {
+        code =
+            file_pwrite_all(x->file_fd, x->q.file.p, bytes, x->file_bytes, e);
+        x->file_bytes += bytes.n;
+        return code;
+    }
     if (x->q.route->body_kind != BODY_MULTIPART) {
         buf_put(&x->body, bytes);
         return buf_end(&x->body, e);

@@ -42,6 +42,8 @@ struct exchange {
     struct multipart *reader;
     struct multipart_body parts;
     struct upload *upload; /* the file part that is coming in */
+    int file_fd;           /* BODY_FILE: -1: not open */
+    uint64_t file_bytes;
     bool in_manifest;
     size_t parts_n;
     struct app_write write;

@@ -1,3 +1,4 @@
+#include "app/models.h"
 #include "serve/feather_priv.h"
 
 /* ---- what they look like ---- */
@@ -105,10 +106,10 @@ static const struct field BASE_FIELDS[] = {
     OUT_TIME("updated_at"),
     OUT_END,
 };
-static const struct model BASE = {.name = "KnowledgeBaseResponse",
-                                  .fields = BASE_FIELDS};
+const struct model FEATHER_BASE = {.name = "KnowledgeBaseResponse",
+                                   .fields = BASE_FIELDS};
 static const struct field BASE_ITEM = {
-    .name = "", .type = FIELD_MODEL, .model = &BASE};
+    .name = "", .type = FIELD_MODEL, .model = &FEATHER_BASE};
 PAGE_MODEL(BASE_PAGE, "CursorPage_KnowledgeBaseResponse_", &BASE_ITEM);
 
 static const struct field COUNT_FIELDS[] = {
@@ -126,7 +127,7 @@ static const struct field COUNT_FIELDS[] = {
 static const struct model COUNTS = {.name = "IngestionStatusResponse",
                                     .fields = COUNT_FIELDS};
 
-static void put_base(struct out *o, const char *name, const struct base *b)
+void feather_put_base(struct out *o, const char *name, const struct base *b)
 {
     out_begin(o, name);
     out_uuid(o, "id", b->id);
@@ -152,13 +153,29 @@ static void put_base(struct out *o, const char *name, const struct base *b)
 
 /* ---- handlers ---- */
 
+static void put_offered(struct out *o, const struct app_model *m)
+{
+    out_begin(o, NULL);
+    out_str(o, "name", m->name);
+    out_cstr(o, "provider", "knowd");
+    out_begin_list(o, "dimensions");
+    out_uint(o, NULL, m->dims);
+    out_end_list(o);
+    out_uint(o, "default_dimensions", m->dims);
+    out_end(o);
+}
+
 static rc config_get(struct request *q, struct reply *r, struct err *e)
 {
     struct out o = feather_out(r);
+    struct app_model *models;
+    size_t n, preferred;
 
-    (void)q;
+    app_models_offered(q->app, q->arena, &models, &n, &preferred);
     out_begin(&o, NULL);
-    out_begin_list(&o, "embedding_models"); /* there is no model yet */
+    out_begin_list(&o, "embedding_models");
+    for (size_t i = 0; i < n; i++)
+        put_offered(&o, &models[i]);
     out_end_list(&o);
     out_begin_list(&o, "chunk_sizes");
     for (size_t i = 0; i < CHUNK_SIZES_N; i++)
@@ -173,8 +190,9 @@ static rc config_get(struct request *q, struct reply *r, struct err *e)
     out_int(&o, "max", TOP_K_MAX);
     out_end(&o);
     out_begin(&o, "defaults");
-    out_cstr(&o, "embedding_model", "none");
-    out_int(&o, "embedding_dimensions", 0);
+    out_str(&o, "embedding_model",
+            n > 0 ? models[preferred].name : STR("none"));
+    out_uint(&o, "embedding_dimensions", n > 0 ? models[preferred].dims : 0);
     out_int(&o, "chunk_size", CHUNK_SIZE_DEFAULT);
     out_int(&o, "chunk_overlap", CHUNK_OVERLAP_DEFAULT);
     out_int(&o, "retrieval_top_k", TOP_K_DEFAULT);
@@ -218,7 +236,7 @@ static rc answer_base(struct reply *r, const struct base *b, struct err *e)
 {
     struct out o = feather_out(r);
 
-    put_base(&o, NULL, b);
+    feather_put_base(&o, NULL, b);
     return feather_end(r, e);
 }
 
@@ -269,7 +287,7 @@ static rc base_list(struct request *q, struct reply *r, struct err *e)
         return code;
     feather_items(&o);
     for (size_t i = 0; i < n; i++)
-        put_base(&o, NULL, &v[i]);
+        feather_put_base(&o, NULL, &v[i]);
     return feather_items_end(r, &o, &end, e);
 }
 
@@ -322,7 +340,7 @@ const struct route FEATHER_BASE_ROUTES[] = {
         .writes = true,
         .body_kind = BODY_JSON,
         .body = &CREATE,
-        .answer = &BASE,
+        .answer = &FEATHER_BASE,
         .success = 201,
         .handle = base_add,
         .operation = "createKnowledgeBase",
@@ -345,7 +363,7 @@ const struct route FEATHER_BASE_ROUTES[] = {
         .params = BASE_ID,
         .access = ACCESS_READ,
         .object = "base",
-        .answer = &BASE,
+        .answer = &FEATHER_BASE,
         .success = 200,
         .handle = base_get,
         .operation = "getKnowledgeBase",
@@ -360,7 +378,7 @@ const struct route FEATHER_BASE_ROUTES[] = {
         .writes = true,
         .body_kind = BODY_JSON,
         .body = &UPDATE,
-        .answer = &BASE,
+        .answer = &FEATHER_BASE,
         .success = 200,
         .handle = base_update,
         .operation = "updateKnowledgeBase",

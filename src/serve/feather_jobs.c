@@ -12,6 +12,10 @@ static const struct field JOB_FIELDS[] = {
     OUT_INT("partial_failure"),
     OUT_INT("processing"),
     OUT_INT("queued"),
+    {.name = "refining",
+     .type = FIELD_INT,
+     .doc = "An addition of knowd: how many of those processing are found by "
+            "their words and wait for vectors."},
     OUT_INT_OR_NULL("segment_count"),
     OUT_INT("processed_segments"),
     OUT_NUM("progress_pct"),
@@ -153,6 +157,8 @@ static rc job_get(struct request *q, struct reply *r, struct err *e)
     out_uuid_or_null(&o, "knowledge_base_id", j.base);
     out_uint(&o, "total_documents", j.total);
     out_uint(&o, "completed", j.completed);
+    if (j.refining > 0)
+        out_uint(&o, "refining", j.refining);
     out_uint(&o, "duplicate", j.duplicate);
     out_uint(&o, "failed", j.failed);
     out_uint(&o, "partial_failure", 0);

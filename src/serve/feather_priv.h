@@ -116,4 +116,9 @@ extern const struct model FEATHER_SEARCH_ANSWER, KNOWD_SEARCH;
 /* A UUID that the tables have checked. */
 uuid feather_uuid(const struct request *q, str text, const char *prefix);
 
+/* feather_bases.c */
+struct base;
+extern const struct model FEATHER_BASE;
+void feather_put_base(struct out *o, const char *name, const struct base *b);
+
 #endif

@@ -7,6 +7,7 @@ static const struct field BASE_ID = {
 static const struct field VERSION_ID = {
     .name = "", .type = FIELD_UUID, .prefix = "ver"};
 static const char *const LEGS[] = {"hybrid", "lexical", "dense", NULL};
+static const char *const FUSIONS[] = {"convex", "reciprocal_rank", NULL};
 static const char *const GROUPS[] = {"document", NULL};
 
 #define QUERY_AND_BASES                                                   \
@@ -40,9 +41,14 @@ static const char *const GROUPS[] = {"document", NULL};
          .nullable = true,                                               \
          .values = LEGS,                                                 \
          .doc = "An addition of knowd: beats alpha."},                   \
+        {.name = "exact",                                                \
+         .type = FIELD_BOOL,                                             \
+         .nullable = true,                                               \
+         .doc = "An addition of knowd: no shortcuts in the index."},     \
     {                                                                    \
-        .name = "exact", .type = FIELD_BOOL, .nullable = true,           \
-        .doc = "An addition of knowd: no shortcuts in the index."        \
+        .name = "fusion", .type = FIELD_LITERAL, .nullable = true,       \
+        .values = FUSIONS,                                               \
+        .doc = "An addition of knowd: how both legs become one score."   \
     }
 
 static const struct field SEARCH_FIELDS[] = {
@@ -377,6 +383,29 @@ static void put_hit(struct out *o, const struct search_in *in,
     out_end(o);
 }
 
+static void put_groups(struct out *o, const struct search_in *in,
+                       const struct search_out *res)
+{
+    out_begin_list(o, "grouped_results");
+    for (size_t i = 0; i < res->groups_n; i++) {
+        const struct search_group *g = &res->groups[i];
+
+        out_begin(o, NULL);
+        out_str(o, "embedding_model", g->model);
+        out_uint(o, "embedding_dimensions", g->dims);
+        out_begin_list(o, "kb_ids");
+        for (size_t k = 0; k < g->bases_n; k++)
+            out_uuid(o, NULL, g->bases[k]);
+        out_end_list(o);
+        out_begin_list(o, "results");
+        for (size_t k = 0; k < g->hits_n; k++)
+            put_hit(o, in, &g->hits[k]);
+        out_end_list(o);
+        out_end(o);
+    }
+    out_end_list(o);
+}
+
 static void put_stages(struct out *o, const struct search_out *res)
 {
     out_begin(o, "explain");
@@ -440,6 +469,7 @@ rc feather_search(struct request *q, struct reply *r, struct err *e)
         .prefer_draft = in_bool(q->body, "prefer_draft", false),
         .by_document = in_has(q->body, "group"),
         .exact = in_bool(q->body, "exact", false),
+        .by_rank = str_eq(in_str(q->body, "fusion"), STR("reciprocal_rank")),
         .explain = in_bool(q->body, "explain", false),
         .marks =
             q->route->body == &KNOWD_SEARCH && in_bool(q->body, "marks", false),
@@ -461,8 +491,12 @@ rc feather_search(struct request *q, struct reply *r, struct err *e)
         put_hit(&o, &in, &res.hits[i]);
     out_end_list(&o);
     out_uint(&o, "total_results", res.candidates);
-    out_null(&o, "grouped_results");
-    out_cstr(&o, "ranking_mode", "global_score");
+    if (res.groups_n > 1)
+        put_groups(&o, &in, &res);
+    else
+        out_null(&o, "grouped_results");
+    out_cstr(&o, "ranking_mode",
+             res.groups_n > 1 ? "grouped_unranked" : "global_score");
     out_null(&o, "answerability");
     if (in.explain)
         put_stages(&o, &res);

@@ -131,7 +131,7 @@ static bool is_worth_a_line(const struct exchange *x)
 
     return x->r.status >= 500 ||
            (x->r.status >= 400 && !uuid_is_nil(x->q.who.tenant) &&
-            (r->writes || r->body_kind == BODY_MULTIPART));
+            (r->writes || route_takes_in(r)));
 }
 
 /* Nothing in it comes from the request as it was written, so that no secret
@@ -406,7 +406,7 @@ static enum MHD_Result on_whole(struct serve *s, struct MHD_Connection *c,
     exchange_ready(x);
     if (x->answered)
         return send_reply(s, c, x);
-    if (!x->q.route->writes && x->q.route->body_kind != BODY_MULTIPART) {
+    if (!x->q.route->writes && !route_takes_in(x->q.route)) {
         exchange_read(x);
         return send_reply(s, c, x);
     }

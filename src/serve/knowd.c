@@ -1,6 +1,7 @@
 /* knowd's own routes: what scripts, the command line and tests need and no
  * vendor offers. */
 #include "app/keys.h"
+#include "app/models.h"
 #include "serve/feather_priv.h"
 
 static const struct field KEY_FIELDS[] = {
@@ -110,6 +111,127 @@ static rc reprocess(struct request *q, struct reply *r, struct err *e)
     return feather_end(r, e);
 }
 
+/* ---- models ---- */
+
+static const struct field INSTALLED_FIELDS[] = {
+    OUT_STR("name"),       OUT_INT("dimensions"),
+    OUT_INT("tokens_max"), OUT_STR("license"),
+    OUT_INT("bytes"),      OUT_BOOL("default"),
+    OUT_INT("bases"),      OUT_END,
+};
+static const struct model INSTALLED = {.name = "KnowdModel",
+                                       .fields = INSTALLED_FIELDS};
+static const struct field INSTALLED_ITEM = {
+    .name = "", .type = FIELD_MODEL, .model = &INSTALLED};
+static const struct field MODELS_FIELDS[] = {
+    OUT_LIST("models", &INSTALLED_ITEM),
+    {.name = "model_dir",
+     .type = FIELD_STRING,
+     .required = true,
+     .nullable = true,
+     .doc = "Null where the server was started without models."},
+    OUT_END,
+};
+static const struct model MODELS = {.name = "KnowdModels",
+                                    .fields = MODELS_FIELDS};
+
+static void put_model(struct out *o, const struct app_model *m)
+{
+    out_begin(o, NULL);
+    out_str(o, "name", m->name);
+    out_uint(o, "dimensions", m->dims);
+    out_uint(o, "tokens_max", m->tokens_max);
+    out_str(o, "license", m->license);
+    out_uint(o, "bytes", m->bytes);
+    out_bool(o, "default", m->is_default);
+    out_uint(o, "bases", m->bases);
+    out_end(o);
+}
+
+static rc model_list(struct request *q, struct reply *r, struct err *e)
+{
+    struct out o = feather_out(r);
+    struct app_model *v;
+    str dir;
+    size_t n;
+    rc code = app_model_list(q->app, &q->who, q->db, q->arena, &v, &n, &dir, e);
+
+    if (code != RC_OK)
+        return code;
+    out_begin(&o, NULL);
+    out_begin_list(&o, "models");
+    for (size_t i = 0; i < n; i++)
+        put_model(&o, &v[i]);
+    out_end_list(&o);
+    out_str_or_null(&o, "model_dir", dir);
+    out_end(&o);
+    return feather_end(r, e);
+}
+
+static rc model_add(struct request *q, struct reply *r, struct err *e)
+{
+    struct out o = feather_out(r);
+    struct app_model m;
+    rc code =
+        app_model_add(q->app, &q->who, q->texts[0], q->file.p, q->arena, &m, e);
+
+    if (code != RC_OK)
+        return code;
+    put_model(&o, &m);
+    return feather_end(r, e);
+}
+
+static rc model_drop(struct request *q, struct reply *r, struct err *e)
+{
+    (void)r;
+    return app_model_drop(q->app, &q->who, q->texts[0], e);
+}
+
+static const struct field BASE_MODEL_FIELDS[] = {
+    {.name = "model",
+     .type = FIELD_STRING,
+     .required = true,
+     .nonblank = true,
+     .length_max = MODEL_NAME_BYTES_MAX,
+     .doc = "One that is installed, or none."},
+    {0},
+};
+static const struct model BASE_MODEL = {.name = "KnowdBaseModelRequest",
+                                        .strict = true,
+                                        .fields = BASE_MODEL_FIELDS};
+static const struct field BASE_MODEL_SET_FIELDS[] = {
+    {.name = "knowledge_base",
+     .type = FIELD_MODEL,
+     .required = true,
+     .model = &FEATHER_BASE},
+    {.name = "job_id",
+     .type = FIELD_UUID,
+     .required = true,
+     .nullable = true,
+     .doc = "Cuts and indexes its documents again; null: none need it."},
+    OUT_END,
+};
+static const struct model BASE_MODEL_SET = {.name = "KnowdBaseModelResponse",
+                                            .fields = BASE_MODEL_SET_FIELDS};
+
+static rc base_model(struct request *q, struct reply *r, struct err *e)
+{
+    struct out o = feather_out(r);
+    struct base b;
+    uuid job;
+    rc code =
+        app_base_model_set(q->app, &q->who, q->db, q->ids[0],
+                           in_str(q->body, "model"), q->arena, &b, &job, e);
+
+    if (code != RC_OK)
+        return code;
+    out_begin(&o, NULL);
+    feather_put_base(&o, "knowledge_base", &b);
+    out_uuid_or_null(&o, "job_id", job);
+    out_end(&o);
+    return feather_end(r, e);
+}
+
 const struct route KNOWD_ROUTES[] = {
     {
         .method = "POST",
@@ -153,6 +275,59 @@ const struct route KNOWD_ROUTES[] = {
         .handle = reprocess,
         .operation = "knowdReprocess",
         .doc = "Extract documents of a base again, behind all other work",
+    },
+    {
+        .method = "GET",
+        .pattern = "/knowd/v1/models",
+        .access = ACCESS_READ,
+        .answer = &MODELS,
+        .success = 200,
+        .dialect = DIALECT_KNOWD,
+        .handle = model_list,
+        .operation = "knowdListModels",
+        .doc = "List the embedding models that are installed",
+    },
+    {
+        .method = "PUT",
+        .pattern = "/knowd/v1/models/{name}",
+        .params = {{.name = "name", .type = FIELD_STRING}},
+        .access = ACCESS_ORG,
+        .object = "model",
+        .body_kind = BODY_FILE,
+        .answer = &INSTALLED,
+        .success = 201,
+        .dialect = DIALECT_KNOWD,
+        .handle = model_add,
+        .operation = "knowdInstallModel",
+        .doc = "Install a packed model (knowd model add makes one)",
+    },
+    {
+        .method = "DELETE",
+        .pattern = "/knowd/v1/models/{name}",
+        .params = {{.name = "name", .type = FIELD_STRING}},
+        .access = ACCESS_ORG,
+        .object = "model",
+        .success = 204,
+        .dialect = DIALECT_KNOWD,
+        .handle = model_drop,
+        .operation = "knowdRemoveModel",
+        .doc = "Remove a model; its bases are searched by words",
+    },
+    {
+        .method = "POST",
+        .pattern = "/knowd/v1/bases/{kb_id}/model",
+        .params = {{.name = "kb_id", .type = FIELD_UUID, .prefix = "kb"}},
+        .access = ACCESS_MANAGE,
+        .object = "base",
+        .writes = true,
+        .body_kind = BODY_JSON,
+        .body = &BASE_MODEL,
+        .answer = &BASE_MODEL_SET,
+        .success = 202,
+        .dialect = DIALECT_KNOWD,
+        .handle = base_model,
+        .operation = "knowdSetBaseModel",
+        .doc = "Give a base a model and embed its documents by it",
     },
     {0},
 };

@@ -273,7 +273,7 @@ static void put_answers(struct out *o, const struct route *r)
         put_answer(o, 422, "Validation error", &FAULTS, false);
     if (keyed)
         put_answer(o, 429, "Over the organization's rate limit", &ERROR, false);
-    if (r->writes || r->body_kind == BODY_MULTIPART)
+    if (r->writes || route_takes_in(r))
         put_answer(o, 507, "The disk is full", &ERROR, false);
     out_end(o);
 }
@@ -305,15 +305,25 @@ static void put_parameters(struct out *o, const struct route *r)
 
 static void put_body(struct out *o, const struct route *r)
 {
-    if (r->body == NULL)
+    static const char *const TYPES[] = {
+        [BODY_NONE] = NULL,
+        [BODY_JSON] = "application/json",
+        [BODY_MULTIPART] = "multipart/form-data",
+        [BODY_FILE] = "application/octet-stream"};
+
+    if (r->body_kind == BODY_NONE)
         return;
     out_begin(o, "requestBody");
     out_bool(o, "required", true);
     out_begin(o, "content");
-    out_begin(o, r->body_kind == BODY_MULTIPART ? "multipart/form-data"
-                                                : "application/json");
+    out_begin(o, TYPES[r->body_kind]);
     out_begin(o, "schema");
-    put_ref(o, r->body);
+    if (r->body != NULL) {
+        put_ref(o, r->body);
+    } else {
+        out_cstr(o, "type", "string");
+        out_cstr(o, "format", "binary");
+    }
     out_end(o);
     out_end(o);
     out_end(o);
@@ -450,7 +460,8 @@ void serve_routes_json(struct buf *b)
         [ACCESS_MANAGE] = "manage", [ACCESS_ORG] = "org"};
     static const char *const BODIES[] = {[BODY_NONE] = "none",
                                          [BODY_JSON] = "json",
-                                         [BODY_MULTIPART] = "multipart"};
+                                         [BODY_MULTIPART] = "multipart",
+                                         [BODY_FILE] = "file"};
     struct out o = out_to(b);
     const struct route *r;
     size_t at = 0;
@@ -467,7 +478,7 @@ void serve_routes_json(struct buf *b)
         out_cstr(&o, "body", BODIES[r->body_kind]);
         out_cstr(&o, "body_model", r->body != NULL ? r->body->name : NULL);
         out_bool(&o, "strict", r->body != NULL && r->body->strict);
-        out_bool(&o, "writes", r->writes || r->body_kind == BODY_MULTIPART);
+        out_bool(&o, "writes", r->writes || route_takes_in(r));
         out_uint(&o, "success", r->success);
         out_cstr(&o, "dialect", DIALECT_NAMES[r->dialect]);
         out_end(&o);

@@ -39,7 +39,8 @@ enum access {
     ACCESS_ORG     /* org:manage */
 };
 
-enum body_kind { BODY_NONE, BODY_JSON, BODY_MULTIPART };
+/* BODY_FILE: bytes of one file, streamed to a temporary one of the app's. */
+enum body_kind { BODY_NONE, BODY_JSON, BODY_MULTIPART, BODY_FILE };
 
 struct request {
     struct app *app;
@@ -53,6 +54,7 @@ struct request {
     json_t *body;               /* the same */
     str range;                  /* the Range header; p NULL: none */
     struct multipart_body *multipart; /* BODY_MULTIPART: see ingest.h */
+    str file; /* BODY_FILE: its path; what is still there at the end goes */
     /* Set by a handler that started something and returns RC_OK: the answer
      * waits until it calls request_finish, once, from any thread. */
     bool waiting;
@@ -109,6 +111,12 @@ struct route {
     handler_fn *handle;
     const char *operation, *doc;
 };
+
+/* Writes by itself, outside the writer thread. */
+static inline bool route_takes_in(const struct route *r)
+{
+    return r->body_kind == BODY_MULTIPART || r->body_kind == BODY_FILE;
+}
 
 /* Each chapter's rows, ended by a row without a method. */
 extern const struct route FEATHER_BASE_ROUTES[], FEATHER_DOCUMENT_ROUTES[],

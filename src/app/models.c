@@ -1,0 +1,478 @@
+/*
+ * Installed models: packed files DATA/model/NAME.model. They are opened at
+ * start or when they come, and stay mapped until the end, so that whoever has
+ * found one may go on using it. Queries are embedded by the threads that ask,
+ * with embedders lent from a small stock, and remembered.
+ */
+#include "app/models.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "app/app_priv.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/io.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+#define SUFFIX STR(".model")
+#define DEFAULT_MODEL STR("all-MiniLM-L6-v2")
+#define FOLDER_NAMES_MAX ((size_t)4096)
+#define EMBEDDERS_IDLE_MAX 4
+#define QUERIES_KEPT 256
+
+struct installed {
+    char *name;
+    struct model *model;
+    bool gone; /* replaced or removed */
+};
+
+struct kept_query {
+    sha256 key; /* of model and text */
+    float *vector;
+    uint64_t used; /* 0: free */
+};
+
+struct idle_embedder {
+    const struct model *model;
+    struct embedder *x;
+};
+
+struct models {
+    char *dir;            /* NULL: none are used */
+    pthread_mutex_t lock; /* guards all below */
+    struct installed v[MODELS_INSTALLED_MAX];
+    size_t n;
+    struct idle_embedder idle[EMBEDDERS_IDLE_MAX];
+    size_t idle_n;
+    struct kept_query kept[QUERIES_KEPT];
+    uint64_t clock; /* of uses */
+};
+
+/* ---- what is installed ---- */
+
+static bool name_valid(str name)
+{
+    if (name.n == 0 || name.n > MODEL_NAME_BYTES_MAX || name.p[0] == '.' ||
+        str_eq(name, STR("none")))
+        return false;
+    for (size_t i = 0; i < name.n; i++) {
+        char c = name.p[i];
+
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+              (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '_'))
+            return false;
+    }
+    return true;
+}
+
+/* Under the lock; NULL: it isn't there. */
+static struct installed *find(struct models *m, str name)
+{
+    for (size_t i = 0; i < m->n; i++)
+        if (!m->v[i].gone && str_eq(str_of(m->v[i].name), name))
+            return &m->v[i];
+    return NULL;
+}
+
+const struct model *models_find(struct app *a, str name)
+{
+    struct models *m = a->models;
+    const struct installed *i;
+
+    (void)pthread_mutex_lock(&m->lock);
+    i = find(m, name);
+    (void)pthread_mutex_unlock(&m->lock);
+    return i == NULL ? NULL : i->model;
+}
+
+/* Under the lock. */
+static rc put(struct models *m, str name, struct model *model, struct err *e)
+{
+    struct installed *old = find(m, name);
+    char *copy;
+
+    if (m->n == MODELS_INSTALLED_MAX)
+        return err_set(e, RC_LIMIT,
+                       "%d models were installed since the start; restart the "
+                       "server to install more",
+                       MODELS_INSTALLED_MAX);
+    copy = mem_alloc(name.n + 1);
+    memcpy(copy, name.p, name.n);
+    if (old != NULL)
+        old->gone = true;
+    m->v[m->n++] = (struct installed){.name = copy, .model = model};
+    return RC_OK;
+}
+
+static str path_of(const struct models *m, str name, struct arena *out)
+{
+    return arena_fmt(out, "%s/" STR_FMT ".model", m->dir, STR_ARG(name));
+}
+
+/* One that can't be read is left alone, and said; its bases serve by words. */
+static void found(struct models *m, str file, struct arena *tmp)
+{
+    str name = str_sub(file, 0, file.n - SUFFIX.n);
+    struct err e = {0};
+    struct model *model;
+    rc code = model_open(path_of(m, name, tmp).p, &model, &e);
+
+    if (code == RC_OK && (code = put(m, name, model, &e)) != RC_OK)
+        model_close(model);
+    if (code != RC_OK)
+        log_error("models", "cannot use model=" STR_FMT " error=\"%s\"",
+                  STR_ARG(name), e.text);
+}
+
+rc models_open(struct app *a, const char *dir, struct err *e)
+{
+    struct models *m = mem_alloc(sizeof *m);
+    struct arena *tmp = arena_open();
+    str *names = NULL;
+    size_t n = 0;
+    rc code = RC_OK;
+
+    ASSERT(pthread_mutex_init(&m->lock, NULL) == 0);
+    a->models = m;
+    if (dir != NULL) {
+        m->dir = mem_alloc(strlen(dir) + 1);
+        memcpy(m->dir, dir, strlen(dir));
+        code = file_list(dir, FOLDER_NAMES_MAX, tmp, &names, &n, e);
+        if (code == RC_NOTFOUND) /* made with the first model */
+            code = RC_OK;
+    }
+    for (size_t i = 0; code == RC_OK && i < n; i++)
+        if (str_ends(names[i], SUFFIX) &&
+            name_valid(str_sub(names[i], 0, names[i].n - SUFFIX.n)))
+            found(m, names[i], tmp);
+    arena_close(tmp);
+    return code;
+}
+
+void models_close(struct app *a)
+{
+    struct models *m = a->models;
+
+    if (m == NULL)
+        return;
+    for (size_t i = 0; i < m->idle_n; i++)
+        embedder_close(m->idle[i].x);
+    for (size_t i = 0; i < m->n; i++) {
+        model_close(m->v[i].model);
+        mem_free(m->v[i].name);
+    }
+    for (size_t i = 0; i < QUERIES_KEPT; i++)
+        mem_free(m->kept[i].vector);
+    (void)pthread_mutex_destroy(&m->lock);
+    mem_free(m->dir);
+    mem_free(m);
+}
+
+/* Under the lock: the one a new base gets; NULL: there is none. */
+static const struct installed *preferred(struct models *m)
+{
+    const struct installed *best = find(m, DEFAULT_MODEL);
+
+    for (size_t i = 0; i < m->n && best == NULL; i++)
+        if (!m->v[i].gone)
+            best = &m->v[i];
+    return best;
+}
+
+str models_default(struct app *a)
+{
+    struct models *m = a->models;
+    const struct installed *i;
+    str name;
+
+    (void)pthread_mutex_lock(&m->lock);
+    i = preferred(m);
+    /* Names live until the end. */
+    name = i == NULL ? MODEL_NONE : str_of(i->name);
+    (void)pthread_mutex_unlock(&m->lock);
+    return name;
+}
+
+void app_models_offered(struct app *a, struct arena *out, struct app_model **v,
+                        size_t *n, size_t *at)
+{
+    struct models *m = a->models;
+    const struct installed *first;
+
+    *n = *at = 0;
+    (void)pthread_mutex_lock(&m->lock);
+    first = preferred(m);
+    *v = ARENA_ARRAY(out, struct app_model, m->n);
+    for (size_t i = 0; i < m->n; i++) {
+        const struct model_info *info = model_info(m->v[i].model);
+
+        if (m->v[i].gone)
+            continue;
+        if (&m->v[i] == first)
+            *at = *n;
+        (*v)[(*n)++] = (struct app_model){.name = str_of(m->v[i].name),
+                                          .license = info->license,
+                                          .dims = info->dims,
+                                          .tokens_max = info->tokens_max,
+                                          .bytes = info->bytes,
+                                          .is_default = &m->v[i] == first};
+    }
+    (void)pthread_mutex_unlock(&m->lock);
+}
+
+rc app_model_list(struct app *a, const struct caller *who, struct db *db,
+                  struct arena *out, struct app_model **v, size_t *n, str *dir,
+                  struct err *e)
+{
+    size_t at;
+    rc code = app_allow(who, SCOPE_KB_READ, e);
+
+    if (code != RC_OK)
+        return code;
+    *dir = a->models->dir == NULL ? STR_NONE : str_of(a->models->dir);
+    app_models_offered(a, out, v, n, &at);
+    for (size_t i = 0; code == RC_OK && i < *n; i++)
+        code = db_base_count_model(db, who->tenant, (*v)[i].name,
+                                   &(*v)[i].bases, e);
+    return code;
+}
+
+/* ---- installing ---- */
+
+static rc none_here(struct err *e)
+{
+    return err_set(e, RC_UNSUPPORTED,
+                   "this server was started without models (--model none)");
+}
+
+rc app_model_temporary(struct app *a, const struct caller *who,
+                       struct arena *out, str *path, struct err *e)
+{
+    char name[UUID_TEXT];
+    rc code = app_allow(who, SCOPE_ORG_MANAGE, e);
+
+    if (code != RC_OK)
+        return code;
+    if (a->models->dir == NULL)
+        return none_here(e);
+    if ((code = file_mkdirs(a->models->dir, 0700, e)) != RC_OK)
+        return code;
+    uuid_text(uuid_new(), name);
+    *path = arena_fmt(out, "%s/.%s.tmp", a->models->dir, name);
+    return RC_OK;
+}
+
+rc app_model_add(struct app *a, const struct caller *who, str name,
+                 const char *path, struct arena *out, struct app_model *res,
+                 struct err *e)
+{
+    struct models *m = a->models;
+    const struct model_info *info;
+    struct model *model = NULL;
+    str to;
+    rc code = app_allow(who, SCOPE_ORG_MANAGE, e);
+
+    if (code == RC_OK && m->dir == NULL)
+        code = none_here(e);
+    if (code == RC_OK && !name_valid(name)) {
+        (void)err_set(e, RC_INVALID,
+                      "a model's name has 1 to %d letters, digits, dots, "
+                      "dashes and underscores",
+                      MODEL_NAME_BYTES_MAX);
+        code = err_name(e, "bad_request");
+    }
+    if (code == RC_OK && (code = model_open(path, &model, e)) != RC_OK &&
+        (code == RC_CORRUPT || code == RC_UNSUPPORTED || code == RC_FORMAT)) {
+        (void)err_set(e, RC_INVALID, "not a packed model: %s", e->text);
+        code = err_name(e, "bad_request");
+    }
+    if (code != RC_OK) {
+        (void)io_unlink(path);
+        return code;
+    }
+    to = path_of(m, name, out);
+    code = file_move(path, to.p, e);
+    (void)pthread_mutex_lock(&m->lock);
+    if (code == RC_OK)
+        code = put(m, name, model, e);
+    (void)pthread_mutex_unlock(&m->lock);
+    if (code != RC_OK) {
+        model_close(model);
+        return code;
+    }
+    info = model_info(model);
+    *res = (struct app_model){.name = name,
+                              .license = info->license,
+                              .dims = info->dims,
+                              .tokens_max = info->tokens_max,
+                              .bytes = info->bytes,
+                              .is_default = str_eq(models_default(a), name)};
+    refiner_look(a);
+    return RC_OK;
+}
+
+rc app_model_drop(struct app *a, const struct caller *who, str name,
+                  struct err *e)
+{
+    struct models *m = a->models;
+    struct arena *tmp;
+    struct installed *i;
+    rc code = app_allow(who, SCOPE_ORG_MANAGE, e);
+
+    if (code != RC_OK)
+        return code;
+    tmp = arena_open();
+    (void)pthread_mutex_lock(&m->lock);
+    i = find(m, name);
+    if (i == NULL)
+        code = err_set(e, RC_NOTFOUND, "no such model");
+    else if (io_unlink(path_of(m, name, tmp).p) != 0)
+        code = err_set(e, RC_IO, "cannot remove the model's file");
+    else
+        i->gone = true;
+    (void)pthread_mutex_unlock(&m->lock);
+    arena_close(tmp);
+    if (code == RC_OK)
+        refiner_look(a); /* what waits for its vectors waits no more */
+    return code;
+}
+
+/* ---- a base's model ---- */
+
+rc app_base_model_set(struct app *a, const struct caller *who, struct db *db,
+                      uuid base, str model, struct arena *out, struct base *b,
+                      uuid *job, struct err *e)
+{
+    const struct model *m = models_find(a, model);
+    struct base_row row;
+    struct indexed_version *v;
+    uuid *ids;
+    size_t n, kept = 0;
+    rc code;
+
+    *job = UUID_NIL;
+    if ((code = app_allow(who, SCOPE_KB_MANAGE, e)) != RC_OK ||
+        (code = base_row_get(who, db, base, out, &row, e)) != RC_OK)
+        return code;
+    if (m == NULL && !str_eq(model, MODEL_NONE)) {
+        (void)err_set(e, RC_INVALID, "no model " STR_FMT " is installed",
+                      STR_ARG(str_sub(model, 0, MODEL_NAME_BYTES_MAX)));
+        return err_name(e, "bad_request");
+    }
+    *b = base_of_row(&row);
+    if (str_eq(row.embedding_model, model))
+        return RC_OK;
+    row.embedding_model = model;
+    row.embedding_dimensions = m == NULL ? 0 : model_info(m)->dims;
+    row.updated_ms = clock_wall_ms();
+    if ((code = db_base_update(db, &row, e)) != RC_OK ||
+        (code = app_event(db, who, base, base, "base.updated", e)) != RC_OK ||
+        (code = db_versions_indexed(db, base, out, &v, &n, e)) != RC_OK)
+        return code;
+    *b = base_of_row(&row);
+    ids = ARENA_ARRAY(out, uuid, n);
+    for (size_t i = 0; i < n; i++)
+        if (v[i].state == VERSION_ACTIVE || v[i].state == VERSION_DRAFT ||
+            v[i].state == VERSION_ARCHIVED)
+            ids[kept++] = v[i].version;
+    return kept == 0 ? RC_OK
+                     : reindex_add(a, db, who->tenant, base,
+                                   STR("another model"), ids, kept, job, e);
+}
+
+/* ---- queries ---- */
+
+static sha256 query_key(const struct model *model, str text)
+{
+    struct sha256_stream *s = sha256_open();
+    sha256 key;
+
+    sha256_put(s, model_info(model)->identity.b, sizeof(sha256));
+    sha256_put(s, text.p, text.n);
+    key = sha256_end(s);
+    sha256_close(s);
+    return key;
+}
+
+static bool kept_find(struct models *m, const sha256 *key, float *out,
+                      uint32_t dims)
+{
+    bool there = false;
+
+    (void)pthread_mutex_lock(&m->lock);
+    for (size_t i = 0; i < QUERIES_KEPT && !there; i++) {
+        struct kept_query *k = &m->kept[i];
+
+        if (k->used == 0 || memcmp(&k->key, key, sizeof *key) != 0)
+            continue;
+        k->used = ++m->clock;
+        memcpy(out, k->vector, dims * sizeof *out);
+        there = true;
+    }
+    (void)pthread_mutex_unlock(&m->lock);
+    return there;
+}
+
+static void kept_put(struct models *m, const sha256 *key, const float *vector,
+                     uint32_t dims)
+{
+    float *copy = mem_alloc(dims * sizeof *copy);
+    struct kept_query *to = &m->kept[0];
+
+    memcpy(copy, vector, dims * sizeof *copy);
+    (void)pthread_mutex_lock(&m->lock);
+    for (size_t i = 1; i < QUERIES_KEPT; i++)
+        if (m->kept[i].used < to->used)
+            to = &m->kept[i];
+    mem_free(to->vector);
+    *to = (struct kept_query){*key, copy, ++m->clock};
+    (void)pthread_mutex_unlock(&m->lock);
+}
+
+static rc embedder_take(struct models *m, const struct model *model,
+                        struct embedder **x, struct err *e)
+{
+    *x = NULL;
+    (void)pthread_mutex_lock(&m->lock);
+    for (size_t i = 0; i < m->idle_n && *x == NULL; i++)
+        if (m->idle[i].model == model) {
+            *x = m->idle[i].x;
+            m->idle[i] = m->idle[--m->idle_n];
+        }
+    (void)pthread_mutex_unlock(&m->lock);
+    return *x != NULL ? RC_OK : embedder_open(model, x, e);
+}
+
+static void embedder_give(struct models *m, const struct model *model,
+                          struct embedder *x)
+{
+    struct embedder *over = NULL;
+
+    (void)pthread_mutex_lock(&m->lock);
+    if (m->idle_n == EMBEDDERS_IDLE_MAX)
+        over = m->idle[--m->idle_n].x;
+    m->idle[m->idle_n++] = (struct idle_embedder){model, x};
+    (void)pthread_mutex_unlock(&m->lock);
+    embedder_close(over);
+}
+
+rc models_query(struct app *a, const struct model *model, str text, float *out,
+                struct err *e)
+{
+    uint32_t dims = model_info(model)->dims;
+    sha256 key = query_key(model, text);
+    struct embedder *x;
+    rc code;
+
+    if (kept_find(a->models, &key, out, dims))
+        return RC_OK;
+    if ((code = embedder_take(a->models, model, &x, e)) != RC_OK)
+        return code;
+    code = embed_texts(x, EMBED_QUERY, &text, 1, out, e);
+    embedder_give(a->models, model, x);
+    if (code == RC_OK)
+        kept_put(a->models, &key, out, dims);
+    return code;
+}
