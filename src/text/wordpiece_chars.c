@@ -29,11 +29,9 @@ static const struct range YOUNG[] = {
     {0x1e000, 0x1e4ef}, {0x1e944, 0x1e95f}};
 
 /* Of those the marks of Unicode 9, which it knows how to order. */
-static const struct range YOUNG_ORDERED[] = {{0x08d4, 0x08e1},
-                                             {0x1dfb, 0x1dfb},
-                                             {0x11442, 0x11446},
-                                             {0x1e000, 0x1e02a},
-                                             {0x1e944, 0x1e94a}};
+static const struct range YOUNG_ORDERED[] = {
+    {0x08d4, 0x08e1},   {0x1dfb, 0x1dfb},   {0x11442, 0x11446},
+    {0x11c3f, 0x11c3f}, {0x1e000, 0x1e02a}, {0x1e944, 0x1e94a}};
 
 /* As the reference has them, with its own gap from U+2B820 to U+2B91F. */
 static const struct range IDEOGRAPHS[] = {

@@ -74,8 +74,7 @@ static void the_longest_pieces_are_taken(void **state)
     (void)state;
     assert_string_equal(tokens(&UNCASED, STR("unaffable")), "[UNK]");
     assert_string_equal(tokens(&UNCASED, STR("unable the")), "un ##able the");
-    assert_string_equal(tokens(&UNCASED, STR("As, UNS.")),
-                        "a ##s , un ##s .");
+    assert_string_equal(tokens(&UNCASED, STR("As, UNS.")), "a ##s , un ##s .");
     assert_string_equal(tokens(&CASED, STR("The the")), "[UNK] the");
     /* a token that spells a prefix of its own continues nothing */
     assert_string_equal(tokens(&UNCASED, STR("un##")), "un # #");
