@@ -108,6 +108,15 @@ static void drop_folder(const struct packed *p)
     (void)rmdir(p->dir);
 }
 
+static void describe_prefix(const char *what, str prefix)
+{
+    if (prefix.n == 0)
+        return;
+    print_fmt("  put before %s: \"", what);
+    print_clean(prefix);
+    print_fmt("\"\n");
+}
+
 /* What the model is, said before it travels. */
 static void describe(const struct bert *b)
 {
@@ -119,13 +128,8 @@ static void describe(const struct bert *b)
               s->layers, s->dims, s->tokens_max,
               s->pooling == POOL_CLS ? "cls" : "mean",
               b->lowercase ? "" : ", upper and lower case");
-    if (b->query_prefix.n > 0 || b->passage_prefix.n > 0) {
-        print_fmt("  put before queries: \"");
-        print_clean(b->query_prefix);
-        print_fmt("\", before passages: \"");
-        print_clean(b->passage_prefix);
-        print_fmt("\"\n");
-    }
+    describe_prefix("queries", b->query_prefix);
+    describe_prefix("passages", b->passage_prefix);
 }
 
 /* Reads and packs; the name is the one it will have. */

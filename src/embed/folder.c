@@ -58,11 +58,9 @@ static rc read_optional(struct reading *r, const char *dir, const char *name,
 {
     rc code = file_read(join(r, dir, name), bytes_max, r->f->arena, text, e);
 
-    if (code == RC_NOTFOUND) {
+    if (code != RC_OK)
         *text = STR_NONE;
-        return RC_OK;
-    }
-    return code;
+    return code == RC_NOTFOUND ? RC_OK : code;
 }
 
 static bool has_file(struct reading *r, const char *dir, const char *name)
@@ -620,9 +618,18 @@ static rc check_shape(struct reading *r, struct err *e)
     return bert_check_shape(&r->f->bert.shape, e);
 }
 
+/* The vocabulary has to open too, as it will when the model is run. */
 static rc check_all(struct reading *r, struct err *e)
 {
-    return bert_check(&r->f->bert, e);
+    const struct bert *b = &r->f->bert;
+    struct vocab_opts o = {.tokens = b->tokens, .tokens_n = b->shape.vocab};
+    struct vocab *v = NULL;
+    rc code = bert_check(b, e);
+
+    if (code == RC_OK)
+        code = vocab_open(&o, &v, e);
+    vocab_close(v);
+    return code;
 }
 
 /* Small files first: what they say bounds what is asked of the large ones. */

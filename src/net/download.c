@@ -227,16 +227,16 @@ static rc ask(struct loading *l, struct err *e)
 
 static rc load(struct loading *l, struct err *e)
 {
+    uint64_t most = l->have; /* a part may have to be begun anew */
     unsigned tries = 0;
     rc code = RC_OK;
 
     while (!is_done(l)) {
-        uint64_t before = l->have;
-
         code = ask(l, e);
         if (code != RC_OK && code != RC_REMOTE && code != RC_TIMEOUT)
             return code;
-        tries = l->have > before ? 0 : tries + 1;
+        tries = l->have > most ? 0 : tries + 1;
+        most = l->have > most ? l->have : most;
         if (tries > 0 && tries < TRIES_MAX)
             clock_sleep_ms(RETRY_MS << tries);
         if (code != RC_OK && tries == TRIES_MAX)

@@ -198,9 +198,9 @@ static inline void pb_varint(struct buf *to, unsigned number, uint64_t v)
     buf_put_varint(to, v);
 }
 
-/* A TensorProto; rows 0: a scalar. type 1 or 7 (raw_data). */
+/* A TensorProto; rows 0: a scalar. type: 1 or 7; field: 9 (raw_data), 4. */
 static inline void pb_tensor(struct buf *to, const char *name, unsigned type,
-                             size_t rows, size_t cols, str raw)
+                             size_t rows, size_t cols, unsigned field, str raw)
 {
     if (rows > 0)
         pb_varint(to, 1, rows);
@@ -208,7 +208,7 @@ static inline void pb_tensor(struct buf *to, const char *name, unsigned type,
         pb_varint(to, 1, cols);
     pb_varint(to, 2, type);
     pb_bytes(to, 8, str_of(name));
-    pb_bytes(to, 9, raw);
+    pb_bytes(to, field, raw);
 }
 
 struct pb_node {
@@ -239,7 +239,7 @@ static inline void pb_constant(struct buf *graph, const char *name,
 {
     struct buf tensor = {0}, attribute = {0};
 
-    pb_tensor(&tensor, "", type, type == 7, 0, raw);
+    pb_tensor(&tensor, "", type, type == 7, 0, 9, raw);
     pb_bytes(&attribute, 1, STR("value"));
     pb_bytes(&attribute, 5, buf_str(&tensor));
     pb_node(graph, &(struct pb_node){"Constant", "", name, {NULL}},
@@ -253,16 +253,18 @@ struct model_onnx {
     bool transposed;      /* through a Transpose node, or Gemm's transB */
     bool without_names;   /* biases are called onnx::Add_N, nodes tell */
     bool without_heads;   /* no Reshape */
+    bool float_data;      /* in place of raw_data */
+    bool same_biases;     /* biases go through an Identity node */
     const char *left_out; /* a tensor */
     const char *extra_op; /* one more node */
-    bool external;        /* the first tensor lies elsewhere */
+    bool external;        /* tensors lie in another file */
     size_t bytes_cut;
 };
 
 static inline void model_put_initializer(struct buf *graph,
+                                         const struct model_onnx *o,
                                          const struct bert_tensor *t,
-                                         const char *name, bool turned,
-                                         bool external)
+                                         const char *name, bool turned)
 {
     struct buf raw = {0}, b = {0};
     size_t cols = t->cols == 0 ? 1 : t->cols;
@@ -273,8 +275,8 @@ static inline void model_put_initializer(struct buf *graph,
         model_put_number(&raw, STR("F32"), model_number(t->name, at));
     }
     pb_tensor(&b, name, 1, turned ? cols : t->rows, turned ? t->rows : t->cols,
-              buf_str(&raw));
-    if (external)
+              o->float_data ? 4 : 9, buf_str(&raw));
+    if (o->external)
         pb_varint(&b, 14, 1);
     pb_bytes(graph, 5, buf_str(&b));
     buf_close(&b);
@@ -366,6 +368,7 @@ static inline void model_onnx(const struct model_onnx *o, struct buf *to)
     struct buf graph = {0};
     struct bert_tensor t;
     char weight[64] = "", name[BERT_TENSOR_NAME_BYTES];
+    char stored[BERT_TENSOR_NAME_BYTES];
 
     model_put_facts(&graph, o);
     for (size_t i = 0; bert_tensor_at(&SHAPE, NAMES_BERT, i, &t); i++) {
@@ -382,9 +385,15 @@ static inline void model_onnx(const struct model_onnx *o, struct buf *to)
         } else if (bias && o->without_names) {
             (void)snprintf(name, sizeof name, "onnx::Add_%zu", i);
         }
+        memcpy(stored, name, sizeof stored);
+        if (o->same_biases && bias) {
+            (void)snprintf(stored, sizeof stored, "shared_%zu", i);
+            pb_node(&graph, &(struct pb_node){"Identity", "", name, {stored}},
+                    STR_NONE);
+        }
         if (!model_is(t.name, o->left_out))
-            model_put_initializer(&graph, &t, name, linear && !o->transposed,
-                                  o->external && i == 0);
+            model_put_initializer(&graph, o, &t, stored,
+                                  linear && !o->transposed);
         if (bias) {
             t.name[strlen(t.name) - strlen(".bias")] = '\0';
             model_put_linear(&graph, o, t.name, weight, name);

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "base/io.h"
 #include "model_fix.h"
 #include "scratch.h"
 
@@ -493,7 +494,9 @@ static void onnx_weights_are_found_through_the_graph(void **state)
                                              {.transposed = true},
                                              {.op = "Gemm"},
                                              {.op = "Gemm", .transposed = true},
-                                             {.without_names = true}};
+                                             {.without_names = true},
+                                             {.float_data = true},
+                                             {.same_biases = true}};
 
     (void)state;
     for (size_t i = 0; i < NELEMS(WAYS); i++) {
@@ -570,6 +573,30 @@ static void onnx_files_that_do_not_do_are_named(void **state)
     }
 }
 
+/* ---- faults ---- */
+
+/* Whichever call fails, it is told, and nothing is left open or held. */
+static void any_call_may_fail(void **state)
+{
+    static const struct model_weights W = {.kind = "F16"};
+    char plan[40];
+    rc code = RC_IO;
+    int k;
+
+    (void)state;
+    model_write_weights(dir, "model.safetensors", &W);
+    for (k = 1; code != RC_OK; k++) {
+        assert_in_range(k, 1, 200);
+        (void)snprintf(plan, sizeof plan, "fail@%d:EIO", k);
+        io_plan_set(plan);
+        code = open_as(dir, NULL);
+        io_plan_set(NULL);
+        assert_true((code == RC_OK) == (f != NULL));
+        assert_true(code == RC_OK || code == RC_IO || code == RC_NOMEM);
+    }
+    assert_true(k > 50); /* 37 tensors and a dozen files */
+}
+
 /* ---- published ones ---- */
 
 /* Numbers as the reference readers (safetensors 0.4.5, onnx 1.17.0) give them,
@@ -642,6 +669,7 @@ int main(void)
         TEST(an_onnx_file_tells_its_shape_alone),
         TEST(a_folder_may_have_onnx_weights),
         TEST(onnx_files_that_do_not_do_are_named),
+        TEST(any_call_may_fail),
         TEST(the_default_model_is_read),
         TEST(bge_is_read_from_its_onnx_file),
     };
