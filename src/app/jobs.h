@@ -10,7 +10,7 @@ struct job {
     const char *status; /* the seven of Feather */
     str title, error;   /* p NULL: null */
     uint64_t total, queued, processing, completed, failed, duplicate;
-    uint64_t refining; /* of those processing: found by words (app_job_get) */
+    uint64_t refining;   /* of those processing: found by words (app_job_get) */
     double progress_pct; /* items at an end / total x 100 */
     int64_t created_ms, updated_ms, started_ms, completed_ms; /* 0: not yet */
 };

@@ -144,14 +144,14 @@ done:
 
 /* ---- what is shown of a hit ---- */
 
-static void hit_legs(const struct engine_hit *h, struct arena *out,
-                     struct search_hit *res)
+static struct search_leg *legs_show(const struct engine_hit *h,
+                                    struct arena *out)
 {
-    res->legs_n = h->legs_n;
-    res->legs = ARENA_ARRAY(out, struct search_leg, h->legs_n);
+    struct search_leg *legs = ARENA_ARRAY(out, struct search_leg, h->legs_n);
+
     for (size_t i = 0; i < h->legs_n; i++) {
         const struct engine_leg_score *from = &h->legs[i];
-        struct search_leg *to = &res->legs[i];
+        struct search_leg *to = &legs[i];
 
         *to = (struct search_leg){
             .leg = from->leg,
@@ -166,6 +166,15 @@ static void hit_legs(const struct engine_hit *h, struct arena *out,
             to->terms[t] = (struct search_term){from->terms[t].term,
                                                 (double)from->terms[t].weight};
     }
+    return legs;
+}
+
+static str chunk_id(const struct engine_hit *h, struct arena *out)
+{
+    char id[UUID_TEXT];
+
+    uuid_text(h->document, id);
+    return arena_fmt(out, "%s:%u:%u", id, h->version_number, h->chunk_index);
 }
 
 static void hit_marks(str query, struct arena *out, struct search_hit *res)
@@ -203,8 +212,7 @@ static rc hit_show(struct db *db, const struct search_in *in,
     }
     uuid_text(h->document, id);
     *res = (struct search_hit){
-        .chunk_id =
-            arena_fmt(out, "%s:%u:%u", id, h->version_number, h->chunk_index),
+        .chunk_id = chunk_id(h, out),
         .base = h->base,
         .document = h->document,
         .version = h->version,
@@ -231,8 +239,10 @@ static rc hit_show(struct db *db, const struct search_in *in,
     }
     if (code != RC_OK)
         return err_wrap(e, "the text of document %s", id);
-    if (in->explain)
-        hit_legs(h, out, res);
+    if (in->explain) {
+        res->legs = legs_show(h, out);
+        res->legs_n = h->legs_n;
+    }
     if (in->marks)
         hit_marks(in->query, out, res);
     return RC_OK;
@@ -277,6 +287,88 @@ static void stage_add(struct search_out *res, const char *name, double ms)
 static double ms_since(int64_t began_ns)
 {
     return (double)(clock_mono_ns() - began_ns) / 1e6;
+}
+
+/* ---- what became of one document ---- */
+
+static void lost(struct search_out *res, const char *stage, str reason)
+{
+    res->why_not.stage = stage;
+    res->why_not.reason = reason;
+}
+
+/* Of one that the index doesn't show: the store knows more. */
+static rc lost_in_store(const struct caller *who, struct db *db,
+                        const struct search_in *in, struct arena *out,
+                        struct search_out *res, struct err *e)
+{
+    struct document_row d;
+    bool there, named = false;
+    uuid base;
+    rc code;
+
+    code = maybe(
+        db_object_find(db, who->tenant, OBJECT_DOCUMENT, in->why_not, &base, e),
+        &there);
+    if (code == RC_OK && there)
+        code = maybe(
+            db_document_get(db, who->tenant, base, in->why_not, out, &d, e),
+            &there);
+    if (code != RC_OK)
+        return code;
+    for (size_t i = 0; there && i < res->groups_n; i++)
+        for (size_t k = 0; k < res->groups[i].bases_n; k++)
+            named = named || uuid_eq(res->groups[i].bases[k], base);
+    if (!there)
+        lost(res, "document", STR("there is no such document"));
+    else if (!named)
+        lost(res, "base",
+             STR("its knowledge base is not among those searched, or is "
+                 "inactive"));
+    else if (uuid_is_nil(d.active_version))
+        lost(res, "state",
+             arena_fmt(out, "it has no active version: it is %s",
+                       VERSION_STATE_NAMES[d.state]));
+    else
+        lost(res, "index",
+             STR("its active version is not in the index; it is being indexed "
+                 "again"));
+    return RC_OK;
+}
+
+static void why_not_show(const struct engine_why_not *w, struct arena *out,
+                         struct search_out *res)
+{
+    switch (w->lost) {
+    case LOST_INDEX:
+        return; /* or another group's */
+    case LOST_STATE:
+        lost(res, "state",
+             STR("none of its versions is active, or stands in for the active "
+                 "one in this search"));
+        return;
+    case LOST_NOWHERE:
+        lost(res, "shown", STR("it is among the results"));
+        break;
+    case LOST_MATCH:
+        lost(res, "match",
+             STR("none of its chunks has a word of the query, nor a vector"));
+        break;
+    case LOST_CANDIDATES:
+        lost(res, "candidates",
+             STR("more chunks than are ranked match the query better in every "
+                 "leg; ask for more results"));
+        break;
+    case LOST_LIMIT:
+        lost(res, "limit",
+             STR("it is ranked behind the last result; ask for more results"));
+        break;
+    }
+    res->why_not.rank = w->rank;
+    res->why_not.score = (double)w->best.score;
+    res->why_not.chunk_id = chunk_id(&w->best, out);
+    res->why_not.legs = legs_show(&w->best, out);
+    res->why_not.legs_n = w->best.legs_n;
 }
 
 /* ---- the search ---- */
@@ -383,6 +475,8 @@ static rc group_search(struct running *r, struct search_group *g,
             return code;
     } while (stale && ++tries < SEARCH_TRIES_MAX);
     r->res->candidates += found.candidates;
+    if (!uuid_is_nil(r->in->why_not))
+        why_not_show(&found.why_not, r->out, r->res);
     for (size_t i = 0; i < found.stages_n; i++)
         stage_add(r->res, found.stages[i].stage, found.stages[i].ms);
     stage_add(r->res, "content", ms_since(began));
@@ -408,7 +502,8 @@ rc app_search(struct app *a, const struct caller *who, struct db *db,
               .hits_max = in->limit,
               .by_document = in->by_document,
               .exhaustive = in->exact,
-              .explain = in->explain}};
+              .explain = in->explain,
+              .why_not = in->why_not}};
     struct engine_pin *pins = NULL;
     struct searched *bases = NULL;
     const struct model **models;
@@ -432,6 +527,9 @@ rc app_search(struct app *a, const struct caller *who, struct db *db,
         res->hits = res->groups[0].hits;
         res->hits_n = res->groups[0].hits_n;
     }
+    if (!uuid_is_nil(in->why_not) && res->why_not.stage == NULL &&
+        (code = lost_in_store(who, db, in, out, res, e)) != RC_OK)
+        return code;
     if (!in->explain)
         res->stages_n = 0;
     atomic_fetch_add(&a->count.searches, 1);

@@ -20,6 +20,7 @@ struct search_in {
     bool by_rank; /* reciprocal rank instead of scaled scores */
     const struct search_override *overrides;
     size_t overrides_n;
+    uuid why_not; /* a document whose fate is told too; nil: none */
 };
 
 struct search_term {
@@ -56,6 +57,18 @@ struct search_stage {
     const char *stage;
     double ms;
 };
+/* What became of the document asked for. */
+struct search_why_not {
+    /* "document", "base", "state", "index", "match", "candidates", "limit", or
+     * "shown" */
+    const char *stage;
+    str reason;    /* a sentence for the user */
+    uint32_t rank; /* of its best chunk; 0: it has none */
+    double score;
+    str chunk_id; /* empty: there is no chunk */
+    struct search_leg *legs;
+    size_t legs_n;
+};
 /* Bases of one model, ranked among themselves. */
 struct search_group {
     str model;     /* "none" */
@@ -75,6 +88,7 @@ struct search_out {
     size_t groups_n;
     struct search_stage *stages;
     size_t stages_n;
+    struct search_why_not why_not;
 };
 /* An unknown or foreign base is RC_INVALID "bad_request" naming it; an
  * inactive one is left out; an override that isn't a version of a document of

@@ -9,6 +9,7 @@
 
 #include "app/app.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "base/limits.h"
 #include "base/sandbox.h"
 #include "cli/cli.h"
@@ -17,6 +18,7 @@
 
 #define FREE_BYTES_WANTED ((uint64_t)1 << 30)
 #define PROBE_MS 2000
+#define MODEL_NAMES_MAX ((size_t)4096)
 
 /* ---- libraries ---- */
 
@@ -133,6 +135,50 @@ static void examine_data(struct exam *x)
              arena_fmt(x->r->arena, "%s has %llu MiB free", at,
                        (unsigned long long)(free_bytes / MIB)),
              "free at least 1 GiB, or give another folder with --data DIR");
+}
+
+/* Packed models in the folder: NAME.model. */
+static void examine_models(struct exam *x)
+{
+    static const str SUFFIX = STR_INIT(".model");
+    const char *given = option_text(&x->r->o, OPT_MODEL),
+               *data = option_text(&x->r->o, OPT_DATA);
+    json_t *models = json_array();
+    str dir = STR_NONE, *names = NULL;
+    size_t n = 0;
+
+    if (given != NULL && strcmp(given, "none") != 0)
+        dir = str_of(given);
+    else if (given == NULL && data != NULL)
+        dir = arena_fmt(x->r->arena, "%s/model", data);
+    put(x, "model_dir", dir.n == 0 ? json_null() : js_of_str(dir));
+    if (dir.n > 0 && file_list(dir.p, MODEL_NAMES_MAX, x->r->arena, &names, &n,
+                               NULL) != RC_OK)
+        n = 0;
+    for (size_t i = 0; i < n; i++)
+        if (names[i].p[0] != '.' && str_ends(names[i], SUFFIX))
+            (void)json_array_append_new(
+                models, js_of_str(str_sub(names[i], 0, names[i].n - SUFFIX.n)));
+    put(x, "models", models);
+}
+
+static void print_models(const struct exam *x)
+{
+    const json_t *dir = json_object_get(x->report, "model_dir"),
+                 *models = json_object_get(x->report, "models");
+
+    print_fmt("models      ");
+    for (size_t i = 0; i < json_array_size(models); i++) {
+        print_fmt(i == 0 ? "" : ", ");
+        print_clean(str_of(json_string_value(json_array_get(models, i))));
+    }
+    if (json_is_null(dir))
+        print_fmt("none, as --model says: search is by words\n");
+    else if (json_array_size(models) == 0)
+        print_fmt("none yet: search is by words; knowd model add FOLDER "
+                  "installs one\n");
+    else
+        print_fmt(" in %s\n", json_string_value(dir));
 }
 
 static void examine_libraries(struct exam *x)
@@ -273,12 +319,12 @@ static void print_report(const struct exam *x)
 {
     const char *dir = option_text(&x->r->o, OPT_DATA);
 
-    print_fmt("knowd %s\ndata folder %s%s\nmodel       none (this version "
-              "ranks by words)\n",
-              KNOWD_VERSION, dir == NULL ? "unknown" : dir,
+    print_fmt("knowd %s\ndata folder %s%s\n", KNOWD_VERSION,
+              dir == NULL ? "unknown" : dir,
               json_is_true(json_object_get(x->report, "data_dir_exists"))
                   ? ""
                   : " (not made yet)");
+    print_models(x);
     print_fmt("free        %lld MiB\n",
               (long long)(json_integer_value(
                               json_object_get(x->report, "free_bytes")) /
@@ -304,8 +350,8 @@ rc cmd_doctor(struct run *r, struct err *e)
     struct exam x = {r, json_object(), json_array()};
 
     put(&x, "version", json_string(KNOWD_VERSION));
-    put(&x, "model_dir", json_null());
     examine_data(&x);
+    examine_models(&x);
     examine_libraries(&x);
     examine_sandbox(&x);
     examine_server(&x);

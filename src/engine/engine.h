@@ -140,6 +140,17 @@ struct engine_query {
     bool explain;
     const struct engine_pin *pins;
     size_t pins_n;
+    uuid why_not; /* a document whose fate is told too; nil: none */
+};
+
+/* Where a search lost a document. */
+enum engine_lost {
+    LOST_NOWHERE,    /* it is among the hits, at `rank` */
+    LOST_INDEX,      /* these bases' index doesn't hold it */
+    LOST_STATE,      /* no version of it may be found by this search */
+    LOST_MATCH,      /* none of its chunks has a word or a vector to go by */
+    LOST_CANDIDATES, /* others scored better in every leg's list */
+    LOST_LIMIT       /* it is ranked, at `rank`, behind the last hit */
 };
 
 struct engine_term {
@@ -178,6 +189,12 @@ struct engine_result {
     size_t candidates; /* gathered before hits_max cut the list */
     struct engine_stage stages[8];
     size_t stages_n;
+    struct engine_why_not { /* of the document asked for */
+        enum engine_lost lost;
+        uint32_t rank; /* 1-based; 0: it has none */
+        /* Its best chunk, unless the index has none: with explain's legs. */
+        struct engine_hit best;
+    } why_not;
 };
 /* Sees each base at one moment, not before the session's; afterwards the
  * session is at one not before the answer's, so that what hits name is in it

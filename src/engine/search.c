@@ -57,7 +57,7 @@ struct search {
     struct lex_query words;
     struct lex_stats stats;
     struct vec_query *vector; /* NULL: no dense leg */
-    float weight[LEGS_N];
+    float weight[LEGS_N], low[LEGS_N], best[LEGS_N];
     struct list legs[LEGS_N];
     struct list found; /* what is answered */
     int64_t mark_ns;
@@ -285,10 +285,11 @@ static size_t views_of_list(const struct search *s, size_t first,
 
     *n = 0;
     for (; i < s->views_n && s->views[i].vectors == of; i++)
-        in[(*n)++] = (struct vec_rows_of){.places = s->views[i].places->v,
-                                          .live = (const void *)s->views[i].live,
-                                          .rows = s->views[i].s->rows,
-                                          .segment = (uint32_t)i};
+        in[(*n)++] =
+            (struct vec_rows_of){.places = s->views[i].places->v,
+                                 .live = (const void *)s->views[i].live,
+                                 .rows = s->views[i].s->rows,
+                                 .segment = (uint32_t)i};
     return i;
 }
 
@@ -416,28 +417,25 @@ static void lists_join(struct search *s)
 
 /* A chunk that one leg has not offered has a score there all the same: so what
  * is answered does not depend on how long the lists were. */
-static void raws_complete(struct search *s)
+static void raws_complete(const struct search *s, struct found *f)
 {
+    const struct view *v = &s->views[f->view];
     float parts[QUERY_TERMS_MAX];
 
-    for (size_t i = 0; i < s->found.n; i++) {
-        struct found *f = &s->found.v[i];
-        const struct view *v = &s->views[f->view];
+    if (s->weight[LEXICAL] > 0 && !f->leg[LEXICAL].known &&
+        s->words.terms_n > 0) {
+        f->leg[LEXICAL].known = true;
+        lex_explain(v->s->lex, &s->words, &s->stats, f->row, parts);
+        for (size_t k = 0; k < s->words.terms_n; k++)
+            f->leg[LEXICAL].raw += parts[k];
+    }
+    if (s->weight[DENSE] > 0 && !f->leg[DENSE].known && v->places != NULL &&
+        v->places->v[f->row].file != VEC_NONE) {
+        const struct vec_place *at = &v->places->v[f->row];
 
-        if (!f->leg[LEXICAL].known && s->words.terms_n > 0) {
-            f->leg[LEXICAL].known = true;
-            lex_explain(v->s->lex, &s->words, &s->stats, f->row, parts);
-            for (size_t k = 0; k < s->words.terms_n; k++)
-                f->leg[LEXICAL].raw += parts[k];
-        }
-        if (!f->leg[DENSE].known && v->places != NULL &&
-            v->places->v[f->row].file != VEC_NONE) {
-            const struct vec_place *at = &v->places->v[f->row];
-
-            f->leg[DENSE].known = true;
-            f->leg[DENSE].raw =
-                vec_similarity(s->vector, v->vectors->files[at->file], at->row);
-        }
+        f->leg[DENSE].known = true;
+        f->leg[DENSE].raw =
+            vec_similarity(s->vector, v->vectors->files[at->file], at->row);
     }
 }
 
@@ -473,37 +471,28 @@ static float median(const struct search *s)
 }
 
 /* From a lower bound to the leg's best, so that both can be added. */
-static void leg_scale(struct search *s, unsigned leg)
+static void scale_set(struct search *s, unsigned leg)
 {
-    float low = leg == LEXICAL ? 0 : median(s);
-    float best = s->legs[leg].n > 0 ? s->legs[leg].v[0].score : low;
+    s->low[leg] = leg == LEXICAL ? 0 : median(s);
+    s->best[leg] = s->legs[leg].n > 0 ? s->legs[leg].v[0].score : s->low[leg];
+}
 
-    for (size_t i = 0; i < s->found.n; i++) {
-        float raw = s->found.v[i].leg[leg].raw,
-              *to = &s->found.v[i].leg[leg].normalized;
-
-        if (!s->found.v[i].leg[leg].known)
-            continue;
-        if (best > low)
-            *to = raw > low ? (raw - low) / (best - low) : 0;
-        else
-            *to = raw >= best ? 1 : 0;
-    }
+static float scaled(const struct search *s, unsigned leg, float raw)
+{
+    if (s->best[leg] > s->low[leg])
+        return raw > s->low[leg]
+                   ? (raw - s->low[leg]) / (s->best[leg] - s->low[leg])
+                   : 0;
+    return raw >= s->best[leg] ? 1 : 0;
 }
 
 /* The usual constant of reciprocal rank fusion (Cormack, Clarke and Büttcher
  * 2009), with the first of a list scaled to 1. */
 #define RANK_CONSTANT 60.0F
 
-static void leg_rank_scale(struct search *s, unsigned leg)
+static float scaled_rank(uint32_t rank)
 {
-    for (size_t i = 0; i < s->found.n; i++) {
-        uint32_t rank = s->found.v[i].leg[leg].rank;
-
-        if (rank > 0)
-            s->found.v[i].leg[leg].normalized =
-                (RANK_CONSTANT + 1) / (RANK_CONSTANT + (float)rank);
-    }
+    return rank == 0 ? 0 : (RANK_CONSTANT + 1) / (RANK_CONSTANT + (float)rank);
 }
 
 /* A leg that offers nothing leaves its weight to the other. */
@@ -527,28 +516,30 @@ static void weights_follow(struct search *s)
         }
 }
 
+/* What both legs make of a chunk. */
+static void score(const struct search *s, struct found *f)
+{
+    f->score = 0;
+    for (unsigned leg = 0; leg < LEGS_N; leg++) {
+        if (s->weight[leg] > 0 && f->leg[leg].known)
+            f->leg[leg].normalized = s->q->by_rank
+                                         ? scaled_rank(f->leg[leg].rank)
+                                         : scaled(s, leg, f->leg[leg].raw);
+        f->leg[leg].contribution = s->weight[leg] * f->leg[leg].normalized;
+        f->score += f->leg[leg].contribution;
+    }
+}
+
 static void fuse(struct search *s)
 {
     lists_join(s);
     weights_follow(s);
-    if (s->weight[LEXICAL] > 0 && s->weight[DENSE] > 0)
-        raws_complete(s);
-    for (unsigned leg = 0; leg < LEGS_N; leg++) {
-        if (s->weight[leg] <= 0)
-            continue;
-        if (s->q->by_rank)
-            leg_rank_scale(s, leg);
-        else
-            leg_scale(s, leg);
-    }
+    for (unsigned leg = 0; leg < LEGS_N; leg++)
+        if (s->weight[leg] > 0)
+            scale_set(s, leg);
     for (size_t i = 0; i < s->found.n; i++) {
-        struct found *f = &s->found.v[i];
-
-        f->score = 0;
-        for (unsigned leg = 0; leg < LEGS_N; leg++) {
-            f->leg[leg].contribution = s->weight[leg] * f->leg[leg].normalized;
-            f->score += f->leg[leg].contribution;
-        }
+        raws_complete(s, &s->found.v[i]);
+        score(s, &s->found.v[i]);
     }
     list_sort(&s->found);
 }
@@ -664,7 +655,7 @@ static struct engine_hit hit_of(const struct search *s, const struct found *f)
     };
 
     headings(s, f, &h);
-    if (s->q->explain)
+    if (s->q->explain || !uuid_is_nil(s->q->why_not))
         explain(s, f, &h);
     return h;
 }
@@ -677,6 +668,71 @@ static void answer(struct search *s)
     s->res->hits_n = n;
     for (size_t i = 0; i < n; i++)
         s->res->hits[i] = hit_of(s, &s->found.v[i]);
+}
+
+/* ---- what became of one document ---- */
+
+static bool row_is_live(const struct view *v, uint32_t row)
+{
+    return v->live == NULL || (v->live[row / 64] >> row % 64 & 1) != 0;
+}
+
+/* The best of its chunks that could be found; false: none could. *held: the
+ * index has it at all. */
+static bool document_best(const struct search *s, struct found *best,
+                          bool *held)
+{
+    bool any = false;
+
+    *held = false;
+    for (size_t i = 0; i < s->views_n; i++)
+        for (uint32_t k = 0; k < s->views[i].s->versions_n; k++) {
+            const struct version_rec *r = &s->views[i].s->versions[k];
+
+            if (!uuid_eq(r->document, s->q->why_not))
+                continue;
+            *held = true;
+            for (uint32_t row = r->first_row; row < r->first_row + r->rows;
+                 row++) {
+                struct found f = found_of(s, (uint32_t)i, row, 0);
+
+                if (!row_is_live(&s->views[i], row))
+                    continue;
+                raws_complete(s, &f);
+                score(s, &f);
+                if (!any || compare_found(&f, best) < 0)
+                    *best = f;
+                any = true;
+            }
+        }
+    return any;
+}
+
+static bool matches(const struct found *f)
+{
+    return f->leg[LEXICAL].raw > 0 || f->leg[DENSE].known;
+}
+
+static void why_not(struct search *s)
+{
+    struct engine_why_not *w = &s->res->why_not;
+    struct found best = {0};
+    bool held, any;
+
+    for (size_t i = 0; i < s->found.n; i++)
+        if (uuid_eq(s->found.v[i].v->document, s->q->why_not)) {
+            w->lost = i < s->res->hits_n ? LOST_NOWHERE : LOST_LIMIT;
+            w->rank = (uint32_t)i + 1;
+            w->best = hit_of(s, &s->found.v[i]);
+            return;
+        }
+    any = document_best(s, &best, &held);
+    if (!any) {
+        w->lost = held ? LOST_STATE : LOST_INDEX;
+        return;
+    }
+    w->lost = matches(&best) ? LOST_CANDIDATES : LOST_MATCH;
+    w->best = hit_of(s, &best);
 }
 
 static rc search_run(struct search *s, struct err *e)
@@ -697,6 +753,8 @@ static rc search_run(struct search *s, struct err *e)
     if (code != RC_OK)
         return code;
     answer(s);
+    if (!uuid_is_nil(s->q->why_not))
+        why_not(s);
     stage(s, "rank");
     return RC_OK;
 }

@@ -193,7 +193,7 @@ static rc file_open(struct engine *g, struct base *b,
 {
     char path[SEGMENT_PATH_MAX];
     struct vec_file *vf;
-    struct vector_file *f;
+    struct vector_file *f = NULL;
     rc code;
 
     vectors_path(g->dir, &m->identity, b->id, id, path);
@@ -470,7 +470,7 @@ rc vectors_take(struct engine *g, struct base *b, const struct model_info *m,
                 uint64_t id, struct err *e)
 {
     const struct vectors *old;
-    struct vector_file *f;
+    struct vector_file *f = NULL;
     struct vectors *v;
     rc code = list_sync(g, b, m, e);
 

@@ -41,6 +41,12 @@ static const char *const GROUPS[] = {"document", NULL};
          .nullable = true,                                               \
          .values = LEGS,                                                 \
          .doc = "An addition of knowd: beats alpha."},                   \
+        {.name = "why_not",                                              \
+         .type = FIELD_UUID,                                             \
+         .prefix = "doc",                                                \
+         .nullable = true,                                               \
+         .doc = "An addition of knowd: a document, to be told at which " \
+                "stage it was lost."},                                   \
         {.name = "exact",                                                \
          .type = FIELD_BOOL,                                             \
          .nullable = true,                                               \
@@ -160,8 +166,29 @@ static const struct model STAGE = {.name = "KnowdStage",
                                    .fields = STAGE_FIELDS};
 static const struct field STAGE_ITEM = {
     .name = "", .type = FIELD_MODEL, .model = &STAGE};
-static const struct field EXPLAIN_FIELDS[] = {OUT_LIST("stages", &STAGE_ITEM),
-                                              OUT_END};
+static const struct field WHY_NOT_FIELDS[] = {
+    OUT_UUID("document_id"),
+    OUT_STR("stage"),
+    OUT_STR("reason"),
+    OUT_INT_OR_NULL("rank"),
+    {.name = "score", .type = FIELD_NUMBER, .required = true, .nullable = true},
+    OUT_STR_OR_NULL("chunk_id"),
+    OUT_LIST("legs", &LEG_ITEM),
+    OUT_END,
+};
+static const struct model WHY_NOT = {.name = "KnowdWhyNot",
+                                     .fields = WHY_NOT_FIELDS};
+static const struct field EXPLAIN_FIELDS[] = {
+    {.name = "stages",
+     .type = FIELD_LIST,
+     .item = &STAGE_ITEM,
+     .doc = "With explain."},
+    {.name = "why_not",
+     .type = FIELD_MODEL,
+     .model = &WHY_NOT,
+     .doc = "Of the document named by why_not."},
+    OUT_END,
+};
 static const struct model EXPLAIN = {.name = "KnowdExplain",
                                      .fields = EXPLAIN_FIELDS};
 
@@ -329,6 +356,14 @@ static void put_leg(struct out *o, const struct search_leg *l)
     out_end(o);
 }
 
+static void put_legs(struct out *o, const struct search_leg *legs, size_t n)
+{
+    out_begin_list(o, "legs");
+    for (size_t i = 0; i < n; i++)
+        put_leg(o, &legs[i]);
+    out_end_list(o);
+}
+
 static void put_marks(struct out *o, const struct search_hit *h)
 {
     out_begin_list(o, "marks");
@@ -372,10 +407,7 @@ static void put_hit(struct out *o, const struct search_in *in,
     put_location(o, h);
     if (in->explain) {
         out_begin(o, "explain");
-        out_begin_list(o, "legs");
-        for (size_t i = 0; i < h->legs_n; i++)
-            put_leg(o, &h->legs[i]);
-        out_end_list(o);
+        put_legs(o, h->legs, h->legs_n);
         out_end(o);
     }
     if (in->marks)
@@ -406,17 +438,44 @@ static void put_groups(struct out *o, const struct search_in *in,
     out_end_list(o);
 }
 
-static void put_stages(struct out *o, const struct search_out *res)
+static void put_why_not(struct out *o, const struct search_in *in,
+                        const struct search_why_not *w)
+{
+    out_begin(o, "why_not");
+    out_uuid(o, "document_id", in->why_not);
+    out_cstr(o, "stage", w->stage);
+    out_str(o, "reason", w->reason);
+    if (w->rank > 0)
+        out_uint(o, "rank", w->rank);
+    else
+        out_null(o, "rank");
+    if (w->chunk_id.n > 0) {
+        out_num(o, "score", w->score);
+        out_str(o, "chunk_id", w->chunk_id);
+    } else {
+        out_null(o, "score");
+        out_null(o, "chunk_id");
+    }
+    put_legs(o, w->legs, w->legs_n);
+    out_end(o);
+}
+
+static void put_explain(struct out *o, const struct search_in *in,
+                        const struct search_out *res)
 {
     out_begin(o, "explain");
-    out_begin_list(o, "stages");
-    for (size_t i = 0; i < res->stages_n; i++) {
-        out_begin(o, NULL);
-        out_cstr(o, "stage", res->stages[i].stage);
-        out_num(o, "ms", res->stages[i].ms);
-        out_end(o);
+    if (in->explain) {
+        out_begin_list(o, "stages");
+        for (size_t i = 0; i < res->stages_n; i++) {
+            out_begin(o, NULL);
+            out_cstr(o, "stage", res->stages[i].stage);
+            out_num(o, "ms", res->stages[i].ms);
+            out_end(o);
+        }
+        out_end_list(o);
     }
-    out_end_list(o);
+    if (!uuid_is_nil(in->why_not))
+        put_why_not(o, in, &res->why_not);
     out_end(o);
 }
 
@@ -481,6 +540,8 @@ rc feather_search(struct request *q, struct reply *r, struct err *e)
     if (q->route->body != &KNOWD_SEARCH)
         in.by_document = false;
     read_bases(q, &in);
+    if (in_has(q->body, "why_not"))
+        in.why_not = feather_uuid(q, in_str(q->body, "why_not"), "doc");
     read_overrides(q, &in);
     code = app_search(q->app, &q->who, q->db, &in, q->arena, &res, e);
     if (code != RC_OK)
@@ -498,8 +559,8 @@ rc feather_search(struct request *q, struct reply *r, struct err *e)
     out_cstr(&o, "ranking_mode",
              res.groups_n > 1 ? "grouped_unranked" : "global_score");
     out_null(&o, "answerability");
-    if (in.explain)
-        put_stages(&o, &res);
+    if (in.explain || !uuid_is_nil(in.why_not))
+        put_explain(&o, &in, &res);
     out_end(&o);
     return feather_end(r, e);
 }

@@ -369,7 +369,8 @@ def test_check_finds_damage_and_exits_1(start_server, tmp_path):
 def test_doctor_knows_the_machine(cli, server):
     got = cli.json("doctor", "--data", server.data)
     assert got["data_dir"] == str(server.data)
-    assert got["model_dir"] is None
+    assert got["model_dir"] == str(server.data / "model")
+    assert got["models"] == []
     assert got["libraries"]["sqlite"].startswith("3.")
     assert all(got["libraries"].values())
     assert isinstance(got["sandbox"].pop("landlock_abi"), int)
