@@ -33,7 +33,6 @@
 #define ROW_STEP 64
 #define DEPTH_STEP 16 /* of a head */
 #define DEPTH_MAX 256
-#define POSITIONS_MAX 65536
 #define WEIGHT_MAX 63
 #define ACTIVATION_MAX 127
 #define ALIGN_BYTES 64
@@ -196,10 +195,14 @@ rc embed_ids(struct embedder *x, const uint32_t *ids, const uint32_t *lengths,
 
 /* ---- the reference ---- */
 
-/* The largest absolute value of each channel of a layer's inputs. */
+/* What each channel of an input was: the largest absolute value, and the sum
+ * of squares over all tokens. */
+struct bert_seen {
+    float *most, *square; /* [channels] */
+};
 struct bert_ranges {
-    float *qkv, *attention_out, *up; /* [hidden] */
-    float *down;                     /* [intermediate] */
+    struct bert_seen qkv, attention_out, up; /* [hidden] */
+    struct bert_seen down;                   /* [intermediate] */
 };
 /* bert_embed that widens the ranges of each layer by what it sees. */
 rc bert_embed_watched(const struct bert *b, const uint32_t *ids, size_t n,

@@ -38,11 +38,11 @@ static bool shape_sound(const struct bert_shape *s)
            s->hidden % s->heads == 0 &&
            s->hidden / s->heads % DEPTH_STEP == 0 &&
            s->hidden / s->heads <= DEPTH_MAX && s->intermediate > 0 &&
-           s->intermediate <= 8 * BERT_HIDDEN_MAX &&
+           s->intermediate <= BERT_INTERMEDIATE_MAX &&
            s->intermediate % ROW_STEP == 0 && s->positions > 0 &&
-           s->positions <= POSITIONS_MAX && s->tokens_max >= 3 &&
+           s->positions <= BERT_POSITIONS_MAX && s->tokens_max >= 3 &&
            s->tokens_max <= s->positions && s->dims > 0 &&
-           s->dims <= BERT_HIDDEN_MAX && s->dims % LANES == 0 &&
+           s->dims <= BERT_DIMS_MAX && s->dims % LANES == 0 &&
            isfinite(s->norm_eps) && s->norm_eps >= 0;
 }
 

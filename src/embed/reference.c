@@ -111,11 +111,14 @@ static void add(float *x, const float *y, size_t n)
         x[i] += y[i];
 }
 
-static void widen(float *most, const float *x, size_t tokens, size_t n)
+static void watch(const struct bert_seen *seen, const float *x, size_t tokens,
+                  size_t n)
 {
     for (size_t t = 0; t < tokens; t++)
-        for (size_t i = 0; i < n; i++)
-            most[i] = fmaxf(most[i], fabsf(x[t * n + i]));
+        for (size_t i = 0; i < n; i++) {
+            seen->most[i] = fmaxf(seen->most[i], fabsf(x[t * n + i]));
+            seen->square[i] += x[t * n + i] * x[t * n + i];
+        }
 }
 
 static void layer_run(struct pass *p, const struct bert_layer *l,
@@ -128,21 +131,21 @@ static void layer_run(struct pass *p, const struct bert_layer *l,
     linear(&l->key, p->x, n, hidden, hidden, p->key);
     linear(&l->value, p->x, n, hidden, hidden, p->value);
     if (r != NULL)
-        widen(r->qkv, p->x, n, hidden);
+        watch(&r->qkv, p->x, n, hidden);
     attend(p);
     linear(&l->attention_out, p->context, n, hidden, hidden, p->mixed);
     if (r != NULL)
-        widen(r->attention_out, p->context, n, hidden);
+        watch(&r->attention_out, p->context, n, hidden);
     add(p->x, p->mixed, n * hidden);
     norm(&l->attention_norm, s->norm_eps, p->x, n, hidden);
     linear(&l->up, p->x, n, hidden, inner, p->inner);
     if (r != NULL)
-        widen(r->up, p->x, n, hidden);
+        watch(&r->up, p->x, n, hidden);
     for (size_t i = 0; i < n * inner; i++)
         p->inner[i] = activate(s->activation, p->inner[i]);
     linear(&l->down, p->inner, n, inner, hidden, p->mixed);
     if (r != NULL)
-        widen(r->down, p->inner, n, inner);
+        watch(&r->down, p->inner, n, inner);
     add(p->x, p->mixed, n * hidden);
     norm(&l->out_norm, s->norm_eps, p->x, n, hidden);
 }
