@@ -274,6 +274,25 @@ static rc base_check(struct check *c, struct err *e)
     return err_set(e, RC_BUSY, "an index changes faster than it is checked");
 }
 
+/* Vectors are not listed: each file must be sound. One that a merge has removed
+ * meanwhile is none. */
+static void vectors_look(void *arg, const char *folder, const char *path)
+{
+    struct check *c = arg;
+    struct vec_file *f;
+    struct err e = {0};
+    rc code;
+
+    (void)folder;
+    if (path == NULL || !str_ends(str_of(path), STR(".vec")))
+        return;
+    code = vec_open(path, NULL, 0, &f, &e);
+    if (code == RC_OK)
+        vec_close(f);
+    else if (code != RC_NOTFOUND)
+        finding(c, "vectors: %s", e.text);
+}
+
 rc engine_check(struct store *s, bool deep, check_report *report, void *arg,
                 uint64_t *found, struct err *e)
 {
@@ -297,6 +316,9 @@ rc engine_check(struct store *s, bool deep, check_report *report, void *arg,
         c.held = map_open();
         c.looked = map_open();
         code = base_check(&c, e);
+        if (code == RC_OK)
+            code =
+                vectors_each(store_dir(s), c.base, c.tmp, vectors_look, &c, e);
         all.found = c.found;
         map_close(c.looked);
         map_close(c.held);

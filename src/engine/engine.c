@@ -15,14 +15,16 @@
 static rc bad_map_forget(struct engine *g, const char *note, struct arena *tmp,
                          struct err *e)
 {
-    str path, folder = arena_fmt(tmp, "%s/index/", g->dir);
+    str path, folder = arena_fmt(tmp, "%s/index/", g->dir),
+              vectors = arena_fmt(tmp, "%s/vectors/", g->dir);
     rc code = file_read(note, SEGMENT_PATH_MAX, tmp, &path, e);
 
     if (code == RC_NOTFOUND)
         return RC_OK;
     if (code != RC_OK)
         return code;
-    if (str_starts(path, folder) && str_ends(path, STR(".seg"))) {
+    if ((str_starts(path, folder) && str_ends(path, STR(".seg"))) ||
+        (str_starts(path, vectors) && str_ends(path, STR(".vec")))) {
         log_error("engine", "unreadable, will be rebuilt path=" STR_FMT,
                   STR_ARG(path));
         if (io_unlink(arena_cstr(tmp, path)) != 0 && errno != ENOENT)

@@ -335,6 +335,11 @@ void vectors_dir_path(const char *dir, const sha256 *identity, uuid base,
                       char to[SEGMENT_PATH_MAX]);
 /* Removes what any model has of a base. */
 void vectors_remove(struct engine *g, uuid base);
+/* Every file of vectors a base has, of any model; path NULL: the end of one
+ * folder. */
+typedef void vectors_visit(void *arg, const char *folder, const char *path);
+rc vectors_each(const char *dir, uuid base, struct arena *tmp,
+                vectors_visit *visit, void *arg, struct err *e) MUST_CHECK;
 
 /* What a chunk is embedded as, and its key. */
 str embedded_text(str context, str body, struct arena *out);

@@ -446,23 +446,30 @@ static int compare_floats(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+/* Whether view i is the first of its base's list of vectors. */
+static bool list_begins(const struct search *s, size_t i)
+{
+    return s->views[i].vectors != NULL &&
+           (i == 0 || s->views[i - 1].vectors != s->views[i].vectors);
+}
+
 /* The query's median similarity to a fixed sample of the bases: what says
  * nothing of a chunk. */
 static float median(const struct search *s)
 {
-    size_t n = 0, cap = 0;
-    float *v = NULL, one;
+    size_t n = 0, lists = 0;
+    float *v;
 
+    for (size_t i = 0; i < s->views_n; i++)
+        lists += list_begins(s, i);
+    v = ARENA_ARRAY(s->tmp, float, lists *VECTORS_SAMPLE);
     for (size_t i = 0; i < s->views_n; i++) {
         const struct vectors *of = s->views[i].vectors;
 
-        if (of == NULL || (i > 0 && s->views[i - 1].vectors == of))
+        if (!list_begins(s, i))
             continue;
-        for (size_t k = 0; k < of->sample_n; k++) {
-            one = vec_similarity(s->vector, of->files[of->sample[k].file],
-                                 of->sample[k].row);
-            ARENA_PUSH(s->tmp, v, n, cap, one);
-        }
+        vec_scores(s->vector, of->files, of->sample, of->sample_n, v + n);
+        n += of->sample_n;
     }
     if (n == 0)
         return 0;

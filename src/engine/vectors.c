@@ -154,37 +154,61 @@ static void list_put(struct vectors *v, struct vector_file *f)
     v->v[v->n++] = f;
 }
 
-/* The lowest keys of all files, each once: every file gives its own in order. */
+struct low_key {
+    struct vec_key key;
+    struct vec_place at;
+};
+
+static int compare_keys(const void *a, const void *b)
+{
+    const struct low_key *x = a, *y = b;
+
+    return memcmp(&x->key, &y->key, sizeof x->key);
+}
+
+/* Keys whose first 8 bytes are at most `bound`, ascending. */
+static size_t keys_below(const struct vectors *v, uint64_t bound,
+                         struct arena *tmp, struct low_key **low)
+{
+    size_t n = 0, cap = 0;
+
+    *low = NULL;
+    for (uint32_t i = 0; i < v->n; i++)
+        for (uint32_t row = 0; row < vec_rows(v->files[i]); row++) {
+            struct low_key k = {vec_key_at(v->files[i], row), {i, row}};
+            uint64_t first = (uint64_t)k.key.b[0] << 56;
+
+            for (size_t b = 1; b < 8; b++)
+                first |= (uint64_t)k.key.b[b] << (56 - 8 * b);
+            if (first <= bound)
+                ARENA_PUSH(tmp, *low, n, cap, k);
+        }
+    if (n > 1)
+        qsort(*low, n, sizeof **low, compare_keys);
+    return n;
+}
+
+/* Keys are hashes: so many of them lie below a bound as its share of all. */
 static void list_sample(struct vectors *v)
 {
-    uint32_t *at = mem_alloc((v->n + 1) * sizeof *at);
-    struct vec_key last = {{0}};
+    struct arena *tmp = arena_open();
+    struct low_key *low;
+    uint64_t rows = 0;
+    size_t n;
 
+    for (size_t i = 0; i < v->n; i++)
+        rows += vec_rows(v->files[i]);
+    /* Twice as many as wanted: one key may be in two files. */
+    n = keys_below(v,
+                   rows <= 4 * VECTORS_SAMPLE
+                       ? UINT64_MAX
+                       : UINT64_MAX / rows * 4 * VECTORS_SAMPLE,
+                   tmp, &low);
     v->sample_n = 0;
-    while (v->sample_n < VECTORS_SAMPLE) {
-        struct vec_key least = {{0}};
-        size_t from = v->n;
-
-        for (size_t i = 0; i < v->n; i++) {
-            struct vec_key k;
-
-            if (at[i] == vec_rows(v->files[i]))
-                continue;
-            k = vec_key_at(v->files[i], at[i]);
-            if (from == v->n || memcmp(&k, &least, sizeof k) < 0) {
-                least = k;
-                from = i;
-            }
-        }
-        if (from == v->n)
-            break;
-        if (v->sample_n == 0 || memcmp(&least, &last, sizeof last) != 0)
-            v->sample[v->sample_n++] =
-                (struct vec_place){(uint32_t)from, at[from]};
-        last = least;
-        at[from]++;
-    }
-    mem_free(at);
+    for (size_t i = 0; i < n && v->sample_n < VECTORS_SAMPLE; i++)
+        if (i == 0 || compare_keys(&low[i - 1], &low[i]) != 0)
+            v->sample[v->sample_n++] = low[i].at;
+    arena_close(tmp);
 }
 
 static rc file_open(struct engine *g, struct base *b,
@@ -646,35 +670,50 @@ rc vectors_merge(struct engine *g, struct base *b, bool *did, struct err *e)
     return code;
 }
 
-/* ---- the end of a base ---- */
+/* ---- what a base has on disk ---- */
 
-static void folder_remove(const char *dir, struct arena *tmp)
+rc vectors_each(const char *dir, uuid base, struct arena *tmp,
+                vectors_visit *visit, void *arg, struct err *e)
 {
-    str *names;
-    size_t n;
+    str folder = arena_fmt(tmp, "%s/vectors", dir), *models = NULL, *names;
+    char name[UUID_TEXT];
+    size_t models_n = 0, n;
+    rc code = file_list(folder.p, MODELS_MAX, tmp, &models, &models_n, e);
 
-    if (file_list(dir, VECTOR_FILES_MAX, tmp, &names, &n, NULL) != RC_OK)
-        return;
-    for (size_t i = 0; i < n; i++)
-        (void)io_unlink(
-            arena_fmt(tmp, "%s/" STR_FMT, dir, STR_ARG(names[i])).p);
-    if (rmdir(dir) != 0 && errno != ENOENT)
-        log_warn("engine", "cannot remove path=%s", dir);
+    uuid_text(base, name);
+    for (size_t i = 0; code == RC_OK && i < models_n; i++) {
+        str of = arena_fmt(tmp, STR_FMT "/" STR_FMT "/%s", STR_ARG(folder),
+                           STR_ARG(models[i]), name);
+
+        code = file_list(of.p, VECTOR_FILES_MAX, tmp, &names, &n, e);
+        for (size_t k = 0; code == RC_OK && k < n; k++)
+            visit(arg, of.p,
+                  arena_fmt(tmp, STR_FMT "/" STR_FMT, STR_ARG(of),
+                            STR_ARG(names[k]))
+                      .p);
+        if (code == RC_OK)
+            visit(arg, of.p, NULL);
+        else if (code == RC_NOTFOUND)
+            code = RC_OK;
+    }
+    return code == RC_NOTFOUND ? RC_OK : code;
+}
+
+static void visit_remove(void *arg, const char *folder, const char *path)
+{
+    (void)arg;
+    if (path != NULL)
+        (void)io_unlink(path);
+    else if (rmdir(folder) != 0 && errno != ENOENT)
+        log_warn("engine", "cannot remove path=%s", folder);
 }
 
 void vectors_remove(struct engine *g, uuid base)
 {
     struct arena *tmp = arena_open();
-    str dir = arena_fmt(tmp, "%s/vectors", g->dir), *models;
-    char name[UUID_TEXT];
-    size_t n;
+    struct err e = {0};
 
-    uuid_text(base, name);
-    if (file_list(dir.p, MODELS_MAX, tmp, &models, &n, NULL) == RC_OK)
-        for (size_t i = 0; i < n; i++)
-            folder_remove(arena_fmt(tmp, STR_FMT "/" STR_FMT "/%s",
-                                    STR_ARG(dir), STR_ARG(models[i]), name)
-                              .p,
-                          tmp);
+    if (vectors_each(g->dir, base, tmp, visit_remove, NULL, &e) != RC_OK)
+        log_warn("engine", "%s", e.text);
     arena_close(tmp);
 }

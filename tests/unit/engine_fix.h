@@ -25,7 +25,8 @@ struct fix {
     struct engine *engine;
     uuid tenant, base;
     struct arena *a;
-    bool quiet; /* no merges */
+    bool quiet;                     /* no merges */
+    const struct model_info *model; /* rows get its keys; NULL: none */
 };
 
 static inline void must(rc code, const struct err *e)
@@ -307,6 +308,8 @@ static inline rc put_try(struct put *p, struct err *e)
         code = blob_end(p->blob, &p->ref, e);
     if (code == RC_OK)
         code = engine_batch_open(p->f->engine, p->base, &p->batch, e);
+    if (code == RC_OK && p->f->model != NULL)
+        engine_batch_keyed(p->batch, &p->f->model->identity);
     if (code == RC_OK)
         code = engine_batch_add(p->batch,
                                 &(struct engine_doc){

@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "embed/bert_priv.h"
 
+#ifndef MODEL_SHAPE /* a test may want another */
 #define MODEL_SHAPE                                                            \
     {                                                                          \
         .vocab = 10, .hidden = 8, .layers = 2, .heads = 2, .intermediate = 12, \
@@ -23,6 +24,7 @@
     " \"intermediate_size\": 12, \"max_position_embeddings\": 16,"       \
     " \"type_vocab_size\": 2, \"hidden_act\": \"gelu\","                 \
     " \"layer_norm_eps\": 1e-12"
+#endif
 #define MODEL_VOCAB "[PAD]\n[UNK]\n[CLS]\n[SEP]\na\nb\n##c\nde\n,\n一\n"
 #define MODEL_MODULES                                                       \
     "[{\"path\": \"\", \"type\": \"sentence_transformers.models."           \

@@ -1,0 +1,467 @@
+/* Vectors of a base: made behind the words, kept over merges, made again. */
+#include "engine_fix.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <sys/stat.h>
+
+#include "embed/folder.h"
+
+/* The smallest that the integer form runs. */
+#define MODEL_SHAPE                                                        \
+    {                                                                      \
+        .vocab = 10, .hidden = 64, .layers = 2, .heads = 2,                \
+        .intermediate = 64, .positions = 16, .types = 2, .tokens_max = 16, \
+        .dims = 64, .norm_eps = 1e-12f                                     \
+    }
+#define MODEL_CONFIG                                                      \
+    "{\"model_type\": \"bert\", \"vocab_size\": 10, \"hidden_size\": 64," \
+    " \"num_hidden_layers\": 2, \"num_attention_heads\": 2,"              \
+    " \"intermediate_size\": 64, \"max_position_embeddings\": 16,"        \
+    " \"type_vocab_size\": 2, \"hidden_act\": \"gelu\","                  \
+    " \"layer_norm_eps\": 1e-12"
+#include "model_fix.h"
+
+static struct fix f;
+static char models[64];
+static struct model *model;
+static struct embedder *embedder;
+
+static struct model *pack(const char *name)
+{
+    char dir[128], path[128];
+    struct folder *folder = NULL;
+    struct model *m = NULL;
+    struct err e = {0};
+
+    (void)snprintf(dir, sizeof dir, "%s/%s", models, name);
+    (void)snprintf(path, sizeof path, "%s/%s.model", models, name);
+    must(folder_open(&(struct folder_opts){.path = dir}, &folder, &e), &e);
+    must(model_pack(folder_bert(folder), path, &e), &e);
+    folder_close(folder);
+    must(model_open(path, &m, &e), &e);
+    return m;
+}
+
+static int models_make(void **state)
+{
+    char dir[128];
+    struct err e = {0};
+
+    (void)state;
+    (void)snprintf(models, sizeof models, "/tmp/knowd-models-XXXXXX");
+    assert_non_null(mkdtemp(models));
+    (void)snprintf(dir, sizeof dir, "%s/tiny", models);
+    model_folder(dir);
+    model = pack("tiny");
+    must(embedder_open(model, &embedder, &e), &e);
+    return 0;
+}
+
+static int models_end(void **state)
+{
+    (void)state;
+    embedder_close(embedder);
+    model_close(model);
+    fix_remove(models);
+    return 0;
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    fix_make(&f, false);
+    f.model = model_info(model);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    fix_end(&f);
+    return 0;
+}
+
+static struct engine_refined refine(size_t rows_max)
+{
+    struct engine_refined done;
+    struct err e = {0};
+
+    must(engine_refine(f.engine, f.base, model_info(model), embedder, rows_max,
+                       NULL, &done, &e),
+         &e);
+    return done;
+}
+
+static void refine_all(void)
+{
+    for (unsigned i = 0; i < 1000 && refine(64).rows > 0; i++)
+        ;
+}
+
+static struct engine_result ask(const char *text, struct engine_query q)
+{
+    float *vector = arena_alloc(f.a, model_info(model)->dims * sizeof *vector);
+    str s = str_of(text);
+    struct err e = {0};
+
+    must(embed_texts(embedder, EMBED_QUERY, &s, 1, vector, &e), &e);
+    q.bases = &f.base;
+    q.bases_n = 1;
+    q.text = s;
+    q.model = model_info(model);
+    q.vector = vector;
+    if (q.hits_max == 0)
+        q.hits_max = 10;
+    return fix_search(&f, q);
+}
+
+static struct engine_result ask_dense(const char *text)
+{
+    return ask(text, (struct engine_query){.legs = LEGS_DENSE});
+}
+
+/* The files of the base's vectors. */
+static size_t files(str **names, char dir[256])
+{
+    char of[128], base[UUID_TEXT];
+    str *folders;
+    size_t n = 0;
+
+    (void)snprintf(of, sizeof of, "%s/vectors", f.dir);
+    if (file_list(of, 10, f.a, &folders, &n, NULL) != RC_OK || n == 0)
+        return 0;
+    assert_int_equal(n, 1);
+    uuid_text(f.base, base);
+    (void)snprintf(dir, 256, "%s/" STR_FMT "/%s", of, STR_ARG(folders[0]),
+                   base);
+    return file_list(dir, 1000, f.a, names, &n, NULL) == RC_OK ? n : 0;
+}
+
+static bool whole(uuid version)
+{
+    bool is = false;
+    struct err e = {0};
+
+    must(
+        engine_whole(f.engine, f.base, model_info(model), &version, 1, &is, &e),
+        &e);
+    return is;
+}
+
+static void what_has_no_vector_is_found_by_its_words(void **state)
+{
+    struct put p = fix_put(&f, f.base, "One", "a b walrus\nde b");
+    struct engine_result r;
+
+    (void)state;
+    assert_false(whole(p.version));
+    assert_int_equal(ask_dense("a b").hits_n, 0);
+    r = ask("walrus", (struct engine_query){.dense_weight = 0.5F});
+    assert_int_equal(r.hits_n, 1);
+    /* a leg that offers nothing leaves its weight to the other */
+    assert_true(r.hits[0].score > 0.999F);
+}
+
+static void refined_rows_are_found_by_their_vectors(void **state)
+{
+    struct put p = fix_put(&f, f.base, "One", "a b a\nde de\n, , a");
+    struct engine_refined done = refine(64);
+    struct engine_result r;
+
+    (void)state;
+    assert_int_equal(done.rows, 3);
+    assert_int_equal(done.left, 0);
+    assert_true(whole(p.version));
+    r = ask_dense("a b a");
+    assert_int_equal(r.hits_n, 3);
+    for (size_t i = 1; i < 3; i++)
+        assert_true(r.hits[i - 1].score >= r.hits[i].score);
+    assert_int_equal(refine(64).rows, 0);
+}
+
+static void a_step_takes_so_many_rows_and_says_what_is_left(void **state)
+{
+    struct put p = fix_put(&f, f.base, "One", "a\nb\nde\na b\nb a");
+    struct engine_refined done = refine(2);
+
+    (void)state;
+    assert_int_equal(done.rows, 2);
+    assert_int_equal(done.left, 3);
+    assert_false(whole(p.version));
+    refine_all();
+    assert_true(whole(p.version));
+}
+
+static void vectors_are_there_after_a_restart(void **state)
+{
+    struct put p = fix_put(&f, f.base, "One", "a b\nde de");
+
+    (void)state;
+    refine_all();
+    fix_reopen(&f);
+    assert_true(whole(p.version));
+    assert_int_equal(ask_dense("a").hits_n, 2);
+}
+
+static void what_a_merge_moves_keeps_its_vectors(void **state)
+{
+    struct put p[10];
+    struct engine_stats before, after;
+    struct err e = {0};
+    char text[32];
+
+    (void)state;
+    for (size_t i = 0; i < 10; i++) {
+        (void)snprintf(text, sizeof text, "a b number%zu", i);
+        p[i] = fix_put(&f, f.base, "Doc", arena_cstr(f.a, str_of(text)));
+        refine_all();
+    }
+    engine_stats(f.engine, &before);
+    must(engine_settle(f.engine, clock_mono_ns() + (int64_t)20000000000, &e),
+         &e);
+    engine_stats(f.engine, &after);
+    assert_true(after.segments < before.segments);
+    for (size_t i = 0; i < 10; i++)
+        assert_true(whole(p[i].version));
+    assert_int_equal(refine(64).rows, 0);
+    assert_int_equal(ask_dense("a b").hits_n, 10);
+}
+
+static void files_of_vectors_are_merged(void **state)
+{
+    char dir[256], text[32];
+    struct err e = {0};
+    str *names;
+
+    (void)state;
+    for (size_t i = 0; i < 20; i++) {
+        (void)snprintf(text, sizeof text, "a b number%zu", i);
+        (void)fix_put(&f, f.base, "Doc", arena_cstr(f.a, str_of(text)));
+        assert_int_equal(refine(64).rows, 1);
+    }
+    must(engine_settle(f.engine, clock_mono_ns() + (int64_t)20000000000, &e),
+         &e);
+    assert_true(files(&names, dir) < 8);
+    assert_int_equal(refine(64).rows, 0);
+    assert_int_equal(ask_dense("a b").hits_n, 10);
+    fix_reopen(&f);
+    assert_int_equal(refine(64).rows, 0);
+}
+
+static void a_text_that_comes_again_has_its_vector(void **state)
+{
+    struct put p = fix_put(&f, f.base, "One", "a b\nde de"), again;
+
+    (void)state;
+    refine_all();
+    again = fix_put(&f, f.base, "One", "a b\nde de");
+    assert_true(whole(again.version));
+    fix_delete(&p);
+    assert_int_equal(ask_dense("a").hits_n, 2);
+}
+
+static void a_damaged_file_is_made_again(void **state)
+{
+    struct put p = fix_put(&f, f.base, "One", "a b\nde de");
+    struct engine_stats st;
+    char dir[256], path[300];
+    str *names;
+    int fd;
+
+    (void)state;
+    refine_all();
+    assert_int_equal(files(&names, dir), 1);
+    (void)snprintf(path, sizeof path, "%s/" STR_FMT, dir, STR_ARG(names[0]));
+    fix_close(&f);
+    fd = open(path, O_WRONLY);
+    assert_true(fd >= 0);
+    assert_int_equal(pwrite(fd, "damage", 6, 64), 6);
+    assert_int_equal(close(fd), 0);
+    fix_open(&f);
+    assert_int_equal(ask_dense("a").hits_n, 0);
+    assert_int_equal(
+        ask("de", (struct engine_query){.dense_weight = 0.5F}).hits_n, 1);
+    engine_stats(f.engine, &st);
+    assert_int_equal(st.rebuilt, 1);
+    assert_int_equal(refine(64).rows, 2);
+    assert_true(whole(p.version));
+    assert_int_equal(ask_dense("a").hits_n, 2);
+}
+
+static void another_models_rows_are_found_by_words_alone(void **state)
+{
+    struct model_info other = *model_info(model);
+
+    (void)state;
+    other.identity.b[0] ^= 1;
+    f.model = &other;
+    (void)fix_put(&f, f.base, "One", "a b walrus");
+    assert_int_equal(refine(64).rows, 0);
+    assert_int_equal(ask_dense("a b walrus").hits_n, 0);
+    assert_int_equal(
+        ask("walrus", (struct engine_query){.dense_weight = 0.5F}).hits_n, 1);
+}
+
+static void scores_do_not_depend_on_how_many_are_asked_for(void **state)
+{
+    char text[64];
+    struct engine_result all, one;
+
+    (void)state;
+    for (size_t i = 0; i < 150; i++) {
+        (void)snprintf(text, sizeof text, "%s%s walrus%zu",
+                       i % 3 == 0 ? "a b " : "de ", i % 5 == 0 ? "seal" : "",
+                       i % 7);
+        (void)fix_put(&f, f.base, "Doc", arena_cstr(f.a, str_of(text)));
+    }
+    refine_all();
+    all = ask("a seal walrus3",
+              (struct engine_query){.dense_weight = 0.5F, .hits_max = 150});
+    assert_int_equal(all.hits_n, 150);
+    for (size_t n = 1; n <= 8; n++) {
+        one = ask("a seal walrus3",
+                  (struct engine_query){.dense_weight = 0.5F, .hits_max = n});
+        assert_int_equal(one.hits_n, n);
+        for (size_t i = 0; i < n; i++) {
+            assert_true(one.hits[i].score >= all.hits[i].score &&
+                        one.hits[i].score <= all.hits[i].score);
+            assert_true(uuid_eq(one.hits[i].document, all.hits[i].document));
+        }
+    }
+}
+
+static void contributions_add_up_to_the_score(void **state)
+{
+    struct engine_result r;
+
+    (void)state;
+    (void)fix_put(&f, f.base, "One", "a b walrus\nde seal\nb b walrus");
+    refine_all();
+    r = ask("a walrus",
+            (struct engine_query){.dense_weight = 0.25F, .explain = true});
+    assert_int_equal(r.hits_n, 3);
+    for (size_t i = 0; i < r.hits_n; i++) {
+        const struct engine_hit *h = &r.hits[i];
+        float sum = 0;
+
+        assert_int_equal(h->legs_n, 2);
+        for (size_t k = 0; k < 2; k++) {
+            sum += h->legs[k].contribution;
+            assert_true(h->legs[k].normalized >= 0 &&
+                        h->legs[k].normalized <= 1);
+        }
+        assert_true(sum - h->score < 1e-6F && h->score - sum < 1e-6F);
+        assert_true(h->legs[0].weight > 0.749F && h->legs[0].weight < 0.751F);
+    }
+}
+
+static void a_lost_document_is_told_where(void **state)
+{
+    struct put best = fix_put(&f, f.base, "One", "walrus a b"),
+               next = fix_put(&f, f.base, "Two", "walrus de de de , ,"),
+               none = fix_put(&f, f.base, "Three", "nothing of it"),
+               draft = put_of(&f, f.base, "Four", "walrus");
+    struct engine_query q = {.legs = LEGS_LEXICAL, .hits_max = 1};
+    struct err e = {0};
+
+    (void)state;
+    draft.state = VERSION_DRAFT;
+    must(put_try(&draft, &e), &e);
+    q.why_not = best.document;
+    assert_int_equal(ask("walrus a b", q).why_not.lost, LOST_NOWHERE);
+    q.why_not = next.document;
+    assert_int_equal(ask("walrus a b", q).why_not.lost, LOST_LIMIT);
+    assert_int_equal(ask("walrus a b", q).why_not.rank, 2);
+    q.why_not = none.document;
+    assert_int_equal(ask("walrus a b", q).why_not.lost, LOST_MATCH);
+    q.why_not = draft.document;
+    assert_int_equal(ask("walrus a b", q).why_not.lost, LOST_STATE);
+    q.why_not = uuid_new();
+    assert_int_equal(ask("walrus a b", q).why_not.lost, LOST_INDEX);
+}
+
+static void a_deleted_base_leaves_no_vectors(void **state)
+{
+    char dir[256];
+    struct err e = {0};
+    str *names;
+
+    (void)state;
+    (void)fix_put(&f, f.base, "One", "a b");
+    refine_all();
+    assert_int_equal(files(&names, dir), 1);
+    fix_base_delete(&f, f.base);
+    must(engine_settle(f.engine, clock_mono_ns() + (int64_t)20000000000, &e),
+         &e);
+    assert_false(file_exists(dir));
+}
+
+struct helper {
+    pthread_t thread;
+    size_t rows;
+};
+
+static void *help(void *arg)
+{
+    struct helper *h = arg;
+    struct engine_refined done = {.rows = 1};
+    struct embedder *x;
+    struct err e = {0};
+
+    if (embedder_open(model, &x, &e) != RC_OK)
+        return NULL;
+    while (done.rows > 0 || done.left > 0) {
+        if (engine_refine(f.engine, f.base, model_info(model), x, 3, NULL,
+                          &done, &e) != RC_OK)
+            break;
+        h->rows += done.rows;
+    }
+    embedder_close(x);
+    return NULL;
+}
+
+static void several_threads_embed_each_row_once(void **state)
+{
+    struct helper h[3] = {0};
+    struct buf text = {0};
+    size_t rows = 0;
+
+    (void)state;
+    for (unsigned i = 0; i < 100; i++)
+        buf_fmt(&text, "a b number%u\n", i);
+    buf_put_char(&text, '\0');
+    (void)fix_put(&f, f.base, "Doc", text.p);
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(pthread_create(&h[i].thread, NULL, help, &h[i]), 0);
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(pthread_join(h[i].thread, NULL), 0);
+        rows += h[i].rows;
+    }
+    assert_int_equal(rows, 100);
+    assert_int_equal(ask_dense("a b").hits_n, 10);
+    buf_close(&text);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+        T(what_has_no_vector_is_found_by_its_words),
+        T(refined_rows_are_found_by_their_vectors),
+        T(a_step_takes_so_many_rows_and_says_what_is_left),
+        T(vectors_are_there_after_a_restart),
+        T(what_a_merge_moves_keeps_its_vectors),
+        T(files_of_vectors_are_merged),
+        T(a_text_that_comes_again_has_its_vector),
+        T(a_damaged_file_is_made_again),
+        T(another_models_rows_are_found_by_words_alone),
+        T(scores_do_not_depend_on_how_many_are_asked_for),
+        T(contributions_add_up_to_the_score),
+        T(a_lost_document_is_told_where),
+        T(a_deleted_base_leaves_no_vectors),
+        T(several_threads_embed_each_row_once),
+    };
+
+    return cmocka_run_group_tests(tests, models_make, models_end);
+}
