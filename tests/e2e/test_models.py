@@ -207,6 +207,20 @@ def test_a_folder_is_packed_here_and_sent(cli, peer, folder):
     assert answer["bytes"] == len(peer.models["other"])
 
 
+def test_the_real_server_installs_lists_and_removes(server, tmp_path, folder):
+    cli = Cli(tmp_path, server.url)
+    answer = cli.json("model", "add", folder)
+    assert {k: answer[k] for k in ("name", "dimensions", "tokens_max")} == \
+        {"name": "tiny-model", "dimensions": 64, "tokens_max": 32}
+    model, = [m for m in cli.json("model")["models"]
+              if m["name"] == "tiny-model"]
+    assert model["license"] == "mit" and model["bytes"] == answer["bytes"]
+    assert "tiny-model" in cli("model").stdout
+    cli("model", "rm", "tiny-model")
+    assert "tiny-model" not in cli("model").stdout
+    assert "no such model" in cli("model", "rm", "tiny-model", status=3).stderr
+
+
 def test_models_are_listed_and_removed(cli, peer, folder):
     assert "no models yet" in cli("model").stderr
     cli("model", "add", folder)
