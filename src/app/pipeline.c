@@ -112,6 +112,7 @@ struct worker {
     const struct model *model;
     struct embedder *embedder;
     struct chunk_counter counter;
+    uint32_t prefix_tokens; /* that the model puts before each passage */
     /* the batch */
     struct engine_batch *batch;
     size_t first; /* of the lease's tasks, not yet written down */
@@ -610,13 +611,41 @@ static rc counter_take(struct worker *w, const struct model *m, struct err *e)
         return code;
     w->model = m;
     w->counter = (struct chunk_counter){model_tokens, w->embedder};
+    w->prefix_tokens =
+        embedder_tokens(w->embedder, model_info(m)->passage_prefix);
     return RC_OK;
+}
+
+/* As the base says, and never more than its model reads. */
+static uint32_t tokens_max(const struct worker *w, const struct lease *l)
+{
+    uint32_t most = l->base.chunk_size;
+
+    if (l->model == NULL)
+        return most;
+    if (most > model_info(l->model)->tokens_max)
+        most = model_info(l->model)->tokens_max;
+    return most < CHUNK_TOKENS_MIN + w->prefix_tokens ? CHUNK_TOKENS_MIN
+                                                      : most - w->prefix_tokens;
+}
+
+static rc text_read(struct worker *w, struct task *t, struct task_text *text,
+                    struct err *e)
+{
+    struct lease *l = w->now;
+    rc code = counter_take(w, l->model, e);
+
+    if (code != RC_OK)
+        return code;
+    t->tokens_max = tokens_max(w, l);
+    return task_read(w->pipeline->app, t, w->session,
+                     l->model == NULL ? NULL : &w->counter, w->doc, l->arena,
+                     text, e);
 }
 
 static void task_run(struct worker *w, size_t i)
 {
     struct lease *l = w->now;
-    struct app *a = w->pipeline->app;
     struct arena_mark mark = arena_mark(w->doc);
     struct task *t = &l->tasks[i];
     struct task_text text;
@@ -627,10 +656,7 @@ static void task_run(struct worker *w, size_t i)
         task_failed(t, "it was deleted before it was indexed");
     else if (t->item.attempts > ATTEMPTS_MAX)
         task_gave_up(t, "the server ended while it was worked on", l->arena);
-    else if ((code = counter_take(w, l->model, &e)) != RC_OK ||
-             (code = task_read(a, t, w->session,
-                               l->model == NULL ? NULL : &w->counter, w->doc,
-                               l->arena, &text, &e)) != RC_OK ||
+    else if ((code = text_read(w, t, &text, &e)) != RC_OK ||
              (t->fate == FATE_DONE &&
               (code = batch_add(w, i, &text, &e)) != RC_OK))
         task_again(w, l, t, code, &e);

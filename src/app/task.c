@@ -261,7 +261,7 @@ static rc text_load(struct app *a, struct task *t, struct arena *doc,
 static rc text_cut(struct task *t, struct arena *doc, struct arena *keep,
                    struct task_text *text, struct err *e)
 {
-    const struct chunk_opts o = {.tokens_max = t->base->chunk_size,
+    const struct chunk_opts o = {.tokens_max = t->tokens_max,
                                  .overlap_tokens = t->base->chunk_overlap,
                                  .title = t->document.title,
                                  .counter = text->counter};

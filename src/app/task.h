@@ -53,7 +53,8 @@ struct task {
     struct blob_writer *text, *blocks;
     struct blob_ref text_ref, blocks_ref;
     uint64_t chunks, tokens;
-    bool refines; /* its rows get vectors: it isn't completed before */
+    bool refines;        /* its rows get vectors: it isn't completed before */
+    uint32_t tokens_max; /* of a chunk, all that is embedded with it counted */
 };
 
 /* A document while it is worked on. */

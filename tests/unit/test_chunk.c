@@ -88,6 +88,35 @@ static bool white(char c)
     return c == ' ' || c == '\n' || c == '\t';
 }
 
+/* Tokens as a WordPiece might count them: signs are one each, three bytes of a
+ * word are one, and a word of more than 100 bytes is one. */
+static uint32_t pieces(void *arg, str text)
+{
+    uint32_t n = 0;
+    size_t word = 0;
+
+    (void)arg;
+    for (size_t i = 0; i <= text.n; i++) {
+        unsigned char c = i < text.n ? (unsigned char)text.p[i] : ' ';
+        bool sign = c > ' ' && c < 0x7f && !(c >= '0' && c <= '9') &&
+                    !((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
+
+        if (c > ' ' && !sign) {
+            word++;
+            continue;
+        }
+        n += (uint32_t)(word > 100 ? 1 : (word + 2) / 3) + sign;
+        word = 0;
+    }
+    return n;
+}
+static const struct chunk_counter PIECES = {pieces, NULL};
+
+static uint32_t tokens_of(const struct chunk_opts *o, str text)
+{
+    return o->counter == NULL ? chunk_tokens(text) : pieces(NULL, text);
+}
+
 /* Everything the header promises of any document. */
 static struct chunks split(struct arena *a, const struct doc *d,
                            struct chunk_opts o)
@@ -100,16 +129,16 @@ static struct chunks split(struct arena *a, const struct doc *d,
     for (size_t i = 0; i < cs.n; i++) {
         const struct chunk *c = &cs.v[i];
         str text = str_sub(d->text, c->start, c->end - c->start);
-        str context = chunk_context(d, c, o.title, NULL, a);
+        str context = chunk_context(d, c, o.title, o.counter, a);
 
         assert_true(c->start < c->end && c->end <= d->text.n);
         assert_int_equal(c->start_cp,
                          utf8_count(str_sub(d->text, 0, c->start)));
         assert_int_equal(c->end_cp, utf8_count(str_sub(d->text, 0, c->end)));
         assert_false(white(d->text.p[c->end - 1]));
-        assert_int_equal(c->tokens, chunk_tokens(text));
-        assert_true(chunk_tokens(context) <= CHUNK_HEADING_TOKENS_MAX);
-        if (c->tokens + chunk_tokens(context) + 2 > o.tokens_max + 1)
+        assert_int_equal(c->tokens, tokens_of(&o, text));
+        assert_true(tokens_of(&o, context) <= CHUNK_HEADING_TOKENS_MAX);
+        if (c->tokens + tokens_of(&o, context) + 2 > o.tokens_max + 1)
             fail_msg("%u tokens: " STR_FMT, c->tokens,
                      STR_ARG(str_sub(text, 0, 200)));
         assert_int_equal(utf8_valid_prefix(text), text.n);
@@ -455,7 +484,8 @@ static void context_is_cut_from_the_middle(void **state)
     assert_true(str_ends(s, STR("middle > Innermost heading")));
     assert_true(chunk_tokens(s) <= CHUNK_HEADING_TOKENS_MAX);
     /* the title is not said twice */
-    s = chunk_context(&d, &(struct chunk){.heading = 0}, STR("manual"), NULL, a);
+    s = chunk_context(&d, &(struct chunk){.heading = 0}, STR("manual"), NULL,
+                      a);
     assert_true(str_eq(s, STR("manual")));
     s = chunk_context(&d, &(struct chunk){.heading = HEADING_NONE}, STR_NONE,
                       NULL, a);
@@ -695,11 +725,12 @@ static void promises_hold_for_random_documents(void **state)
         d = make_doc(a, buf_str(&b));
         if (round % 2 == 0)
             place_lines(a, &d, 1 + next_random(&x) % 20);
-        cs =
-            split(a, &d,
-                  (struct chunk_opts){.tokens_max = SIZES[round % 3],
-                                      .overlap_tokens = round % 4 == 0 ? 32 : 0,
-                                      .title = STR("A title")});
+        cs = split(
+            a, &d,
+            (struct chunk_opts){.tokens_max = SIZES[round % 3],
+                                .overlap_tokens = round % 4 == 0 ? 32 : 0,
+                                .title = STR("A title"),
+                                .counter = round % 5 < 2 ? &PIECES : NULL});
         for (size_t i = 0; i < cs.n && d.lines_n > 0; i++)
             assert_placed(&d, &cs.v[i]);
         buf_close(&b);
