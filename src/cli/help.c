@@ -287,8 +287,9 @@ static void complete_bash(struct buf *out)
     buf_put(out, STR("    esac; fi\n"
                      "    mapfile -t COMPREPLY < <(compgen -W \"$words\" -- "
                      "\"$cur\")\n"
-                     "    if [ \"${COMP_WORDS[1]}\" = add ] && "
-                     "[[ $cur != -* ]]; then\n"
+                     "    if [[ $cur != -* && ( ${COMP_WORDS[1]} = add || "
+                     "( $COMP_CWORD -gt 2 && ${COMP_WORDS[*]:1:2} = "
+                     "'model add' ) ) ]]; then\n"
                      "        mapfile -t COMPREPLY < <(compgen -f -- "
                      "\"$cur\")\n    fi\n}\n"
                      "complete -o filenames -F _knowd knowd\n"));
@@ -347,7 +348,8 @@ static void complete_zsh(struct buf *out)
                 put_zsh_option(out, &OPTIONS[o]);
         }
         if (COMMANDS[i].verbs != NULL)
-            buf_fmt(out, "            '1:verb:(%s)'", COMMANDS[i].verbs);
+            buf_fmt(out, "            '1:verb:(%s)'%s", COMMANDS[i].verbs,
+                    i == CMD_MODEL ? " '2:argument:_files'" : "");
         else
             buf_fmt(out, "            '*:argument:%s'",
                     i == CMD_ADD ? "_files" : " ");

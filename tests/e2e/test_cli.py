@@ -282,10 +282,13 @@ def test_help_man_and_completions_come_from_the_table(cli):
 COMP_WORDS=(knowd se); COMP_CWORD=1; _knowd; echo "${COMPREPLY[@]}"
 COMP_WORDS=(knowd add --wa); COMP_CWORD=2; _knowd; echo "${COMPREPLY[@]}"
 COMP_WORDS=(knowd add --wait ''); COMP_CWORD=3; _knowd; echo "${COMPREPLY[@]}"
+COMP_WORDS=(knowd model a); COMP_CWORD=2; _knowd; echo "${COMPREPLY[@]}"
+COMP_WORDS=(knowd model add /etc/hostnam); COMP_CWORD=3; _knowd; echo "${COMPREPLY[0]}"
 """], capture_output=True, text=True)
     assert done.stderr == ""
     assert done.stdout.splitlines() == ["serve search", "--wait",
-                                        "none searchable refined"]
+                                        "none searchable refined", "add",
+                                        "/etc/hostname"]
 
 
 def test_options_come_from_flag_environment_file_default(cli, notes, name):
