@@ -134,6 +134,8 @@ PYTHON ?= python3
 BENCH_PEERS_words := $(BENCH)/peer_fts5.o $(BENCH)/peer_xapian.o
 BENCH_LIBS_words := -lxapian -lstdc++
 BENCH_CORPUS := words ingest html
+# What a row in Python asks of a program of its own.
+BENCH_DRIVER_vectors := $(BENCH)/vec_driver
 $(BENCH)/%.o: bench/%.c bench/peers.h
 	@mkdir -p $(@D)
 	@gcc $(CPPFLAGS) $(WARN) $(OPT_release) -c -o $@ $<
@@ -145,7 +147,8 @@ $(BENCH)/%: bench/%.c build/release/libknowd.a $(BENCH_PEERS_$(ROW))
 	@gcc $(CPPFLAGS) $(WARN) $(OPT_release) $(LINK_release) -o $@ $< \
 		$(BENCH_PEERS_$(ROW)) build/release/libknowd.a $(LDLIBS) \
 		$(BENCH_LIBS_$(ROW))
-bench: $(if $(wildcard bench/$(ROW).c),$(BENCH)/$(ROW),build/release/knowd)
+bench: $(if $(wildcard bench/$(ROW).c),$(BENCH)/$(ROW),build/release/knowd) \
+	$(BENCH_DRIVER_$(ROW))
 	@$(if $(filter $(ROW),$(BENCH_CORPUS)),bench/corpus.sh)
 	@$(if $(wildcard bench/$(ROW).c),$<,$(PYTHON) bench/$(ROW).py) $(ARGS)
 

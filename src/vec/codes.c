@@ -20,19 +20,39 @@
 #define ROUNDS 3 /* docs/vectors.md: two already rank like a dense matrix */
 #define ROTATION_SEED 0x6b6e6f7764766563 /* stored codes depend on it */
 
-/* Hadamard's matrix of 64, in place, of unit length. */
-static void hadamard(float v[GROUP])
+/* Hadamard's matrix of 8 down the columns of v, which are eight beside each
+ * other. */
+static void hadamard8(float v[8][8])
 {
-    for (size_t half = 1; half < GROUP; half *= 2)
-        for (size_t from = 0; from < GROUP; from += 2 * half)
-            for (size_t i = from; i < from + half; i++) {
-                float a = v[i], b = v[i + half];
+    for (size_t half = 1; half < 8; half *= 2)
+        for (size_t i = 0; i < 8; i++) {
+            float *a = v[i], *b = v[i ^ half];
 
-                v[i] = a + b;
-                v[i + half] = a - b;
+            for (size_t k = 0; k < 8 && (i & half) == 0; k++) {
+                float x = a[k], y = b[k];
+
+                a[k] = x + y;
+                b[k] = x - y;
             }
+        }
+}
+
+/* Signs turned, then Hadamard's matrix of 64, of unit length: that of 8 down
+ * the columns and along the rows. Value i goes to to[i * step]. */
+static void group_turn(const float *from, uint64_t signs, float *to,
+                       size_t step)
+{
+    float v[8][8], across[8][8];
+
     for (size_t i = 0; i < GROUP; i++)
-        v[i] *= 0.125F;
+        v[i / 8][i % 8] = (signs >> i & 1) != 0 ? -from[i] : from[i];
+    hadamard8(v);
+    for (size_t i = 0; i < 8; i++)
+        for (size_t k = 0; k < 8; k++)
+            across[k][i] = v[i][k];
+    hadamard8(across);
+    for (size_t i = 0; i < GROUP; i++)
+        to[i * step] = across[i % 8][i / 8] * 0.125F;
 }
 
 /* Each round: signs by chance, Hadamard within each group, then groups are
@@ -43,16 +63,8 @@ void vec_rotate(float *v, uint32_t width, float *tmp)
     size_t groups = width / GROUP;
 
     for (int round = 0; round < ROUNDS; round++) {
-        for (size_t g = 0; g < groups; g++) {
-            float *part = v + g * GROUP;
-            uint64_t signs = rng_next(&chance);
-
-            for (size_t i = 0; i < GROUP; i++)
-                part[i] = signs >> i & 1 ? -part[i] : part[i];
-            hadamard(part);
-            for (size_t i = 0; i < GROUP; i++)
-                tmp[i * groups + g] = part[i];
-        }
+        for (size_t g = 0; g < groups; g++)
+            group_turn(v + g * GROUP, rng_next(&chance), tmp + g, groups);
         memcpy(v, tmp, width * sizeof *v);
     }
 }

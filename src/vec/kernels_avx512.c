@@ -39,11 +39,58 @@ AVX512 static void dots_avx512(const int8_t *values, uint32_t width,
     }
 }
 
-AVX512 static inline __m512i common(__m512i bits, const uint64_t *plane,
-                                    __mmask8 mask)
+/* Number i of the result is the sum of v[i]'s lanes. */
+AVX512 static inline __m256i sums_of(const __m512i v[8])
 {
-    return _mm512_popcnt_epi64(
-        _mm512_and_si512(bits, _mm512_maskz_loadu_epi64(mask, plane)));
+    __m512i pairs[4], u, w;
+
+    for (size_t i = 0; i < 4; i++)
+        pairs[i] =
+            _mm512_add_epi64(_mm512_unpacklo_epi64(v[2 * i], v[2 * i + 1]),
+                             _mm512_unpackhi_epi64(v[2 * i], v[2 * i + 1]));
+    u = _mm512_add_epi64(_mm512_shuffle_i64x2(pairs[0], pairs[1], 0x88),
+                         _mm512_shuffle_i64x2(pairs[0], pairs[1], 0xdd));
+    w = _mm512_add_epi64(_mm512_shuffle_i64x2(pairs[2], pairs[3], 0x88),
+                         _mm512_shuffle_i64x2(pairs[2], pairs[3], 0xdd));
+    return _mm512_cvtepi64_epi32(_mm512_add_epi64(
+        _mm512_shuffle_i64x2(u, w, 0x88), _mm512_shuffle_i64x2(u, w, 0xdd)));
+}
+
+AVX512 static inline __m512i common(__m512i bits, __m512i plane)
+{
+    return _mm512_popcnt_epi64(_mm512_and_si512(bits, plane));
+}
+
+/* Eight rows: what is loaded of the planes serves all of them, and their lanes
+ * are summed together. */
+AVX512 static inline __m256i sums8(const uint8_t *const code[8], size_t words,
+                                   const uint64_t *planes)
+{
+    __m512i sum[8];
+
+    for (size_t i = 0; i < 8; i++)
+        sum[i] = _mm512_setzero_si512();
+    for (size_t w = 0; w < words; w += 8) {
+        __mmask8 mask =
+            words - w >= 8 ? 0xff : (__mmask8)((1u << (words - w)) - 1);
+        __m512i plane[PLANES];
+
+        for (size_t p = 0; p < PLANES; p++)
+            plane[p] = _mm512_maskz_loadu_epi64(mask, planes + p * words + w);
+        for (size_t i = 0; i < 8; i++) {
+            __m512i bits = _mm512_maskz_loadu_epi64(mask, code[i] + 8 * w);
+            __m512i low =
+                _mm512_add_epi64(common(bits, plane[0]),
+                                 _mm512_slli_epi64(common(bits, plane[1]), 1));
+            __m512i high =
+                _mm512_add_epi64(common(bits, plane[2]),
+                                 _mm512_slli_epi64(common(bits, plane[3]), 1));
+
+            sum[i] = _mm512_add_epi64(
+                sum[i], _mm512_add_epi64(low, _mm512_slli_epi64(high, 2)));
+        }
+    }
+    return sums_of(sum);
 }
 
 AVX512 static void sums_avx512(const uint8_t *codes, uint32_t width,
@@ -52,28 +99,18 @@ AVX512 static void sums_avx512(const uint8_t *codes, uint32_t width,
 {
     size_t words = width / 64, bytes = code_bytes(width);
 
-    for (size_t i = 0; i < n; i++) {
-        const uint8_t *code = codes + (size_t)rows[i] * bytes;
-        __m512i sum = _mm512_setzero_si512();
+    for (size_t i = 0; i < n; i += 8) {
+        const uint8_t *code[8];
+        size_t last = n - i < 8 ? n - i - 1 : 7; /* fills the eight up */
+        uint32_t sums[8];
 
-        if (i + AHEAD < n)
-            fetch(codes + (size_t)rows[i + AHEAD] * bytes, bytes);
-        for (size_t w = 0; w < words; w += 8) {
-            __mmask8 mask =
-                words - w >= 8 ? 0xff : (__mmask8)((1u << (words - w)) - 1);
-            __m512i bits = _mm512_maskz_loadu_epi64(mask, code + 8 * w);
-            const uint64_t *p = planes + w;
-            __m512i low = _mm512_add_epi64(
-                common(bits, p, mask),
-                _mm512_slli_epi64(common(bits, p + words, mask), 1));
-            __m512i high = _mm512_add_epi64(
-                common(bits, p + 2 * words, mask),
-                _mm512_slli_epi64(common(bits, p + 3 * words, mask), 1));
-
-            sum = _mm512_add_epi64(
-                sum, _mm512_add_epi64(low, _mm512_slli_epi64(high, 2)));
+        for (size_t k = 0; k < 8; k++) {
+            code[k] = codes + rows[i + (k < last ? k : last)] * bytes;
+            if (i + k + 16 < n)
+                fetch(codes + rows[i + k + 16] * bytes, bytes);
         }
-        out[i] = (uint32_t)_mm512_reduce_add_epi64(sum);
+        _mm256_storeu_si256((void *)sums, sums8(code, words, planes));
+        memcpy(out + i, sums, (last + 1) * sizeof *out);
     }
 }
 

@@ -51,40 +51,43 @@ struct vec_query *vec_query_open(const float *vector, uint32_t dims,
     return q;
 }
 
+/* The first row from `row` on that may be found. */
+static uint32_t live_from(const struct vec_rows_of *in, uint32_t row)
+{
+    while (row < in->rows) {
+        uint64_t left =
+            atomic_load_explicit(&in->live[row / 64], memory_order_relaxed) >>
+            row % 64;
+
+        if (left != 0)
+            return row + (uint32_t)__builtin_ctzll(left);
+        row = (row | 63) + 1;
+    }
+    return row;
+}
+
 bool batch_next(const struct vec_rows_of *in, uint32_t *at, struct batch *b)
 {
-    uint32_t row = *at;
+    const struct vec_place *places = in->places;
+    uint32_t row = *at, file = VEC_NONE, n = 0;
 
-    b->n = 0;
-    while (row < in->rows && b->n < BATCH_ROWS) {
-        struct vec_place p;
-
-        if (in->live != NULL) {
-            uint64_t left = atomic_load_explicit(&in->live[row / 64],
-                                                 memory_order_relaxed) >>
-                            row % 64;
-
-            if (left == 0) {
-                row = (row | 63) + 1;
-                continue;
-            }
-            row += (uint32_t)__builtin_ctzll(left);
-            if (row >= in->rows)
-                break;
-        }
-        p = in->places[row];
-        if (p.file != VEC_NONE) {
-            if (b->n == 0)
-                b->file = p.file;
-            else if (b->file != p.file)
-                break;
-            b->rows[b->n] = p.row;
-            b->at[b->n++] = row;
-        }
-        row++;
+    for (; n < BATCH_ROWS; row++) {
+        if (in->live != NULL)
+            row = live_from(in, row);
+        if (row >= in->rows)
+            break;
+        if (places[row].file == VEC_NONE)
+            continue;
+        if (n > 0 && places[row].file != file)
+            break;
+        file = places[row].file;
+        b->rows[n] = places[row].row;
+        b->at[n++] = row;
     }
     *at = row;
-    return b->n > 0;
+    b->file = file;
+    b->n = n;
+    return n > 0;
 }
 
 void batch_scores(const struct vec_query *q, const struct vec_file *f,
@@ -92,9 +95,7 @@ void batch_scores(const struct vec_query *q, const struct vec_file *f,
 {
     int32_t dots[BATCH_ROWS];
 
-    ASSERT(q->dims == f->dims && n <= BATCH_ROWS);
-    for (size_t i = 0; i < n; i++)
-        ASSERT(rows[i] < f->rows);
+    ASSERT(q->dims == f->dims && n <= BATCH_ROWS && rows_within(f, rows, n));
     q->kernels->dots(f->values, f->width, rows, n, q->values, dots);
     for (size_t i = 0; i < n; i++)
         out[i] = int8_score(q, f->scales[rows[i]], dots[i]);
@@ -128,6 +129,18 @@ void vec_scores(const struct vec_query *q, struct vec_file *const *files,
     }
 }
 
+void batch_put(const struct batch *b, const float *scores, uint32_t segment,
+               struct vec_top *top)
+{
+    float floor = vec_top_floor(top);
+
+    for (size_t i = 0; i < b->n; i++)
+        if (scores[i] >= floor) {
+            vec_top_put(top, (struct vec_hit){scores[i], segment, b->at[i]});
+            floor = vec_top_floor(top);
+        }
+}
+
 void vec_scan(const struct vec_query *q, struct vec_file *const *files,
               const struct vec_rows_of *in, struct vec_top *top)
 {
@@ -136,9 +149,6 @@ void vec_scan(const struct vec_query *q, struct vec_file *const *files,
 
     for (uint32_t at = 0; batch_next(in, &at, &b);) {
         batch_scores(q, files[b.file], b.rows, b.n, scores);
-        for (size_t i = 0; i < b.n; i++)
-            if (scores[i] >= vec_top_floor(top))
-                vec_top_put(top,
-                            (struct vec_hit){scores[i], in->segment, b.at[i]});
+        batch_put(&b, scores, in->segment, top);
     }
 }

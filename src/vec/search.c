@@ -25,9 +25,7 @@ static void batch_estimates(const struct code_query *c,
     size_t bytes = code_bytes(f->width);
     uint32_t sums[BATCH_ROWS];
 
-    ASSERT(q->dims == f->dims);
-    for (size_t i = 0; i < b->n; i++)
-        ASSERT(b->rows[i] < f->rows);
+    ASSERT(q->dims == f->dims && rows_within(f, b->rows, b->n));
     q->kernels->sums(f->codes, f->width, b->rows, b->n, c->planes, sums);
     for (size_t i = 0; i < b->n; i++) {
         struct code_terms t;
@@ -52,10 +50,7 @@ static size_t candidates(const struct vec_query *q,
         for (uint32_t at = 0; batch_next(&in[s], &at, &b);) {
             batch_estimates(prepared_of(&p, b.file, q, files, tmp), q,
                             files[b.file], &b, estimates);
-            for (size_t i = 0; i < b.n; i++)
-                if (estimates[i] >= vec_top_floor(best))
-                    vec_top_put(best, (struct vec_hit){estimates[i],
-                                                       (uint32_t)s, b.at[i]});
+            batch_put(&b, estimates, (uint32_t)s, best);
         }
     return vec_top_take(best, hits);
 }

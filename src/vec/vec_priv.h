@@ -160,6 +160,19 @@ bool batch_next(const struct vec_rows_of *in, uint32_t *at, struct batch *b);
 void batch_scores(const struct vec_query *q, const struct vec_file *f,
                   const uint32_t *rows, size_t n, float *out);
 
+void batch_put(const struct batch *b, const float *scores, uint32_t segment,
+               struct vec_top *top);
+/* Places are the caller's: one that lies outside must stop the program. */
+static inline bool rows_within(const struct vec_file *f, const uint32_t *rows,
+                               size_t n)
+{
+    uint32_t max = 0;
+
+    for (size_t i = 0; i < n; i++)
+        max = rows[i] > max ? rows[i] : max;
+    return n == 0 || max < f->rows;
+}
+
 /* ---- the best so far ---- */
 
 float vec_top_floor(const struct vec_top *t); /* a hit must reach it */

@@ -145,17 +145,23 @@ static rc put_keys(struct seg_writer *w, const struct source *s,
 static rc put_rows(struct seg_writer *w, struct source *s, const struct plan *p,
                    struct err *e)
 {
-    rc code = seg_section(w, "ROWS", e);
+    float *scales = mem_try(p->n * sizeof *scales + 1);
+    rc code;
 
-    for (uint32_t i = 0; i < p->n && code == RC_OK; i++)
-        code = seg_put(w, s->row(s, p->from[i]).values, s->width, e);
+    if (scales == NULL)
+        return err_set(e, RC_NOMEM, "no memory for %u scales", (unsigned)p->n);
+    code = seg_section(w, "ROWS", e);
+    for (uint32_t i = 0; i < p->n && code == RC_OK; i++) {
+        struct int8_row row = s->row(s, p->from[i]);
+
+        scales[i] = row.scale;
+        code = seg_put(w, row.values, s->width, e);
+    }
     if (code == RC_OK)
         code = seg_section(w, "SCAL", e);
-    for (uint32_t i = 0; i < p->n && code == RC_OK; i++) {
-        float scale = s->row(s, p->from[i]).scale;
-
-        code = seg_put(w, &scale, sizeof scale, e);
-    }
+    if (code == RC_OK)
+        code = seg_put(w, scales, p->n * sizeof *scales, e);
+    mem_free(scales);
     return code;
 }
 
@@ -249,14 +255,16 @@ static rc write_file(const char *path, struct source *s, const sha256 *identity,
 /* By its own largest. The same each time it is asked for. */
 static struct int8_row row_of_floats(struct source *s, size_t i)
 {
+    /* Added and taken away it rounds to the nearest, without a call. */
+    const float rounds = 0x1.8p23F;
     const float *x = s->floats + i * s->dims;
     float max = 0, factor;
 
     for (uint32_t k = 0; k < s->dims; k++)
-        max = fmaxf(max, fabsf(x[k]));
+        max = fabsf(x[k]) > max ? fabsf(x[k]) : max;
     factor = max > 0 ? 127 / max : 0;
     for (uint32_t k = 0; k < s->dims; k++)
-        s->scratch[k] = (int8_t)lrintf(x[k] * factor);
+        s->scratch[k] = (int8_t)(x[k] * factor + rounds - rounds);
     return (struct int8_row){s->scratch, max / 127};
 }
 
