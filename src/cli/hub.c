@@ -33,7 +33,7 @@ static const struct hub_file {
     {"tokenizer_config.json", true, false, MIB},
     {"sentence_bert_config.json", true, false, MIB},
     {"config_sentence_transformers.json", true, false, MIB},
-    {"README.md", true, false, MIB},
+    {"README.md", true, false, 4 * MIB},
     {"2_Dense/config.json", false, true, MIB},
     {"2_Dense/model.safetensors", false, true, WEIGHTS_BYTES_MAX},
     {"model.safetensors", false, false, WEIGHTS_BYTES_MAX},

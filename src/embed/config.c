@@ -366,6 +366,16 @@ rc prefixes_read(str json, struct arena *out, struct prefixes *p, struct err *e)
     return code;
 }
 
+/* A card is any text; what is shown and sent on is a word or two. */
+static bool is_plain(str s)
+{
+    for (size_t i = 0; i < s.n; i++) {
+        if (s.p[i] < ' ' || s.p[i] > '~')
+            return false;
+    }
+    return s.n <= 64;
+}
+
 str license_of_card(str readme)
 {
     str line, rest;
@@ -381,7 +391,7 @@ str license_of_card(str readme)
             line = str_trim(str_sub(line, strlen("license:"), line.n));
             if (line.n >= 2 && (line.p[0] == '"' || line.p[0] == '\''))
                 line = str_sub(line, 1, line.n - 2);
-            return line.n <= 64 ? line : STR_NONE;
+            return is_plain(line) ? line : STR_NONE;
         }
     }
     return STR_NONE;

@@ -259,6 +259,7 @@ static void the_card_tells_the_license(void **state)
         {STR_INIT("---\r\nlicense: \"mit\"\r\n---\r\n"), STR_INIT("mit")},
         {STR_INIT("---\nx: y\n---\nlicense: mit\n"), STR_INIT("")},
         {STR_INIT("license: mit\n"), STR_INIT("")},
+        {STR_INIT("---\nlicense: m\xff\xc3t\n---\n"), STR_INIT("")},
         {STR_INIT(""), STR_INIT("")}};
 
     (void)state;
