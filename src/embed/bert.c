@@ -49,11 +49,13 @@ static const struct row WHOLE[] = {
 };
 
 #define AT(member) offsetof(struct bert_layer, member)
+/* NOLINTBEGIN(bugprone-macro-parentheses): a member's name takes none */
 #define LINEAR(bert, distil, member, rows, cols)                             \
     {{bert ".weight", distil ".weight"}, AT(member.weight), (rows), (cols)}, \
     {                                                                        \
         {bert ".bias", distil ".bias"}, AT(member.bias), (rows), SIZE_NONE   \
     }
+/* NOLINTEND(bugprone-macro-parentheses) */
 #define NORM(bert, distil, member) \
     LINEAR(bert, distil, member, SIZE_HIDDEN, SIZE_NONE)
 

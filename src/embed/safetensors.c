@@ -156,8 +156,8 @@ static rc take_header(struct tensors *ts, str data, const json_t *header,
 
 rc safetensors_read(str file, struct tensors *ts, struct err *e)
 {
-    static const struct js_limits LIMITS = {.depth_max = 4,
-                                            .keys_max = 5 * TENSORS_MAX};
+    static const struct js_limits LIMITS = {
+        .depth_max = 4, .keys_max = (size_t)5 * TENSORS_MAX};
     struct cur c = cur_of(file);
     uint64_t header_bytes = cur_u64(&c);
     json_t *header;
