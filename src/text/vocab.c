@@ -1,5 +1,7 @@
 #include "text/vocab_priv.h"
 
+#include <assert.h>
+
 #include "base/mem.h"
 #include "text/utf8.h"
 
@@ -32,22 +34,35 @@ static bool continues(str token)
     return str_starts(token, STR("##")) && token.n > 2;
 }
 
+#define SLOT_ID_BITS 20u
+#define SLOT_ID_MASK ((1u << SLOT_ID_BITS) - 1)
+static_assert(WORDPIECE_TOKENS_MAX <= SLOT_ID_MASK, "an id and one fit");
+
+static uint32_t slot_tag(uint64_t h)
+{
+    return (uint32_t)(h << SLOT_ID_BITS);
+}
+
+static uint32_t slot_id(uint32_t slot)
+{
+    return (slot & SLOT_ID_MASK) - 1;
+}
+
 /* The slot of prefix and s together, whose hash is h; a free one: none has
  * them. */
-static struct vocab_slot *find(const struct vocab *v, uint64_t h, str prefix,
-                               str s)
+static uint32_t *find(const struct vocab *v, uint64_t h, str prefix, str s)
 {
     size_t mask = ((size_t)1 << (64 - v->shift)) - 1, at = h >> v->shift;
 
     for (;; at = (at + 1) & mask) {
-        struct vocab_slot *slot = &v->slots[at];
+        uint32_t *slot = &v->slots[at];
         str token;
 
-        if (slot->next == 0)
+        if (*slot == 0)
             return slot;
-        if (slot->tag != (uint32_t)h)
+        if ((*slot & ~SLOT_ID_MASK) != slot_tag(h))
             continue;
-        token = token_text(v, slot->next - 1);
+        token = token_text(v, slot_id(*slot));
         if (token.n == prefix.n + s.n && str_starts(token, prefix) &&
             memcmp(token.p + prefix.n, s.p, s.n) == 0)
             return slot;
@@ -65,14 +80,14 @@ static bool longest(const struct vocab *v, uint64_t h, str prefix, str word,
     for (size_t i = 0; i < n; i++)
         hashes[i] = h = hash_byte(h, word.p[i]);
     for (; n > 0; n--) {
-        const struct vocab_slot *slot;
+        uint32_t slot;
 
         if (n < word.n && ((uint8_t)word.p[n] & 0xc0) == 0x80)
             continue; /* inside a character */
-        slot = find(v, hashes[n - 1], prefix, str_sub(word, 0, n));
-        if (slot->next != 0) {
+        slot = *find(v, hashes[n - 1], prefix, str_sub(word, 0, n));
+        if (slot != 0) {
             *bytes = n;
-            *id = slot->next - 1;
+            *id = slot_id(slot);
             return true;
         }
     }
@@ -147,14 +162,14 @@ static rc take_memory(struct vocab *v, size_t bytes, struct err *e)
 static rc take_token(struct vocab *v, uint32_t id, str t, struct err *e)
 {
     uint64_t h = hash_bytes(t);
-    struct vocab_slot *slot = find(v, h, STR(""), t);
+    uint32_t *slot = find(v, h, STR(""), t);
     size_t *bytes_max = continues(t) ? &v->more_bytes_max : &v->first_bytes_max;
     size_t bytes = continues(t) ? t.n - 2 : t.n;
 
-    if (slot->next != 0)
+    if (*slot != 0)
         return err_set(e, RC_FORMAT, "tokens %u and %u are the same",
-                       (unsigned)(slot->next - 1), (unsigned)id);
-    *slot = (struct vocab_slot){.tag = (uint32_t)h, .next = id + 1};
+                       (unsigned)slot_id(*slot), (unsigned)id);
+    *slot = slot_tag(h) | (id + 1);
     if (*bytes_max < bytes)
         *bytes_max = bytes;
     return RC_OK;
@@ -186,15 +201,15 @@ static rc take_tokens(struct vocab *v, const str *tokens, struct err *e)
 static rc special(const struct vocab *v, str name, str usual, uint32_t *id,
                   struct err *e)
 {
-    const struct vocab_slot *slot;
+    uint32_t slot;
 
     if (name.n == 0)
         name = usual;
-    slot = find(v, hash_bytes(name), STR(""), name);
-    if (slot->next == 0)
+    slot = *find(v, hash_bytes(name), STR(""), name);
+    if (slot == 0)
         return err_set(e, RC_FORMAT, "vocabulary has no token " STR_FMT,
                        STR_ARG(name));
-    *id = slot->next - 1;
+    *id = slot_id(slot);
     return RC_OK;
 }
 

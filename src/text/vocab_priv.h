@@ -4,11 +4,6 @@
 
 #include "text/wordpiece.h"
 
-struct vocab_slot {
-    uint32_t tag;  /* of the token's hash */
-    uint32_t next; /* its id and one; 0: free */
-};
-
 struct vocab {
     char *bytes;      /* of all tokens, one behind the other */
     uint32_t *starts; /* [tokens_n + 1] into them */
@@ -16,8 +11,10 @@ struct vocab {
     uint32_t word_chars_max;
     bool lowercase, strip_accents, ideographs_apart, clean;
     struct vocab_ids ids;
-    /* Open addressing, at most half full; places by the hash's high bits. */
-    struct vocab_slot *slots;
+    /* Open addressing, at most half full; places by the hash's high bits. A
+     * slot is some low bits of the hash and, in SLOT_ID_BITS, the id and one;
+     * 0 is free. */
+    uint32_t *slots;
     unsigned shift;                         /* 64 less the bits of a place */
     size_t first_bytes_max, more_bytes_max; /* of tokens that start a word and,
                                                without "##", of others */

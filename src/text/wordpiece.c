@@ -161,47 +161,76 @@ static struct entry *entry_of(const struct wordpiece *w,
     return &w->memory[(size_t)(h >> 40) % MEMORY_ENTRIES];
 }
 
-/* A run whose bytes are the key's first n. */
-static void run_learn(struct wordpiece *w, const uint64_t key[KEY_WORDS],
-                      size_t n, struct entry *en, struct ids *to)
+/* A run that has been seen but not taken yet: what the memory has of it is on
+ * its way meanwhile. */
+struct coming {
+    uint64_t key[KEY_WORDS];
+    struct entry *entry;
+    size_t n;
+};
+
+/* Letters and digits of ASCII only: already as normalising would have them. */
+static bool run_plain(const struct coming *c)
+{
+    size_t n = 0;
+
+    for (size_t k = 0; k < KEY_WORDS && n == 8 * k; k++)
+        n += ascii8_run(ascii8_letters(c->key[k]) | ascii8_digits(c->key[k]));
+    return n == c->n;
+}
+
+static void run_learn(struct wordpiece *w, const struct coming *c,
+                      struct ids *to)
 {
     uint32_t found[KEY_BYTES * CHAR_PARTS_MAX];
     struct ids all = {.v = found, .max = NELEMS(found)};
+    str run = {(const char *)c->key, c->n};
+    struct entry *en = c->entry;
 
-    run_read(w, (str){(const char *)key, n}, &all);
+    if (run_plain(c) && c->n <= w->v->word_chars_max)
+        vocab_pieces(w->v, run, &all);
+    else
+        run_read(w, run, &all);
     ASSERT(all.n <= all.max);
     for (size_t i = 0; i < all.n; i++)
         ids_put(to, found[i]);
     if (all.n > KEPT_IDS)
         return;
-    memcpy(en->key, key, sizeof en->key);
+    memcpy(en->key, c->key, sizeof en->key);
     memcpy(en->ids, found, all.n * sizeof *found);
-    en->bytes = (uint8_t)n;
+    en->bytes = (uint8_t)c->n;
     en->ids_n = (uint8_t)all.n;
 }
 
 /* A run of n bytes at p, which has room for KEY_BYTES. */
-static inline void run_take(struct wordpiece *w, const char *p, size_t n,
-                            struct ids *to)
+static void run_come(const struct wordpiece *w, const char *p, size_t n,
+                     struct coming *c)
 {
     static const uint64_t ALL = UINT64_MAX;
-    uint64_t key[KEY_WORDS];
-    struct entry *en;
 
-    if (n > KEY_BYTES) {
-        run_read(w, (str){p, n}, to);
+    c->n = n;
+    if (n > KEY_BYTES)
         return;
-    }
     for (size_t k = 0; k < KEY_WORDS; k++) {
         size_t more = n > 8 * k ? n - 8 * k : 0;
 
-        key[k] =
+        c->key[k] =
             ascii8_load(p + 8 * k) & (more >= 8 ? ALL : ~(ALL << more * 8));
     }
-    en = entry_of(w, key);
-    if (en->key[0] != key[0] || en->key[1] != key[1] || en->key[2] != key[2] ||
-        en->bytes != n) {
-        run_learn(w, key, n, en, to);
+    c->entry = entry_of(w, c->key);
+    __builtin_prefetch(c->entry, 1);
+}
+
+static void run_take(struct wordpiece *w, const struct coming *c, const char *p,
+                     struct ids *to)
+{
+    const struct entry *en = c->entry;
+
+    if (c->n > KEY_BYTES) {
+        run_read(w, (str){p, c->n}, to);
+    } else if (en->key[0] != c->key[0] || en->key[1] != c->key[1] ||
+               en->key[2] != c->key[2] || en->bytes != c->n) {
+        run_learn(w, c, to);
     } else if (to->v == NULL) {
         to->n += en->ids_n;
     } else if (to->max - to->n >= KEPT_IDS) {
@@ -221,6 +250,7 @@ struct window {
     char folded[ASCII8_WINDOW + KEY_BYTES]; /* lower case if so set */
     uint64_t runs;  /* all but white space and punctuation of ASCII */
     uint64_t signs; /* punctuation of ASCII */
+    struct coming coming[ASCII8_WINDOW / 2]; /* the runs, in order */
 };
 
 static void window_read(const struct vocab *v, str rest, struct window *w)
@@ -261,35 +291,55 @@ static size_t run_end(str text, size_t at)
     return at;
 }
 
+/* Looks the window's runs up; how many of its bytes are to be taken: up to a
+ * last run that may go on behind it, unless the text ends here. */
+static size_t window_come(const struct wordpiece *w, struct window *win,
+                          bool ends)
+{
+    uint64_t starts = win->runs & ~(win->runs << 1);
+
+    for (size_t k = 0; starts != 0; starts &= starts - 1, k++) {
+        unsigned at = (unsigned)__builtin_ctzll(starts), from;
+        unsigned n = ascii8_ones(win->runs >> at, &from);
+
+        if (at + n == ASCII8_WINDOW && !ends)
+            return at;
+        run_come(w, win->folded + at, n, &win->coming[k]);
+    }
+    return ASCII8_WINDOW;
+}
+
 /* Takes what one window at `base` has; where the next begins. */
 static size_t window_take(struct wordpiece *w, str text, size_t base,
                           struct ids *to)
 {
+    bool ends = text.n - base <= ASCII8_WINDOW;
+    const struct coming *next;
     struct window win;
-    uint64_t starts;
+    uint64_t todo;
+    size_t taken;
 
     window_read(w->v, str_sub(text, base, text.n), &win);
-    starts = (win.runs & ~(win.runs << 1)) | win.signs;
-    for (; starts != 0 && to->n < to->max; starts &= starts - 1) {
-        unsigned at = (unsigned)__builtin_ctzll(starts), n;
+    taken = window_come(w, &win, ends);
+    if (taken == 0) { /* a run fills it */
+        size_t end = run_end(text, base + ASCII8_WINDOW);
 
-        if ((win.signs >> at & 1) != 0) {
-            ids_put(to, w->v->ascii[(uint8_t)win.folded[at]]);
-            continue;
-        }
-        n = ascii8_ones(win.runs >> at, &(unsigned){0});
-        if (at + n == ASCII8_WINDOW && text.n - base > ASCII8_WINDOW) {
-            size_t end;
-
-            if (at > 0) /* it may go on: looked at from its start */
-                return base + at;
-            end = run_end(text, base + n);
-            run_read(w, str_sub(text, base, end - base), to);
-            return end;
-        }
-        run_take(w, win.folded + at, n, to);
+        run_read(w, str_sub(text, base, end - base), to);
+        return end;
     }
-    return text.n - base > ASCII8_WINDOW ? base + ASCII8_WINDOW : text.n;
+    todo = (win.runs & ~(win.runs << 1)) | win.signs;
+    if (taken < ASCII8_WINDOW)
+        todo &= ((uint64_t)1 << taken) - 1;
+    next = win.coming;
+    for (; todo != 0 && to->n < to->max; todo &= todo - 1) {
+        unsigned at = (unsigned)__builtin_ctzll(todo);
+
+        if ((win.signs >> at & 1) != 0)
+            ids_put(to, w->v->ascii[(uint8_t)win.folded[at]]);
+        else
+            run_take(w, next++, win.folded + at, to);
+    }
+    return ends ? text.n : base + taken;
 }
 
 static void text_take(struct wordpiece *w, str text, struct ids *to)

@@ -1,11 +1,12 @@
 /* wordpiece_plain: the ids of a text by the rules as they stand in
  * docs/embedding.md, one after the other over the whole text; each piece is
- * looked for among all tokens. What wordpiece.c does at once and by the memory
+ * looked up, longest first. What wordpiece.c does at once and by the memory
  * of words is pinned to this by tests and a fuzzer. */
 #ifndef UNIT_WORDPIECE_PLAIN_H
 #define UNIT_WORDPIECE_PLAIN_H
 
 #include "base/arena.h"
+#include "base/map.h"
 #include "text/utf8.h"
 #include "text/wordpiece.h"
 #include "text/wordpiece_priv.h"
@@ -107,59 +108,68 @@ static inline struct plain_text plain_lower(struct arena *a,
     return t;
 }
 
-static inline bool plain_find(const struct vocab_opts *o, str token,
-                              uint32_t *id)
+/* The tokens that have text, with their ids; the caller closes it. */
+static inline struct map *plain_tokens(const struct vocab_opts *o)
 {
+    struct map *m = map_open();
+
     for (size_t i = 0; i < o->tokens_n; i++) {
-        if (o->tokens[i].n > 0 && str_eq(o->tokens[i], token)) {
-            *id = (uint32_t)i;
-            return true;
-        }
+        if (o->tokens[i].n > 0)
+            *map_slot(m, o->tokens[i], NULL) = i;
     }
-    return false;
+    return m;
+}
+
+static inline uint32_t plain_unknown(const struct map *tokens)
+{
+    const uint64_t *id = map_find(tokens, STR("[UNK]"));
+
+    ASSERT(id != NULL);
+    return (uint32_t)*id;
 }
 
 static inline void plain_word(struct arena *a, const struct vocab_opts *o,
-                              const uint32_t *cps, size_t n,
-                              struct plain_text *ids)
+                              const struct map *tokens, const uint32_t *cps,
+                              size_t n, struct plain_text *ids)
 {
     size_t before = ids->n, at = 0;
-    uint32_t unknown = 0, id = 0;
+    size_t *starts = ARENA_ARRAY(a, size_t, n + 1);
+    char *bytes = ARENA_ARRAY(a, char, 4 * n + 2);
 
-    ASSERT(plain_find(o, STR("[UNK]"), &unknown));
     if (n > (o->word_chars_max == 0 ? 100 : o->word_chars_max)) {
-        plain_put(a, ids, unknown);
+        plain_put(a, ids, plain_unknown(tokens));
         return;
     }
+    starts[0] = 2;
+    for (size_t i = 0; i < n; i++)
+        starts[i + 1] = starts[i] + utf8_encode(bytes + starts[i], cps[i]);
     while (at < n) {
-        size_t end = n;
+        const uint64_t *id = NULL;
+        size_t from = starts[at], end = n;
 
+        if (at > 0) { /* what stands there has been read */
+            from -= 2;
+            memcpy(bytes + from, "##", 2);
+        }
         for (; end > at; end--) {
-            struct buf piece = {0};
-            bool is_token;
-
-            if (at > 0)
-                buf_put(&piece, STR("##"));
-            for (size_t i = at; i < end; i++)
-                utf8_put(&piece, cps[i]);
-            is_token = plain_find(o, buf_str(&piece), &id);
-            buf_close(&piece);
-            if (is_token)
+            id = map_find(tokens, (str){bytes + from, starts[end] - from});
+            if (id != NULL)
                 break;
         }
-        if (end == at) {
+        if (id == NULL) {
             ids->n = before;
-            plain_put(a, ids, unknown);
+            plain_put(a, ids, plain_unknown(tokens));
             return;
         }
-        plain_put(a, ids, id);
+        plain_put(a, ids, (uint32_t)*id);
         at = end;
     }
 }
 
 /* The ids of text (as .cps). The special tokens must have their usual names. */
 static inline struct plain_text plain_ids(struct arena *a,
-                                          const struct vocab_opts *o, str text)
+                                          const struct vocab_opts *o,
+                                          const struct map *tokens, str text)
 {
     struct plain_text t = plain_decode(a, text), ids = {0};
     size_t start = 0;
@@ -178,9 +188,9 @@ static inline struct plain_text plain_ids(struct arena *a,
         if (!space && !char_punctuation(t.cps[i]))
             continue;
         if (i > start)
-            plain_word(a, o, t.cps + start, i - start, &ids);
+            plain_word(a, o, tokens, t.cps + start, i - start, &ids);
         if (!space)
-            plain_word(a, o, t.cps + i, 1, &ids);
+            plain_word(a, o, tokens, t.cps + i, 1, &ids);
         start = i + 1;
     }
     return ids;
