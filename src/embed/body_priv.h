@@ -39,6 +39,8 @@ INLINE void linear_tile(const struct linear_job *job, uint32_t row,
                         uint32_t panel, uint32_t rows)
 {
     const struct linear *l = job->linear;
+    float *to = job->out + panel / STRIP_PANELS * job->strip_stride +
+                panel % STRIP_PANELS * LANES;
     vi sums[TILE_ROWS][TILE_PANELS];
 
     tile_sums(job->in.q + (size_t)row * l->in,
@@ -53,7 +55,7 @@ INLINE void linear_tile(const struct linear_job *job, uint32_t row,
 
 #pragma GCC unroll 8
         for (uint32_t r = 0; r < rows; r++) {
-            float *out = job->out + (size_t)(row + r) * l->out + at;
+            float *out = to + (row + r) * job->row_stride + p * LANES;
             vf y =
                 vf_mul(vf_of_sums(sums[r][p]), vf_all(job->in.scale[row + r]));
 
@@ -206,7 +208,7 @@ INLINE void score_tile(const float *query, size_t stride, const float *keys,
 
 #pragma GCC unroll 8
         for (uint32_t p = 0; p < panels; p++)
-            k[p] = vf_load(keys + d * padded + p * LANES);
+            k[p] = vf_load(keys + d * (padded + LANES) + p * LANES);
 #pragma GCC unroll 8
         for (uint32_t r = 0; r < rows; r++) {
             vf q = vf_all(query[r * stride + d]);
@@ -263,7 +265,7 @@ INLINE float soften(float *scores, size_t padded, size_t n)
 
 /* rows and lanes are constants where this is inlined. */
 INLINE void mix_tile(const float *weights, size_t padded, const float *values,
-                     uint32_t depth, uint32_t n, uint32_t rows, uint32_t lanes,
+                     size_t stride, uint32_t n, uint32_t rows, uint32_t lanes,
                      const float *by, float *out, size_t out_stride)
 {
     vf sums[MIX_ROWS][MIX_LANES];
@@ -278,7 +280,7 @@ INLINE void mix_tile(const float *weights, size_t padded, const float *values,
 
 #pragma GCC unroll 8
         for (uint32_t l = 0; l < lanes; l++)
-            v[l] = vf_load(values + (size_t)j * depth + l * LANES);
+            v[l] = vf_load(values + j * stride + l * LANES);
 #pragma GCC unroll 8
         for (uint32_t r = 0; r < rows; r++) {
             vf w = vf_all(weights[r * padded + j]);
@@ -297,22 +299,21 @@ INLINE void mix_tile(const float *weights, size_t padded, const float *values,
 }
 
 INLINE void mix_rows(const float *weights, size_t padded, const float *values,
-                     uint32_t depth, uint32_t n, uint32_t rows, const float *by,
-                     float *out, size_t out_stride)
+                     size_t stride, uint32_t depth, uint32_t n, uint32_t rows,
+                     const float *by, float *out, size_t out_stride)
 {
     uint32_t d = 0;
 
     for (; d + MIX_LANES * LANES <= depth; d += MIX_LANES * LANES)
-        mix_tile(weights, padded, values + d, depth, n, rows, MIX_LANES, by,
+        mix_tile(weights, padded, values + d, stride, n, rows, MIX_LANES, by,
                  out + d, out_stride);
     for (; d < depth; d += LANES)
-        mix_tile(weights, padded, values + d, depth, n, rows, 1, by, out + d,
+        mix_tile(weights, padded, values + d, stride, n, rows, 1, by, out + d,
                  out_stride);
 }
 
 INLINE void attend_rows(const struct attend_job *job, uint32_t row,
-                        uint32_t rows, const float *keys, const float *values,
-                        float *scores)
+                        uint32_t rows, const float *keys, float *scores)
 {
     size_t padded = ((size_t)job->n + LANES - 1) / LANES * LANES;
     float *out = job->out + row * job->out_stride;
@@ -323,39 +324,40 @@ INLINE void attend_rows(const struct attend_job *job, uint32_t row,
     for (uint32_t r = 0; r < rows; r++)
         by[r] = soften(scores + r * padded, padded, job->n);
     if (rows < SCORE_ROWS) {
-        mix_rows(scores, padded, values, job->depth, job->n, rows, by, out,
-                 job->out_stride);
+        mix_rows(scores, padded, job->value, job->stride, job->depth, job->n,
+                 rows, by, out, job->out_stride);
         return;
     }
     for (uint32_t r = 0; r < SCORE_ROWS; r += MIX_ROWS)
-        mix_rows(scores + r * padded, padded, values, job->depth, job->n,
-                 MIX_ROWS, by + r, out + r * job->out_stride, job->out_stride);
+        mix_rows(scores + r * padded, padded, job->value, job->stride,
+                 job->depth, job->n, MIX_ROWS, by + r,
+                 out + r * job->out_stride, job->out_stride);
+}
+
+/* keys [depth, padded + 16]: so that rows of 1 KiB and more don't share a few
+ * sets of the cache. */
+TARGET static void keys_turn(const struct attend_job *job, size_t stride,
+                             float *keys)
+{
+    for (uint32_t j = 0; j < job->n; j++)
+        for (uint32_t d = 0; d < job->depth; d++)
+            keys[d * stride + j] = job->key[j * job->stride + d];
+    for (uint32_t d = 0; d < job->depth; d++)
+        for (size_t j = job->n; j + LANES < stride; j++)
+            keys[d * stride + j] = 0;
 }
 
 TARGET static void attend_run(const struct attend_job *job)
 {
-    size_t padded = ((size_t)job->n + LANES - 1) / LANES * LANES;
-    uint32_t n = job->n, depth = job->depth, row = 0;
-    float *keys = job->scratch;            /* [depth, padded] */
-    float *values = keys + padded * depth; /* [n, depth] */
-    float *scores = values + padded * depth;
+    size_t stride = ((size_t)job->n + LANES - 1) / LANES * LANES + LANES;
+    float *scores = job->scratch + stride * job->depth;
+    uint32_t row = 0;
 
-    for (uint32_t j = 0; j < n; j++) {
-        const float *key = job->key + j * job->stride;
-        const float *value = job->value + j * job->stride;
-
-        for (uint32_t d = 0; d < depth; d++)
-            keys[d * padded + j] = key[d];
-        for (uint32_t d = 0; d < depth; d += LANES)
-            vf_store(values + (size_t)j * depth + d, vf_load(value + d));
-    }
-    for (size_t j = n; j < padded; j++)
-        for (uint32_t d = 0; d < depth; d++)
-            keys[d * padded + j] = 0;
-    for (; row + SCORE_ROWS <= n; row += SCORE_ROWS)
-        attend_rows(job, row, SCORE_ROWS, keys, values, scores);
-    for (; row < n; row++)
-        attend_rows(job, row, 1, keys, values, scores);
+    keys_turn(job, stride, job->scratch);
+    for (; row + SCORE_ROWS <= job->n; row += SCORE_ROWS)
+        attend_rows(job, row, SCORE_ROWS, job->scratch, scores);
+    for (; row < job->n; row++)
+        attend_rows(job, row, 1, job->scratch, scores);
 }
 
 /* ---- the ends ---- */

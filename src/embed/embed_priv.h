@@ -73,7 +73,10 @@ struct linear_job {
     struct tokens in;
     uint32_t rows;
     enum linear_end end;
-    float *out; /* [rows, linear->out] */
+    /* A strip of 64 channels of a row lies together; from row to row and from
+     * strip to strip it is so far. */
+    float *out;
+    size_t row_stride, strip_stride;
     const struct activation *activation;
     const float *smooth; /* [linear->out] */
 };
@@ -102,7 +105,7 @@ static inline size_t attend_floats(size_t n, size_t depth)
 {
     size_t padded = (n + LANES - 1) / LANES * LANES;
 
-    return padded * (2 * depth + ATTEND_ROWS_MAX);
+    return (padded + LANES) * depth + padded * ATTEND_ROWS_MAX;
 }
 
 struct embed_kernels {

@@ -129,23 +129,40 @@ static void words_look_up(struct embedder *x)
         }
 }
 
+/* Queries, keys and values lie strip by strip, all tokens of one together, as
+ * far as heads fit strips; else token by token. */
+struct layout {
+    size_t row_stride, strip_stride;
+};
+
+static struct layout qkv_layout(const struct embedder *x)
+{
+    const struct bert_shape *s = &x->m->shape;
+
+    return STRIP % (s->hidden / s->heads) == 0
+               ? (struct layout){STRIP, (size_t)x->tokens * STRIP}
+               : (struct layout){3 * (size_t)s->hidden, STRIP};
+}
+
 static void attend(struct embedder *x)
 {
     uint32_t hidden = x->m->shape.hidden, depth = hidden / x->m->shape.heads;
-    size_t row = 0;
+    struct layout at = qkv_layout(x);
+    size_t part = hidden / STRIP * at.strip_stride, row = 0;
 
     for (uint32_t t = 0; t < x->texts; row += x->lengths[t++])
-        for (uint32_t at = 0; at < hidden; at += depth) {
-            const float *query = x->qkv + row * 3 * hidden + at;
+        for (uint32_t c = 0; c < hidden; c += depth) {
+            const float *query = x->qkv + c / STRIP * at.strip_stride +
+                                 c % STRIP + row * at.row_stride;
 
             x->k->attend(
                 &(struct attend_job){.query = query,
-                                     .key = query + hidden,
-                                     .value = query + 2 * (size_t)hidden,
-                                     .stride = 3 * (size_t)hidden,
+                                     .key = query + part,
+                                     .value = query + 2 * part,
+                                     .stride = at.row_stride,
                                      .n = x->lengths[t],
                                      .depth = depth,
-                                     .out = x->context + row * hidden + at,
+                                     .out = x->context + row * hidden + c,
                                      .out_stride = hidden,
                                      .scratch = x->attention});
         }
@@ -173,13 +190,17 @@ static void block_finish(struct embedder *x, const struct layer *l,
                                       .in = q,
                                       .rows = rows,
                                       .end = LINEAR_ADD,
-                                      .out = state});
+                                      .out = state,
+                                      .row_stride = s->hidden,
+                                      .strip_stride = STRIP});
     x->k->norm(&norm);
     x->k->linear(&(struct linear_job){.linear = &l->up,
                                       .in = q,
                                       .rows = rows,
                                       .end = LINEAR_ACTIVATE,
                                       .out = x->inner,
+                                      .row_stride = s->intermediate,
+                                      .strip_stride = STRIP,
                                       .activation = &ACTIVATIONS[s->activation],
                                       .smooth = l->down_smooth});
     x->k->quantise(x->inner, rows, s->intermediate, &x->inner_q);
@@ -187,7 +208,9 @@ static void block_finish(struct embedder *x, const struct layer *l,
                                       .in = x->inner_q,
                                       .rows = rows,
                                       .end = LINEAR_ADD,
-                                      .out = state});
+                                      .out = state,
+                                      .row_stride = s->hidden,
+                                      .strip_stride = STRIP});
     norm.gamma = l->out_norm.gamma;
     norm.beta = l->out_norm.beta;
     norm.smooth = next;
@@ -198,6 +221,7 @@ static void layers_run(struct embedder *x)
 {
     const struct model *m = x->m;
     uint32_t hidden = m->shape.hidden;
+    struct layout at = qkv_layout(x);
 
     x->k->norm(&(struct norm_job){.x = x->x,
                                   .rows = x->tokens,
@@ -216,7 +240,9 @@ static void layers_run(struct embedder *x)
                                           .in = x->q,
                                           .rows = x->tokens,
                                           .end = LINEAR_STORE,
-                                          .out = x->qkv});
+                                          .out = x->qkv,
+                                          .row_stride = at.row_stride,
+                                          .strip_stride = at.strip_stride});
         attend(x);
         for (uint32_t row = 0; row < x->tokens; row += BLOCK_TOKENS)
             block_finish(x, l, next, row,

@@ -31,15 +31,15 @@ LANE __m256i four_to_all(const uint8_t *p)
     return _mm256_set1_epi32(four);
 }
 
-/* sum += a0 . w0 + a1 . w1, 4 products a lane each */
-LANE __m256i dot_add(__m256i sum, __m256i a0, __m256i w0, __m256i a1,
-                     __m256i w1)
+/* sum += a0 . w0 + a1 . w1, 4 products a lane each. The last addition is by
+ * hand, as gcc 12 moves the sums about otherwise. */
+LANE void dot_add(__m256i *sum, __m256i a0, __m256i w0, __m256i a1, __m256i w1)
 {
     __m256i pairs = _mm256_add_epi16(_mm256_maddubs_epi16(a0, w0),
                                      _mm256_maddubs_epi16(a1, w1));
 
-    return _mm256_add_epi32(sum,
-                            _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+    pairs = _mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
+    __asm__("vpaddd %1, %0, %0" : "+x"(*sum) : "x"(pairs));
 }
 
 LANE void tile_sums(const uint8_t *q, const int8_t *weight, uint32_t in,
@@ -58,8 +58,8 @@ LANE void tile_sums(const uint8_t *q, const int8_t *weight, uint32_t in,
             const uint8_t *at = q + (size_t)r * in + k;
             __m256i a0 = four_to_all(at), a1 = four_to_all(at + GROUP);
 
-            sums[r][0].a = dot_add(sums[r][0].a, a0, w0, a1, w2);
-            sums[r][0].b = dot_add(sums[r][0].b, a0, w1, a1, w3);
+            dot_add(&sums[r][0].a, a0, w0, a1, w2);
+            dot_add(&sums[r][0].b, a0, w1, a1, w3);
         }
     }
 }

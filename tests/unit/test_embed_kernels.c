@@ -133,7 +133,8 @@ static void integer_sums_are_exact(void **state)
                                                 .in = in,
                                                 .rows = TOKENS,
                                                 .end = LINEAR_STORE,
-                                                .out = out});
+                                                .out = out,
+                                                .row_stride = STRIP});
             for (size_t t = 0; t < TOKENS; t++)
                 for (size_t o = 0; o < STRIP; o++) {
                     int32_t sum = 0;
@@ -164,6 +165,8 @@ static void linear_layers_are_equal(void **state)
                     .in = tokens(TOKENS, HIDDEN, (enum numbers)kind),
                     .rows = rows,
                     .end = (enum linear_end)end,
+                    .row_stride = INNER,
+                    .strip_stride = STRIP,
                     .activation = &gelu,
                     .smooth = floats(INNER, (enum numbers)kind)};
                 float wanted[TOKENS * INNER], out[TOKENS * INNER];
