@@ -138,7 +138,7 @@ static rc take_name(struct reading *r, str given, str found, struct err *e)
 
 static rc locate(struct reading *r, const struct folder_opts *o, struct err *e)
 {
-    str name, text;
+    str name, text = STR_NONE;
     rc code = RC_OK;
 
     if (!file_exists(o->path))
