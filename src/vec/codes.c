@@ -17,7 +17,7 @@
  * R is not a dense matrix but what vec_rotate does.
  */
 
-#define ROUNDS 3 /* docs/vectors.md: two already rank like a dense matrix */
+#define ROUNDS 3 /* docs/vectors.md tells what fewer and more do */
 #define ROTATION_SEED 0x6b6e6f7764766563 /* stored codes depend on it */
 
 /* Hadamard's matrix of 8 down the columns of v, which are eight beside each

@@ -145,7 +145,7 @@ void vec_scan(const struct vec_query *q, struct vec_file *const *files,
               const struct vec_rows_of *in, struct vec_top *top)
 {
     struct batch b;
-    float scores[BATCH_ROWS];
+    float scores[BATCH_ROWS] = {0};
 
     for (uint32_t at = 0; batch_next(in, &at, &b);) {
         batch_scores(q, files[b.file], b.rows, b.n, scores);

@@ -49,6 +49,7 @@ rc vec_write(const char *path, const sha256 *identity, uint32_t dims,
 typedef bool vec_keep(void *arg, const struct vec_key *key);
 rc vec_merge(const char *path, struct vec_file *const *files, size_t n,
              vec_keep *keep, void *arg, struct err *e) MUST_CHECK;
+/* identity NULL, dims 0: of any model. */
 rc vec_open(const char *path, const sha256 *identity, uint32_t dims,
             struct vec_file **f, struct err *e) MUST_CHECK;
 void vec_close(struct vec_file *f); /* NULL is fine */
