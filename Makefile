@@ -136,6 +136,7 @@ BENCH_LIBS_words := -lxapian -lstdc++
 BENCH_CORPUS := words ingest html
 # What a row in Python asks of a program of its own.
 BENCH_DRIVER_vectors := $(BENCH)/vec_driver
+BENCH_DRIVER_wordpiece := $(BENCH)/wordpiece_driver
 $(BENCH)/%.o: bench/%.c bench/peers.h
 	@mkdir -p $(@D)
 	@gcc $(CPPFLAGS) $(WARN) $(OPT_release) -c -o $@ $<
