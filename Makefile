@@ -63,7 +63,7 @@ REPLAYS := $(patsubst tests/fuzz/%.c,$(B)/replay/%,$(wildcard tests/fuzz/fuzz_*.
 LINTED := $(SRC:src/%.c=build/lint/%.ok) build/lint/main.ok
 FUZZERS := $(patsubst tests/fuzz/%.c,build/fuzz/bin/%,$(wildcard tests/fuzz/fuzz_*.c))
 
-.PHONY: all help debug asan tsan valgrind unit check lint lint-quick lint-files layers \
+.PHONY: all help debug asan tsan valgrind unit neon check lint lint-quick lint-files layers \
 	format fuzz fuzzers fuzz-replay replay cov bench clean install dist
 all: $(B)/knowd
 
@@ -88,7 +88,10 @@ unit: $(TESTS)
 	@scripts/run-unit.sh $(TESTS)
 # The inner loop; its last line is the sum of its parts.
 check: $(B)/knowd
-	+@scripts/total.sh lint-quick unit fuzz-replay
+	+@scripts/total.sh lint-quick unit neon fuzz-replay
+# Kernels of ARM under qemu; skipped where the cross compiler is not installed.
+neon:
+	@scripts/neon.sh
 asan:
 	$(MAKE) VARIANT=asan unit
 tsan:
@@ -137,6 +140,10 @@ BENCH_CORPUS := words ingest html
 # What a row in Python asks of a program of its own.
 BENCH_DRIVER_vectors := $(BENCH)/vec_driver
 BENCH_DRIVER_wordpiece := $(BENCH)/wordpiece_driver
+BENCH_DRIVER_embed := $(BENCH)/embed_driver $(BENCH)/cpuid_mask.so
+$(BENCH)/%.so: bench/%.c
+	@mkdir -p $(@D)
+	@gcc $(WARN) -O2 -fPIC -shared -o $@ $<
 $(BENCH)/%.o: bench/%.c bench/peers.h
 	@mkdir -p $(@D)
 	@gcc $(CPPFLAGS) $(WARN) $(OPT_release) -c -o $@ $<

@@ -9,7 +9,8 @@ BUILD_PACKAGES="gcc make pkg-config libmicrohttpd-dev libcurl4-openssl-dev
     tesseract-ocr tesseract-ocr-eng python3 python3-pip"
 TEST_PACKAGES="libcmocka-dev clang-14 libclang-rt-14-dev clang-format-14
     shellcheck codespell python3-venv curl qpdf"
-FULL_PACKAGES="clang-tidy-14 cppcheck man-db zsh maven"
+FULL_PACKAGES="clang-tidy-14 cppcheck man-db zsh maven gcc-aarch64-linux-gnu
+    libc6-dev-arm64-cross qemu-user-static"
 
 # Installs those of the packages (one text) that are missing, and says so.
 need_packages() {
