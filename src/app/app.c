@@ -32,6 +32,12 @@ static void on_missing(void *arg, uuid base)
         maintenance_repair(a->maintenance, base);
 }
 
+/* Before the refiner is there nobody asks for vectors. */
+static void on_lacking(void *arg, uuid base)
+{
+    refiner_note(arg, base);
+}
+
 /* Says at the start what walls the readers of documents in. */
 static void sandbox_told(struct extractor *x, bool allowed)
 {
@@ -80,8 +86,10 @@ static rc rooms_open(struct app *a, const struct app_opts *o, struct arena *out,
                      str *made_key, struct err *e)
 {
     struct store_opts so = {.dir = o->dir, .group_max = o->group_max};
-    struct engine_opts eo = {
-        .merges = true, .on_missing = on_missing, .arg = a};
+    struct engine_opts eo = {.merges = true,
+                             .on_missing = on_missing,
+                             .on_lacking = on_lacking,
+                             .arg = a};
     struct write unlease = {.run = unlease_run, .frees = true};
     char models[PATH_MAX];
     unsigned workers = o->workers > 0 ? o->workers : cores_allowed();

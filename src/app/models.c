@@ -241,6 +241,28 @@ rc app_model_list(struct app *a, const struct caller *who, struct db *db,
 
 /* ---- installing ---- */
 
+struct due_write {
+    struct write write;
+    str name;
+};
+
+static rc due_run(struct write *w, struct db *db, struct err *e)
+{
+    return db_model_keys_due(db, ((struct due_write *)w)->name, e);
+}
+
+/* Models serve every organization: the first one's keys install them. */
+static rc may_install(const struct app *a, const struct caller *who,
+                      struct err *e)
+{
+    rc code = app_allow(who, SCOPE_ORG_MANAGE, e);
+
+    if (code == RC_OK && !uuid_eq(who->tenant, a->first_tenant))
+        return err_set(e, RC_DENIED,
+                       "only the first organization installs models");
+    return code;
+}
+
 static rc none_here(struct err *e)
 {
     return err_set(e, RC_UNSUPPORTED,
@@ -251,7 +273,7 @@ rc app_model_temporary(struct app *a, const struct caller *who,
                        struct arena *out, str *path, struct err *e)
 {
     char name[UUID_TEXT];
-    rc code = app_allow(who, SCOPE_ORG_MANAGE, e);
+    rc code = may_install(a, who, e);
 
     if (code != RC_OK)
         return code;
@@ -269,10 +291,11 @@ rc app_model_add(struct app *a, const struct caller *who, str name,
                  struct err *e)
 {
     struct models *m = a->models;
+    struct due_write due = {.write = {.run = due_run}, .name = name};
     const struct model_info *info;
     struct model *model = NULL;
     str to;
-    rc code = app_allow(who, SCOPE_ORG_MANAGE, e);
+    rc code = may_install(a, who, e);
 
     if (code == RC_OK && m->dir == NULL)
         code = none_here(e);
@@ -294,6 +317,9 @@ rc app_model_add(struct app *a, const struct caller *who, str name,
     }
     to = path_of(m, name, out);
     code = file_move(path, to.p, e);
+    /* Bases that name it may have been indexed without it, or with another. */
+    if (code == RC_OK)
+        code = store_write(a->store, &due.write, e);
     (void)pthread_mutex_lock(&m->lock);
     if (code == RC_OK)
         code = put(m, name, model, e);
@@ -319,7 +345,7 @@ rc app_model_drop(struct app *a, const struct caller *who, str name,
     struct models *m = a->models;
     struct arena *tmp;
     struct installed *i;
-    rc code = app_allow(who, SCOPE_ORG_MANAGE, e);
+    rc code = may_install(a, who, e);
 
     if (code != RC_OK)
         return code;
@@ -380,6 +406,30 @@ rc app_base_model_set(struct app *a, const struct caller *who, struct db *db,
     return kept == 0 ? RC_OK
                      : reindex_add(a, db, who->tenant, base,
                                    STR("another model"), ids, kept, job, e);
+}
+
+rc app_base_model(struct app *a, const struct caller *who, struct db *db,
+                  uuid base, struct arena *out, struct base_model *m,
+                  struct err *e)
+{
+    struct item_row *waiting;
+    struct base_row row;
+    size_t n = 0;
+    rc code;
+
+    if ((code = app_allow(who, SCOPE_KB_READ, e)) != RC_OK ||
+        (code = base_row_get(who, db, base, out, &row, e)) != RC_OK ||
+        (code = db_items_refining(db, base, 1, out, &waiting, &n, e)) != RC_OK)
+        return code;
+    *m = (struct base_model){.model = row.embedding_model,
+                             .dims = row.embedding_dimensions};
+    if (str_eq(row.embedding_model, MODEL_NONE))
+        m->status = "none";
+    else if (models_find(a, row.embedding_model) == NULL)
+        m->status = "missing";
+    else
+        m->status = n > 0 ? "refining" : "ready";
+    return RC_OK;
 }
 
 /* ---- queries ---- */

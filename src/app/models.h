@@ -1,4 +1,5 @@
-/* models: the embedding models that are installed, and which a base uses. */
+/* models: the embedding models that are installed, and which a base uses. All
+ * organizations share them; installing and removing them is the first's. */
 #ifndef APP_MODELS_H
 #define APP_MODELS_H
 
@@ -34,6 +35,16 @@ rc app_model_add(struct app *a, const struct caller *who, str name,
                  struct err *e) MUST_CHECK;
 /* Bases that use it go on by their words. Not inside a write. */
 rc app_model_drop(struct app *a, const struct caller *who, str name,
+                  struct err *e) MUST_CHECK;
+/* How it is with a base's model: "none", "missing" (not installed: the base is
+ * searched by words), "refining" (some documents wait for vectors), "ready". */
+struct base_model {
+    str model;
+    uint32_t dims;
+    const char *status;
+};
+rc app_base_model(struct app *a, const struct caller *who, struct db *db,
+                  uuid base, struct arena *out, struct base_model *m,
                   struct err *e) MUST_CHECK;
 /* Gives a base a model ("none": takes it away) and has its documents cut and
  * indexed again by one job; *job is nil where it has none, or has that model.

@@ -275,6 +275,12 @@ static rc tasks_finish(struct turn *u, struct db *db, struct err *e)
     return code;
 }
 
+/* Its base has a model that was not there. */
+static bool lacks_model(const struct lease *l)
+{
+    return l->model == NULL && !str_eq(l->base.embedding_model, MODEL_NONE);
+}
+
 static rc turn_run(struct write *w, struct db *db, struct err *e)
 {
     struct turn *u = (struct turn *)w;
@@ -291,6 +297,8 @@ static rc turn_run(struct write *w, struct db *db, struct err *e)
         code = tasks_finish(u, db, e);
     if (code == RC_OK && there && u->batch != NULL)
         code = engine_batch_commit(u->batch, db, e);
+    if (code == RC_OK && there && u->batch != NULL && lacks_model(u->of))
+        code = db_base_keys_due(db, u->of->base.id, true, e);
     if (code == RC_OK && u->next != NULL)
         code = lease_fill(u, db, e);
     return code;

@@ -53,21 +53,31 @@ void refiner_note(struct app *a, uuid base)
     (void)pthread_mutex_unlock(&r->lock);
 }
 
-void refiner_look(struct app *a)
+typedef rc bases_fn(struct db *db, struct arena *out, uuid **v, size_t *n,
+                    struct err *e);
+
+static void look_at(struct app *a, struct db *db, bases_fn *bases)
 {
     struct arena *tmp = arena_open();
-    struct db *db;
     uuid *ids = NULL;
     size_t n = 0;
 
-    if (store_read_begin(a->store, &db, NULL) == RC_OK) {
-        if (db_bases_refining(db, tmp, &ids, &n, NULL) != RC_OK)
-            n = 0;
-        store_read_end(db);
-    }
+    if (bases(db, tmp, &ids, &n, NULL) != RC_OK)
+        n = 0; /* they are looked at when they are next used */
     for (size_t i = 0; i < n; i++)
         refiner_note(a, ids[i]);
     arena_close(tmp);
+}
+
+void refiner_look(struct app *a)
+{
+    struct db *db;
+
+    if (store_read_begin(a->store, &db, NULL) != RC_OK)
+        return;
+    look_at(a, db, db_bases_refining);
+    look_at(a, db, db_bases_keys_due);
+    store_read_end(db);
 }
 
 /* The next base and how often it was told of, in turns. */
@@ -175,6 +185,57 @@ static rc sweep(struct app *a, uuid base, const struct model_info *m,
     return code;
 }
 
+/* ---- rows without keys ---- */
+
+struct keying {
+    struct write write;
+    struct app *app;
+    uuid base;
+    const uuid *versions;
+    size_t n;
+};
+
+static rc keying_run(struct write *w, struct db *db, struct err *e)
+{
+    const struct keying *k = (const struct keying *)w;
+    uuid tenant;
+    rc code = db_base_tenant(db, k->base, &tenant, e);
+
+    if (code == RC_OK && k->n > 0)
+        code = reindex_add(k->app, db, tenant, k->base, STR("vectors"),
+                           k->versions, k->n, NULL, e);
+    return code == RC_OK ? db_base_keys_due(db, k->base, false, e) : code;
+}
+
+/* Has what was indexed without the model indexed again. */
+static rc keys_make(struct app *a, uuid base, const struct model_info *m,
+                    struct err *e)
+{
+    struct keying k = {.write = {.run = keying_run}, .app = a, .base = base};
+    struct arena *tmp = arena_open();
+    uuid *due = NULL, *versions = NULL;
+    struct db *db;
+    size_t n = 0;
+    bool is_due = false;
+    rc code = store_read_begin(a->store, &db, e);
+
+    if (code == RC_OK) {
+        code = db_bases_keys_due(db, tmp, &due, &n, e);
+        store_read_end(db);
+    }
+    for (size_t i = 0; code == RC_OK && i < n; i++)
+        is_due = is_due || uuid_eq(due[i], base);
+    if (code == RC_OK && is_due)
+        code = engine_unkeyed(a->engine, base, m, tmp, &versions, &k.n, e);
+    k.versions = versions;
+    if (code == RC_OK && is_due)
+        code = store_write(a->store, &k.write, e);
+    arena_close(tmp);
+    if (code == RC_OK && is_due)
+        app_wake(a);
+    return code;
+}
+
 /* ---- one step ---- */
 
 /* A thread's embedder, of the model it used last. */
@@ -232,6 +293,8 @@ static rc step(struct refiner *r, struct hand *h, uuid base, bool *more,
     rc code = model_of_base(a, base, &m, e);
 
     *more = false;
+    if (code == RC_OK && m != NULL)
+        code = keys_make(a, base, model_info(m), e);
     if (code == RC_OK && m != NULL)
         code = hand_take(h, m, e);
     if (code == RC_OK && m != NULL)

@@ -90,6 +90,7 @@ rc engine_open(const struct engine_opts *o, struct engine **out, struct err *e)
     g->dir = store_dir(o->store);
     g->merges = o->merges;
     g->on_missing = o->on_missing;
+    g->on_lacking = o->on_lacking;
     g->arg = o->arg;
     ASSERT(pthread_mutex_init(&g->lock, NULL) == 0);
     clock_cond_init(&g->wake);

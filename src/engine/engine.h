@@ -45,6 +45,9 @@ struct engine_opts {
     /* Told, on the engine's own thread, that engine_missing has something to
      * say about a base; again after a minute while it has. NULL is fine. */
     void (*on_missing)(void *arg, uuid base);
+    /* Told, on the thread that found it out, that rows of a base lack vectors:
+     * engine_refine has something to do. Must not block. NULL is fine. */
+    void (*on_lacking)(void *arg, uuid base);
     void *arg;
 };
 /* Registers itself as the store's observer, opens no base. Index files that no
@@ -113,6 +116,12 @@ rc engine_refine(struct engine *g, uuid base, const struct model_info *m,
 rc engine_whole(struct engine *g, uuid base, const struct model_info *m,
                 const uuid *versions, size_t n, bool *whole,
                 struct err *e) MUST_CHECK;
+
+/* Versions with rows that have no key to vectors of this model: they were
+ * indexed without it, and get one by being indexed again. */
+rc engine_unkeyed(struct engine *g, uuid base, const struct model_info *m,
+                  struct arena *out, uuid **versions, size_t *n,
+                  struct err *e) MUST_CHECK;
 
 /* ---- search ---- */
 

@@ -225,6 +225,7 @@ struct engine {
     const char *dir; /* the store's */
     bool merges;
     void (*on_missing)(void *arg, uuid base);
+    void (*on_lacking)(void *arg, uuid base);
     void *arg;
 
     pthread_mutex_t lock; /* guards all below but the counters */
@@ -341,6 +342,8 @@ typedef void vectors_visit(void *arg, const char *folder, const char *path);
 rc vectors_each(const char *dir, uuid base, struct arena *tmp,
                 vectors_visit *visit, void *arg, struct err *e) MUST_CHECK;
 
+/* Whether its rows have keys to the model's vectors. */
+bool segment_has_keys(const struct segment *s, const sha256 *identity);
 /* What a chunk is embedded as, and its key. */
 str embedded_text(str context, str body, struct arena *out);
 struct vec_key embedded_key(const sha256 *identity, str text);

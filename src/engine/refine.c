@@ -80,8 +80,8 @@ static void rows_claim(struct refine *r, size_t rows_max)
     for (size_t i = 0; i < b->segments_n; i++) {
         struct segment *s = b->segments[i];
 
-        if (s->keys == NULL || s->places == NULL || s->places->missing == 0 ||
-            memcmp(&s->keys_of, &r->m->identity, sizeof s->keys_of) != 0)
+        if (s->places == NULL || s->places->missing == 0 ||
+            !segment_has_keys(s, &r->m->identity))
             continue;
         for (uint32_t k = 0; k < s->versions_n; k++)
             if (state_indexed(s->state[k]))
@@ -304,8 +304,7 @@ static bool version_whole(const struct base *b, const struct segment *s,
 {
     const struct version_rec *v = &s->versions[index];
 
-    if (s->keys == NULL || s->places == NULL ||
-        memcmp(&s->keys_of, identity, sizeof *identity) != 0)
+    if (s->places == NULL || !segment_has_keys(s, identity))
         return false;
     for (uint32_t row = v->first_row; row < v->first_row + v->rows; row++) {
         const uint64_t *claim;
@@ -346,4 +345,38 @@ rc engine_whole(struct engine *g, uuid base, const struct model_info *m,
     }
     base_release(g, b);
     return code;
+}
+
+/* Whether rows of a version lack keys: all of it do, or none. */
+static bool version_unkeyed(const struct segment *s, uint32_t index,
+                            const sha256 *identity)
+{
+    const struct version_rec *v = &s->versions[index];
+
+    return state_indexed(s->state[index]) && v->rows > 0 &&
+           (!segment_has_keys(s, identity) ||
+            key_is_none(&s->keys[v->first_row]));
+}
+
+rc engine_unkeyed(struct engine *g, uuid base, const struct model_info *m,
+                  struct arena *out, uuid **versions, size_t *n, struct err *e)
+{
+    struct base *b;
+    size_t cap = 0;
+    rc code =
+        base_acquire(g, base, NULL, clock_mono_ns() + OPEN_WAIT_NS, &b, e);
+
+    *versions = NULL;
+    *n = 0;
+    if (code != RC_OK)
+        return code;
+    (void)pthread_mutex_lock(&b->lock);
+    for (size_t i = 0; i < b->segments_n; i++)
+        for (uint32_t k = 0; k < b->segments[i]->versions_n; k++)
+            if (version_unkeyed(b->segments[i], k, &m->identity))
+                ARENA_PUSH(out, *versions, *n, cap,
+                           b->segments[i]->versions[k].version);
+    (void)pthread_mutex_unlock(&b->lock);
+    base_release(g, b);
+    return RC_OK;
 }

@@ -345,7 +345,7 @@ static bool list_find(const struct vectors *v, size_t from,
     return false;
 }
 
-static bool segment_has_keys(const struct segment *s, const sha256 *identity)
+bool segment_has_keys(const struct segment *s, const sha256 *identity)
 {
     return s->keys != NULL &&
            memcmp(&s->keys_of, identity, sizeof *identity) == 0;
@@ -474,9 +474,23 @@ static rc list_sync(struct engine *g, struct base *b,
     return RC_OK;
 }
 
+/* Under vectors_lock. */
+static bool lacking(struct base *b)
+{
+    bool yes = false;
+
+    (void)pthread_mutex_lock(&b->lock);
+    for (size_t i = 0; i < b->segments_n; i++)
+        yes = yes || (b->segments[i]->places != NULL &&
+                      b->segments[i]->places->missing > 0);
+    (void)pthread_mutex_unlock(&b->lock);
+    return yes;
+}
+
 rc vectors_sync(struct engine *g, struct base *b, const struct model_info *m,
                 bool wait, struct err *e)
 {
+    bool lacks;
     rc code;
 
     if (synced(b, m))
@@ -486,7 +500,10 @@ rc vectors_sync(struct engine *g, struct base *b, const struct model_info *m,
     else if (pthread_mutex_trylock(&b->vectors_lock) != 0)
         return RC_OK;
     code = list_sync(g, b, m, e);
+    lacks = code == RC_OK && lacking(b);
     (void)pthread_mutex_unlock(&b->vectors_lock);
+    if (lacks && g->on_lacking != NULL)
+        g->on_lacking(g->arg, b->id);
     return code;
 }
 

@@ -187,6 +187,39 @@ static rc model_drop(struct request *q, struct reply *r, struct err *e)
     return app_model_drop(q->app, &q->who, q->texts[0], e);
 }
 
+static const char *const MODEL_STATES[] = {"none", "missing", "refining",
+                                           "ready", NULL};
+static const struct field BASE_STATE_FIELDS[] = {
+    OUT_STR("model"),
+    OUT_INT("dimensions"),
+    {.name = "status",
+     .type = FIELD_LITERAL,
+     .required = true,
+     .values = MODEL_STATES,
+     .doc = "missing: not installed, so search is by words; refining: some "
+            "documents wait for their vectors."},
+    OUT_END,
+};
+static const struct model BASE_STATE = {.name = "KnowdBaseModel",
+                                        .fields = BASE_STATE_FIELDS};
+
+static rc base_model_get(struct request *q, struct reply *r, struct err *e)
+{
+    struct out o = feather_out(r);
+    struct base_model m;
+    rc code =
+        app_base_model(q->app, &q->who, q->db, q->ids[0], q->arena, &m, e);
+
+    if (code != RC_OK)
+        return code;
+    out_begin(&o, NULL);
+    out_str(&o, "model", m.model);
+    out_uint(&o, "dimensions", m.dims);
+    out_cstr(&o, "status", m.status);
+    out_end(&o);
+    return feather_end(r, e);
+}
+
 static const struct field BASE_MODEL_FIELDS[] = {
     {.name = "model",
      .type = FIELD_STRING,
@@ -312,6 +345,19 @@ const struct route KNOWD_ROUTES[] = {
         .handle = model_drop,
         .operation = "knowdRemoveModel",
         .doc = "Remove a model; its bases are searched by words",
+    },
+    {
+        .method = "GET",
+        .pattern = "/knowd/v1/bases/{kb_id}/model",
+        .params = {{.name = "kb_id", .type = FIELD_UUID, .prefix = "kb"}},
+        .access = ACCESS_READ,
+        .object = "base",
+        .answer = &BASE_STATE,
+        .success = 200,
+        .dialect = DIALECT_KNOWD,
+        .handle = base_model_get,
+        .operation = "knowdGetBaseModel",
+        .doc = "How it is with a base's model",
     },
     {
         .method = "POST",

@@ -93,6 +93,8 @@ static rc metrics(struct request *q, struct reply *r, struct err *e)
              (double)f.index_bytes},
             {"knowd_index_merges_total", "counter", "Merges done.",
              (double)f.index_merges},
+            {"knowd_vectors_made_total", "counter", "Passages embedded.",
+             (double)f.rows_refined},
             {"knowd_bases_open", "gauge", "Bases with an open index.",
              (double)f.bases_open},
             {"knowd_extract_running", "gauge", "Documents being read.",

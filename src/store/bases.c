@@ -174,20 +174,57 @@ rc db_base_count_model(struct db *db, uuid tenant, str model, uint64_t *n,
     return q_end(&q, e);
 }
 
-rc db_base_ids(struct db *db, struct arena *out, uuid **v, size_t *n,
-               struct err *e)
+rc db_base_keys_due(struct db *db, uuid base, bool due, struct err *e)
 {
-    struct q q = q_open(db, "SELECT base FROM base_state WHERE deleted = 0");
+    struct q q = q_open(db, "UPDATE base_state SET keys_due = ?2"
+                            " WHERE base = ?1 AND keys_due <> ?2");
+
+    q_uuid(&q, base);
+    q_int(&q, due);
+    return q_run(&q, NULL, e);
+}
+
+rc db_model_keys_due(struct db *db, str model, struct err *e)
+{
+    struct q q =
+        q_open(db, "UPDATE base_state SET keys_due = 1 WHERE base IN"
+                   " (SELECT id FROM base WHERE embedding_model = ?1)");
+
+    q_text(&q, model);
+    return q_run(&q, NULL, e);
+}
+
+static rc ids_take(struct q *q, struct arena *out, uuid **v, size_t *n,
+                   struct err *e)
+{
     size_t cap = 0;
 
     *v = NULL;
     *n = 0;
-    while (q_row(&q)) {
-        uuid id = q_get_uuid(&q);
+    while (q_row(q)) {
+        uuid id = q_get_uuid(q);
 
         ARENA_PUSH(out, *v, *n, cap, id);
     }
-    return q_end(&q, e);
+    return q_end(q, e);
+}
+
+rc db_bases_keys_due(struct db *db, struct arena *out, uuid **v, size_t *n,
+                     struct err *e)
+{
+    struct q q = q_open(db, "SELECT base FROM base_state"
+                            " INDEXED BY base_state_keys_due"
+                            " WHERE keys_due = 1 AND deleted = 0");
+
+    return ids_take(&q, out, v, n, e);
+}
+
+rc db_base_ids(struct db *db, struct arena *out, uuid **v, size_t *n,
+               struct err *e)
+{
+    struct q q = q_open(db, "SELECT base FROM base_state WHERE deleted = 0");
+
+    return ids_take(&q, out, v, n, e);
 }
 
 rc db_base_tenant(struct db *db, uuid base, uuid *tenant, struct err *e)

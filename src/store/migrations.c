@@ -154,8 +154,11 @@ static const char *const SCHEMA_2[] = {
     NULL,
 };
 
-/* Items whose version is found by words and still waits for its vectors. */
+/* Items whose version is found by words and still waits for its vectors; and
+ * bases some of whose rows have no keys to their model's vectors. */
 static const char *const SCHEMA_3[] = {
+    "ALTER TABLE base_state ADD COLUMN keys_due INTEGER NOT NULL DEFAULT 0;",
+    "CREATE INDEX base_state_keys_due ON base_state(base) WHERE keys_due = 1;",
     "CREATE INDEX item_refining ON item(base, job, idx) WHERE stage = 4;",
     NULL,
 };

@@ -365,6 +365,13 @@ rc db_base_list(struct db *db, uuid tenant, struct page_req p,
 /* How many bases of a tenant name this model. */
 rc db_base_count_model(struct db *db, uuid tenant, str model, uint64_t *n,
                        struct err *e);
+/* Whether rows of a base were indexed while its model was not there, or was
+ * another: they have to be indexed again. Of one base, of all that name a
+ * model, and which are so. */
+rc db_base_keys_due(struct db *db, uuid base, bool due, struct err *e);
+rc db_model_keys_due(struct db *db, str model, struct err *e);
+rc db_bases_keys_due(struct db *db, struct arena *out, uuid **v, size_t *n,
+                     struct err *e);
 /* Hides it at once (object look-ups fail, CHANGE_BASE_GONE); its rows are
  * purged in slices by db_purge_slice, resumed after a crash. */
 rc db_base_delete(struct db *db, uuid tenant, uuid id, struct err *e);

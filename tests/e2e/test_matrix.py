@@ -35,8 +35,11 @@ BODIES = {
     "POST /v1/identity/api-keys": {"name": "made"},
     "POST /knowd/v1/keys": {"name": "made"},
     "POST /knowd/v1/bases/{kb_id}/reprocess": {},
+    "POST /knowd/v1/bases/{kb_id}/model": {"model": "none"},
 }
 CANARY = "canaryxyzzy"
+# What belongs to the server as a whole, not to an organization.
+SHARED = ("/knowd/v1/models",)
 
 
 def needs(route):
@@ -172,7 +175,8 @@ def test_keys_without_the_scope_get_403_whatever_the_id(
 
 
 @pytest.mark.parametrize("route", [r for r in ROUTES if params_of(r)
-                                   and r["access"] not in OPEN],
+                                   and r["access"] not in OPEN
+                                   and not r["path"].startswith(SHARED)],
                          ids=name_of)
 def test_foreign_and_missing_answer_the_same_bytes(server, worlds, principals,
                                                    route):
@@ -229,7 +233,8 @@ def test_deleting_foreign_things_does_nothing_deleting_own_does(server,
     api = server.api
     fresh = World(api, "gone")
     order = ["key_id", "version_id", "doc_id", "kb_id"]
-    deletes = sorted((r for r in ROUTES if r["method"] == "DELETE"),
+    deletes = sorted((r for r in ROUTES if r["method"] == "DELETE"
+                      and not r["path"].startswith(SHARED)),
                      key=lambda r: order.index(params_of(r)[-1]))
     for route in deletes:
         answer = call(server, route, api.key, fresh.ids)
@@ -237,3 +242,14 @@ def test_deleting_foreign_things_does_nothing_deleting_own_does(server,
         assert answer.status_code in (
             (400,) if "version_id" in params_of(route) else (200, 204)), \
             (name_of(route), answer.text)
+
+
+@pytest.mark.parametrize("route", [r for r in ROUTES if params_of(r)
+                                   and r["path"].startswith(SHARED)],
+                         ids=name_of)
+def test_what_all_share_is_the_first_organizations_to_change(server, worlds,
+                                                             route):
+    answer = call(server, route, worlds[1].api.key, worlds[1].ids)
+    assert answer.status_code == 403, answer.text
+    answer = call(server, route, worlds[0].api.key, worlds[0].ids)
+    assert answer.status_code in (400, 404), answer.text

@@ -307,6 +307,8 @@ static void make_schema_1(struct intake_doc *d)
     store_close(f.s);
     f.s = NULL;
     run_sql("DROP INDEX item_refining;"
+            "DROP INDEX base_state_keys_due;"
+            "ALTER TABLE base_state DROP COLUMN keys_due;"
             "ALTER TABLE version DROP COLUMN found_title;"
             "ALTER TABLE version DROP COLUMN language;"
             "ALTER TABLE version DROP COLUMN doc_created;"
