@@ -30,6 +30,7 @@ static const char *const LEG_NAMES[LEGS_N] = {"lexical", "dense"};
 /* A chunk that a leg offers, or both. */
 struct found {
     float score; /* of the list it is in */
+    float below; /* of equal scores: what scaling cut off at its lower bound */
     uint32_t view, row;
     const struct version_rec *v;
     uint32_t index; /* of the chunk in its version */
@@ -216,14 +217,23 @@ static rc views_make(struct search *s, struct err *e)
 
 /* ---- one leg ---- */
 
+static int compare_floats(const void *a, const void *b)
+{
+    float x = *(const float *)a, y = *(const float *)b;
+
+    return (x > y) - (x < y);
+}
+
 /* Score descending; ties by chunk id. */
 static int compare_found(const void *a, const void *b)
 {
     const struct found *x = a, *y = b;
-    int order;
+    int order = compare_floats(&y->score, &x->score);
 
-    if (x->score > y->score || x->score < y->score)
-        return x->score > y->score ? -1 : 1;
+    if (order == 0)
+        order = compare_floats(&y->below, &x->below);
+    if (order != 0)
+        return order;
     order = uuid_cmp(x->v->document, y->v->document);
     if (order != 0)
         return order;
@@ -439,13 +449,6 @@ static void raws_complete(const struct search *s, struct found *f)
     }
 }
 
-static int compare_floats(const void *a, const void *b)
-{
-    float x = *(const float *)a, y = *(const float *)b;
-
-    return (x > y) - (x < y);
-}
-
 /* Whether view i is the first of its base's list of vectors. */
 static bool list_begins(const struct search *s, size_t i)
 {
@@ -526,7 +529,7 @@ static void weights_follow(struct search *s)
 /* What both legs make of a chunk. */
 static void score(const struct search *s, struct found *f)
 {
-    f->score = 0;
+    f->score = f->below = 0;
     for (unsigned leg = 0; leg < LEGS_N; leg++) {
         if (s->weight[leg] > 0 && f->leg[leg].known)
             f->leg[leg].normalized = s->q->by_rank
@@ -534,6 +537,9 @@ static void score(const struct search *s, struct found *f)
                                          : scaled(s, leg, f->leg[leg].raw);
         f->leg[leg].contribution = s->weight[leg] * f->leg[leg].normalized;
         f->score += f->leg[leg].contribution;
+        if (s->weight[leg] > 0 && f->leg[leg].known &&
+            f->leg[leg].raw < s->low[leg])
+            f->below += s->weight[leg] * (f->leg[leg].raw - s->low[leg]);
     }
 }
 
