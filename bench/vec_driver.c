@@ -136,7 +136,9 @@ static void rows_make(struct driver *d, size_t rows, const char *floats_path)
     start = clock_mono_ns();
     if (made->n > 1) {
         (void)snprintf(merged, sizeof merged, "%s/merged.vec", d->folder);
-        must(vec_merge(merged, made->files, made->n, NULL, NULL, &e), &e);
+        must(vec_merge(merged, made->files, made->n, (struct vec_merge_opts){0},
+                       &e),
+             &e);
         path = merged;
     }
     merge_s = seconds_since(start);

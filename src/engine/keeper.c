@@ -101,7 +101,8 @@ static bool base_keep(struct engine *g, struct base *b, bool now)
     missing_tell(g, b);
     if (g->merges && merge_step(g, b, now, &did, &e) != RC_OK && !ending(g))
         log_warn("engine", "%s", e.text);
-    if (g->merges && !did && vectors_merge(g, b, &did, &e) != RC_OK)
+    if (g->merges && !did && vectors_merge(g, b, &did, &e) != RC_OK &&
+        !ending(g))
         log_warn("engine", "%s", e.text);
     return did;
 }

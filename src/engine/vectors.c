@@ -612,7 +612,10 @@ static rc merge_make(struct engine *g, struct base *b,
     for (size_t i = 0; i < m->from_n; i++)
         files[i] = m->from[i]->f;
     vectors_path(g->dir, &info.identity, b->id, m->id, path);
-    code = vec_merge(path, files, m->from_n, key_kept, used, e);
+    code = vec_merge(path, files, m->from_n,
+                     (struct vec_merge_opts){
+                         .keep = key_kept, .arg = used, .cancel = &g->ending},
+                     e);
     if (code == RC_OK)
         code = file_open(g, b, &info, m->id, made, e);
     map_close(used);

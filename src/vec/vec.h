@@ -47,8 +47,13 @@ rc vec_write(const char *path, const sha256 *identity, uint32_t dims,
  * the later file, in the order of files and rows; the int8 form is carried
  * over unchanged. Holds keys, not rows, in memory. */
 typedef bool vec_keep(void *arg, const struct vec_key *key);
+struct vec_merge_opts {
+    vec_keep *keep;
+    void *arg;                 /* keep's */
+    const atomic_bool *cancel; /* once true: RC_CANCELLED; NULL: never */
+};
 rc vec_merge(const char *path, struct vec_file *const *files, size_t n,
-             vec_keep *keep, void *arg, struct err *e) MUST_CHECK;
+             struct vec_merge_opts o, struct err *e) MUST_CHECK;
 /* identity NULL, dims 0: of any model. */
 rc vec_open(const char *path, const sha256 *identity, uint32_t dims,
             struct vec_file **f, struct err *e) MUST_CHECK;

@@ -26,6 +26,7 @@ struct source {
     struct vec_file *const *files;
     const struct vec_place *places; /* [n] */
     int8_t *scratch;                /* [width] */
+    const atomic_bool *cancel;      /* NULL: can't be */
 };
 
 /* ---- which rows, and their order by key ---- */
@@ -241,6 +242,8 @@ static rc write_file(const char *path, struct source *s, const sha256 *identity,
 
     if (code == RC_OK)
         code = seg_writer_open(path, &w, e);
+    if (code == RC_OK && s->cancel != NULL)
+        seg_writer_cancel_on(w, s->cancel);
     if (code == RC_OK)
         code = write_sections(w, s, &p, identity, e);
     if (code == RC_OK)
@@ -363,7 +366,7 @@ static rc files_check(struct vec_file *const *files, size_t n, size_t *rows,
 }
 
 rc vec_merge(const char *path, struct vec_file *const *files, size_t n,
-             vec_keep *keep, void *arg, struct err *e)
+             struct vec_merge_opts o, struct err *e)
 {
     struct chosen c = {0};
     struct source s;
@@ -380,7 +383,7 @@ rc vec_merge(const char *path, struct vec_file *const *files, size_t n,
         code = err_set(e, RC_NOMEM, "no memory for %zu keys", rows);
         goto done;
     }
-    choose(&c, files, n, keep, arg);
+    choose(&c, files, n, o.keep, o.arg);
     if (c.n > VEC_ROWS_MAX) {
         code = err_set(e, RC_LIMIT, "%zu vectors, limit %u", c.n,
                        (unsigned)VEC_ROWS_MAX);
@@ -392,7 +395,8 @@ rc vec_merge(const char *path, struct vec_file *const *files, size_t n,
                         .n = c.n,
                         .row = row_of_files,
                         .files = files,
-                        .places = c.places};
+                        .places = c.places,
+                        .cancel = o.cancel};
     code = write_file(path, &s, files[0]->identity, e);
 done:
     mem_free(c.keys);

@@ -55,7 +55,7 @@ static void merge(struct vec_file *f)
     char path[64];
 
     (void)snprintf(path, sizeof path, "/tmp/knowd-fuzz-%d.vec", (int)getpid());
-    if (vec_merge(path, twice, 2, NULL, NULL, &e) == RC_OK)
+    if (vec_merge(path, twice, 2, (struct vec_merge_opts){0}, &e) == RC_OK)
         (void)unlink(path);
 }
 

@@ -115,7 +115,9 @@ static struct vec_file *merge_open(const char *path,
     struct vec_file *f = NULL;
     struct err e;
 
-    assert_int_equal(vec_merge(path, files, n, keep, arg, &e), RC_OK);
+    assert_int_equal(
+        vec_merge(path, files, n, (struct vec_merge_opts){keep, arg, NULL}, &e),
+        RC_OK);
     assert_int_equal(vec_open(path, &MODEL, dims, &f, &e), RC_OK);
     return f;
 }
@@ -420,6 +422,23 @@ static void a_merge_of_nothing_is_an_empty_file(void **state)
     rows_drop(&x);
 }
 
+static void a_merge_nobody_waits_for_ends(void **state)
+{
+    static const atomic_bool cancelled = true;
+    struct rows x = rows_make(50, 32, 4);
+    struct vec_file *f = write_open(scratch_path(state, "a.vec"), &x);
+    struct err e;
+
+    assert_int_equal(vec_merge(scratch_path(state, "gone.vec"), &f, 1,
+                               (struct vec_merge_opts){.cancel = &cancelled},
+                               &e),
+                     RC_CANCELLED);
+    assert_false(file_exists(scratch_path(state, "gone.vec")));
+    assert_false(file_exists(scratch_path(state, "gone.vec.tmp")));
+    vec_close(f);
+    rows_drop(&x);
+}
+
 static void files_of_two_models_are_not_merged(void **state)
 {
     struct rows x = rows_make(5, 32, 4);
@@ -432,9 +451,9 @@ static void files_of_two_models_are_not_merged(void **state)
         RC_OK);
     assert_int_equal(
         vec_open(scratch_path(state, "b.vec"), &OTHER, 32, &f[1], &e), RC_OK);
-    assert_int_equal(
-        vec_merge(scratch_path(state, "m.vec"), f, 2, NULL, NULL, &e),
-        RC_INVALID);
+    assert_int_equal(vec_merge(scratch_path(state, "m.vec"), f, 2,
+                               (struct vec_merge_opts){0}, &e),
+                     RC_INVALID);
     vec_close(f[0]);
     vec_close(f[1]);
     rows_drop(&x);
@@ -786,6 +805,7 @@ int main(void)
         cmocka_unit_test(a_merge_is_what_writing_it_all_would_be),
         cmocka_unit_test(of_two_files_the_later_has_the_row),
         cmocka_unit_test(a_merge_of_nothing_is_an_empty_file),
+        cmocka_unit_test(a_merge_nobody_waits_for_ends),
         cmocka_unit_test(files_of_two_models_are_not_merged),
         cmocka_unit_test(similarity_is_near_the_inner_product),
         cmocka_unit_test(a_query_of_nothing_is_equally_near_to_all),
