@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "base/io.h"
 #include "base/rng.h"
 #include "wordpiece_plain.h"
 
@@ -247,6 +248,24 @@ static void bad_vocabularies_are_refused(void **state)
     free(many);
 }
 
+static void without_memory_a_vocabulary_is_refused(void **state)
+{
+    static const char *const PLANS[] = {
+        "fail@1:ENOMEM:alloc", "fail@2:ENOMEM:alloc", "fail@3:ENOMEM:alloc"};
+
+    (void)state;
+    for (size_t i = 0; i < NELEMS(PLANS); i++) {
+        struct err e;
+        rc code;
+
+        io_plan_set(PLANS[i]);
+        code = opened(TOKENS, NELEMS(TOKENS), &e);
+        io_plan_set(NULL);
+        assert_int_equal(code, RC_NOMEM);
+    }
+    assert_int_equal(opened(TOKENS, NELEMS(TOKENS), NULL), RC_OK);
+}
+
 /* Texts of what the tokens are made of and what stands between, all settings:
  * the ids of wordpiece_plain.h, their number, and each first part of them. */
 static void ids_are_those_of_the_plain_rules(void **state)
@@ -339,6 +358,7 @@ int main(void)
         cmocka_unit_test(only_the_first_ids_are_written),
         cmocka_unit_test(a_vocabulary_tells_its_special_tokens),
         cmocka_unit_test(bad_vocabularies_are_refused),
+        cmocka_unit_test(without_memory_a_vocabulary_is_refused),
         cmocka_unit_test(ids_are_those_of_the_plain_rules),
     };
 
