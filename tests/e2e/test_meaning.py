@@ -271,6 +271,10 @@ def test_a_base_remembers_its_model(api, modelled):
     api.delete(f"{K}/knowledge-bases/{base}")
 
 
+def model_of(api, base):
+    return api.ok("GET", f"/knowd/v1/bases/{base}/model")
+
+
 def set_model(api, base, model):
     answer = api.post(f"/knowd/v1/bases/{base}/model", json={"model": model})
     assert answer.status_code in (200, 202), answer.text
@@ -280,8 +284,11 @@ def test_a_base_without_a_model_takes_one_later(api, modelled):
     base = api.make_base(embedding_model="none")
     documents = add_notes(api, base)
     assert "cat" not in names(ranked(api, QUESTION, base))
+    assert model_of(api, base)["status"] == "none"
     set_model(api, base, MODEL)
     poll(lambda: found_by_vectors(api, base) == set(documents.values()))
+    poll(lambda: model_of(api, base) == {
+        "model": MODEL, "dimensions": DIMS, "status": "ready"})
     assert names(ranked(api, QUESTION, base))[0] == "cat"
     got = api.ok("GET", f"{K}/knowledge-bases/{base}")
     assert (got["embedding_model"], got["embedding_dimensions"]) == \
@@ -477,7 +484,7 @@ def test_without_its_model_a_base_serves_by_words_and_says_so(
     assert api.ok("GET", f"{K}/config")["embedding_models"] == []
     assert names(ranked(api, "flooded cellars", base))[0] == "rain"
     assert "cat" not in names(ranked(api, QUESTION, base))
-    state = api.ok("GET", f"/knowd/v1/bases/{base}/model")
+    state = model_of(api, base)
     assert state["model"] == MODEL and state["status"] == "missing"
     # What is added now is found by its words at once, by meaning later.
     api.add(base, [{"type": "text", "title": "dog", "external_id": "dog",
