@@ -40,16 +40,16 @@ INLINE void linear_tile(const struct linear_job *job, uint32_t row,
 {
     const struct linear *l = job->linear;
     float *to = job->out + panel / STRIP_PANELS * job->strip_stride +
-                panel % STRIP_PANELS * LANES;
+                (size_t)(panel % STRIP_PANELS) * LANES;
     vi sums[TILE_ROWS][TILE_PANELS];
 
     tile_sums(job->in.q + (size_t)row * l->in,
               l->weight + (size_t)(panel / STRIP_PANELS) * STRIP * l->in +
-                  panel % STRIP_PANELS * LANES * GROUP,
+                  panel % STRIP_PANELS * PANEL_BYTES,
               l->in, rows, sums);
 #pragma GCC unroll 8
-    for (uint32_t p = 0; p < TILE_PANELS; p++) {
-        uint32_t at = (panel + p) * LANES;
+    for (size_t p = 0; p < TILE_PANELS; p++) {
+        size_t at = (panel + p) * LANES;
         vf scale = vf_load(l->scale + at), bias = vf_load(l->bias + at);
         vf correction = vf_load(l->correction + at);
 
@@ -201,27 +201,27 @@ INLINE void score_tile(const float *query, size_t stride, const float *keys,
 #pragma GCC unroll 8
     for (uint32_t r = 0; r < rows; r++)
 #pragma GCC unroll 8
-        for (uint32_t p = 0; p < panels; p++)
+        for (size_t p = 0; p < panels; p++)
             sums[r][p] = vf_all(0);
     for (uint32_t d = 0; d < depth; d++) {
         vf k[SCORE_PANELS];
 
 #pragma GCC unroll 8
-        for (uint32_t p = 0; p < panels; p++)
+        for (size_t p = 0; p < panels; p++)
             k[p] = vf_load(keys + d * (padded + LANES) + p * LANES);
 #pragma GCC unroll 8
         for (uint32_t r = 0; r < rows; r++) {
             vf q = vf_all(query[r * stride + d]);
 
 #pragma GCC unroll 8
-            for (uint32_t p = 0; p < panels; p++)
+            for (size_t p = 0; p < panels; p++)
                 sums[r][p] = vf_fma(q, k[p], sums[r][p]);
         }
     }
 #pragma GCC unroll 8
     for (uint32_t r = 0; r < rows; r++)
 #pragma GCC unroll 8
-        for (uint32_t p = 0; p < panels; p++)
+        for (size_t p = 0; p < panels; p++)
             vf_store(scores + r * padded + p * LANES, sums[r][p]);
 }
 
@@ -229,9 +229,10 @@ INLINE void score_rows(const float *query, size_t stride, const float *keys,
                        size_t padded, uint32_t depth, uint32_t rows,
                        float *scores)
 {
+    const size_t step = (size_t)SCORE_PANELS * LANES;
     size_t at = 0;
 
-    for (; at + SCORE_PANELS * LANES <= padded; at += SCORE_PANELS * LANES)
+    for (; at + step <= padded; at += step)
         score_tile(query, stride, keys + at, padded, depth, rows, SCORE_PANELS,
                    scores + at);
     for (; at < padded; at += LANES)
@@ -242,7 +243,7 @@ INLINE void score_rows(const float *query, size_t stride, const float *keys,
 /* Scores to weights that are not yet divided by their sum; 1 / sum. */
 INLINE float soften(float *scores, size_t padded, size_t n)
 {
-    static const float beyond[2 * LANES] = {
+    static const float beyond[LANES + LANES] = {
         [LANES] = -1e30F, -1e30F, -1e30F, -1e30F, -1e30F, -1e30F,
         -1e30F,           -1e30F, -1e30F, -1e30F, -1e30F, -1e30F,
         -1e30F,           -1e30F, -1e30F, -1e30F};
@@ -273,27 +274,27 @@ INLINE void mix_tile(const float *weights, size_t padded, const float *values,
 #pragma GCC unroll 8
     for (uint32_t r = 0; r < rows; r++)
 #pragma GCC unroll 8
-        for (uint32_t l = 0; l < lanes; l++)
+        for (size_t l = 0; l < lanes; l++)
             sums[r][l] = vf_all(0);
     for (uint32_t j = 0; j < n; j++) {
         vf v[MIX_LANES];
 
 #pragma GCC unroll 8
-        for (uint32_t l = 0; l < lanes; l++)
+        for (size_t l = 0; l < lanes; l++)
             v[l] = vf_load(values + j * stride + l * LANES);
 #pragma GCC unroll 8
         for (uint32_t r = 0; r < rows; r++) {
             vf w = vf_all(weights[r * padded + j]);
 
 #pragma GCC unroll 8
-            for (uint32_t l = 0; l < lanes; l++)
+            for (size_t l = 0; l < lanes; l++)
                 sums[r][l] = vf_fma(w, v[l], sums[r][l]);
         }
     }
 #pragma GCC unroll 8
     for (uint32_t r = 0; r < rows; r++)
 #pragma GCC unroll 8
-        for (uint32_t l = 0; l < lanes; l++)
+        for (size_t l = 0; l < lanes; l++)
             vf_store(out + r * out_stride + l * LANES,
                      vf_mul(sums[r][l], vf_all(by[r])));
 }
@@ -397,7 +398,7 @@ TARGET static float dot_run(const float *a, const float *b, uint32_t n)
 
 #define BODY_KERNELS(kernels_name)                                          \
     {                                                                       \
-        .name = kernels_name, .linear = linear_run, .norm = norm_run,       \
+        .name = (kernels_name), .linear = linear_run, .norm = norm_run,     \
         .quantise = quantise_run, .attend = attend_run, .embed = embed_run, \
         .mean = mean_run, .dot = dot_run                                    \
     }

@@ -28,6 +28,7 @@ const struct embed_kernels *embed_kernels_pick(void)
 {
     const struct embed_kernels *all[EMBED_KERNELS_MAX];
     size_t n = embed_kernels_all(all);
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): nothing sets the environment */
     str wanted = str_of(getenv("KNOWD_KERNELS"));
 
     for (size_t i = 0; i < n; i++)

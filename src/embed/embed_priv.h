@@ -28,6 +28,8 @@
 #define LANES 16
 #define STRIP 64
 #define GROUP 4 /* input channels side by side, as dot products take them */
+#define STRIP_BYTES ((size_t)STRIP * GROUP) /* of a group of a strip */
+#define PANEL_BYTES ((size_t)LANES * GROUP)
 /* Sizes of a model's rows are multiples of this, so that kernels have no
  * edges but that of tokens. */
 #define ROW_STEP 64
@@ -168,12 +170,12 @@ rc model_open_bytes(str bytes, struct model **m, struct err *e) MUST_CHECK;
 /* How many floats a layer has beside its weights, and its weights. */
 static inline size_t layer_floats(size_t hidden, size_t inner)
 {
-    return 2 * hidden        /* what qkv's and up's inputs are smoothed by */
-           + inner           /* down's */
-           + 3 * 3 * hidden  /* qkv: scale, correction, bias */
-           + 2 * 3 * hidden  /* attention_out, down */
-           + 3 * inner       /* up */
-           + 2 * 2 * hidden; /* norms */
+    return 2 * hidden    /* what qkv's and up's inputs are smoothed by */
+           + inner       /* down's */
+           + 9 * hidden  /* qkv: scale, correction, bias */
+           + 6 * hidden  /* attention_out, down */
+           + 3 * inner   /* up */
+           + 4 * hidden; /* norms */
 }
 static inline size_t layer_weights(size_t hidden, size_t inner)
 {

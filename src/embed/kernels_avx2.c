@@ -48,10 +48,10 @@ LANE void tile_sums(const uint8_t *q, const int8_t *weight, uint32_t in,
 #pragma GCC unroll 8
     for (uint32_t r = 0; r < rows; r++)
         sums[r][0] = (vi){_mm256_setzero_si256(), _mm256_setzero_si256()};
-    for (uint32_t k = 0; k < in; k += 2 * GROUP, weight += 2 * GROUP * STRIP) {
+    for (uint32_t k = 0; k < in; k += 2 * GROUP, weight += 2 * STRIP_BYTES) {
         __m256i w0 = load_bytes(weight), w1 = load_bytes(weight + 32);
-        __m256i w2 = load_bytes(weight + GROUP * STRIP);
-        __m256i w3 = load_bytes(weight + GROUP * STRIP + 32);
+        __m256i w2 = load_bytes(weight + STRIP_BYTES);
+        __m256i w3 = load_bytes(weight + STRIP_BYTES + 32);
 
 #pragma GCC unroll 8
         for (uint32_t r = 0; r < rows; r++) {

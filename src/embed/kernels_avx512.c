@@ -36,20 +36,20 @@ LANE void tile_sums(const uint8_t *q, const int8_t *weight, uint32_t in,
 #pragma GCC unroll 8
     for (uint32_t r = 0; r < rows; r++)
 #pragma GCC unroll 8
-        for (uint32_t p = 0; p < TILE_PANELS; p++)
+        for (size_t p = 0; p < TILE_PANELS; p++)
             sums[r][p] = _mm512_setzero_si512();
-    for (uint32_t k = 0; k < in; k += GROUP, weight += GROUP * STRIP) {
+    for (uint32_t k = 0; k < in; k += GROUP, weight += STRIP_BYTES) {
         vi w[TILE_PANELS];
 
 #pragma GCC unroll 8
-        for (uint32_t p = 0; p < TILE_PANELS; p++)
-            w[p] = _mm512_loadu_si512(weight + p * LANES * GROUP);
+        for (size_t p = 0; p < TILE_PANELS; p++)
+            w[p] = _mm512_loadu_si512(weight + p * PANEL_BYTES);
 #pragma GCC unroll 8
         for (uint32_t r = 0; r < rows; r++) {
             vi a = four_to_all(q + (size_t)r * in + k);
 
 #pragma GCC unroll 8
-            for (uint32_t p = 0; p < TILE_PANELS; p++)
+            for (size_t p = 0; p < TILE_PANELS; p++)
                 dot_add(&sums[r][p], a, w[p]);
         }
     }

@@ -28,7 +28,7 @@ LANE void tile_sums(const uint8_t *q, const int8_t *weight, uint32_t in,
 #pragma GCC unroll 8
     for (uint32_t r = 0; r < rows; r++)
         sums[r][0] = (vi){_mm256_setzero_si256(), _mm256_setzero_si256()};
-    for (uint32_t k = 0; k < in; k += GROUP, weight += GROUP * STRIP) {
+    for (uint32_t k = 0; k < in; k += GROUP, weight += STRIP_BYTES) {
         __m256i w0 = _mm256_loadu_si256((const void *)weight);
         __m256i w1 = _mm256_loadu_si256((const void *)(weight + 32));
 

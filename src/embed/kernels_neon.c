@@ -35,7 +35,7 @@ LANE void tile_sums(const uint8_t *q, const int8_t *weight, uint32_t in,
     for (uint32_t r = 0; r < rows; r++)
         for (int i = 0; i < 4; i++)
             sums[r][0].v[i] = vdupq_n_s32(0);
-    for (uint32_t k = 0; k < in; k += GROUP, weight += GROUP * STRIP)
+    for (uint32_t k = 0; k < in; k += GROUP, weight += STRIP_BYTES)
         for (uint32_t r = 0; r < rows; r++) {
             int32_t four;
             int8x16_t a;

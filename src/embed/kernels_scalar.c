@@ -155,7 +155,7 @@ static inline void tile_sums(const uint8_t *q, const int8_t *weight,
         const int8_t *w = weight;
 
         sums[r][0] = (vi){0};
-        for (uint32_t k = 0; k < in; k += GROUP, w += GROUP * STRIP)
+        for (uint32_t k = 0; k < in; k += GROUP, w += STRIP_BYTES)
             for (uint32_t i = 0; i < LANES; i++)
                 for (uint32_t g = 0; g < GROUP; g++)
                     sums[r][0].v[i] +=

@@ -103,27 +103,23 @@ struct joined {
     const struct bert_linear *parts[3];
     size_t parts_n, in, out;      /* out: of one part */
     const struct bert_seen *seen; /* of the input */
-    const float *smooth_in;  /* [in]: weights are multiplied by it; or NULL */
-    const float *shrink_out; /* [out] of the last part: divided by; or NULL */
-    float first_by;          /* the first part's outputs are multiplied by */
+    const float *smooth_in; /* [in]: weights are multiplied by it; or NULL */
+    const float *last_by;   /* [out] of the last part: multiplied by; or NULL */
+    float first_by;         /* the first part's outputs are multiplied by */
 };
 
-static float row_by(const struct joined *j, size_t o)
+static float row_by(const struct joined *j, size_t part, size_t o)
 {
-    size_t part = o / j->out;
-
     if (part == 0)
         return j->first_by;
-    return j->shrink_out != NULL && part + 1 == j->parts_n
-               ? 1 / j->shrink_out[o % j->out]
-               : 1;
+    return j->last_by != NULL && part + 1 == j->parts_n ? j->last_by[o] : 1;
 }
 
-/* Row o of the weights as they are to be packed. */
-static void row_of(const struct joined *j, size_t o, float *row)
+/* Row o of a part's weights as they are to be packed. */
+static void row_of(const struct joined *j, size_t part, size_t o, float *row)
 {
-    const float *w = j->parts[o / j->out]->weight + o % j->out * j->in;
-    float by = row_by(j, o);
+    const float *w = j->parts[part]->weight + o * j->in;
+    float by = row_by(j, part, o);
 
     for (size_t i = 0; i < j->in; i++)
         row[i] = w[i] * by * (j->smooth_in == NULL ? 1 : j->smooth_in[i]);
@@ -134,11 +130,13 @@ struct packed {
     float *scale, *correction, *bias;
 };
 
-static void row_pack(const struct joined *j, size_t o, const float *row,
-                     struct packed *to)
+static void row_pack(const struct joined *j, size_t part, size_t o,
+                     const float *row, struct packed *to)
 {
-    int8_t *first = to->weight + o / STRIP * STRIP * j->in + o % STRIP * GROUP;
-    const float *bias = j->parts[o / j->out]->bias;
+    size_t at = part * j->out + o;
+    int8_t *first =
+        to->weight + at / STRIP * STRIP * j->in + at % STRIP * GROUP;
+    const float *bias = j->parts[part]->bias;
     float most = 0, scale;
     int32_t sum = 0;
 
@@ -151,9 +149,9 @@ static void row_pack(const struct joined *j, size_t o, const float *row,
         first[i / GROUP * GROUP * STRIP + i % GROUP] = (int8_t)q;
         sum += (int32_t)q;
     }
-    to->scale[o] = scale;
-    to->correction[o] = scale * (float)sum;
-    to->bias[o] = bias == NULL ? 0 : bias[o % j->out] * row_by(j, o);
+    to->scale[at] = scale;
+    to->correction[at] = scale * (float)sum;
+    to->bias[at] = bias == NULL ? 0 : bias[o] * row_by(j, part, o);
 }
 
 static struct packed join_pack(struct packer *p, const struct joined *j)
@@ -165,10 +163,11 @@ static struct packed join_pack(struct packer *p, const struct joined *j)
                         .bias = ARENA_ARRAY(p->arena, float, out)};
     float *row = ARENA_ARRAY(p->arena, float, j->in);
 
-    for (size_t o = 0; o < out; o++) {
-        row_of(j, o, row);
-        row_pack(j, o, row, &to);
-    }
+    for (size_t part = 0; part < j->parts_n; part++)
+        for (size_t o = 0; o < j->out; o++) {
+            row_of(j, part, o, row);
+            row_pack(j, part, o, row, &to);
+        }
     return to;
 }
 
@@ -188,13 +187,14 @@ static float *smoothing(struct packer *p, const struct joined *j)
     float *square = ARENA_ARRAY(p->arena, float, j->in);
     float *row = ARENA_ARRAY(p->arena, float, j->in);
 
-    for (size_t o = 0; o < out; o++) {
-        row_of(j, o, row);
-        for (size_t i = 0; i < j->in; i++) {
-            most[i] = fmaxf(most[i], fabsf(row[i]));
-            square[i] += row[i] * row[i];
+    for (size_t part = 0; part < j->parts_n; part++)
+        for (size_t o = 0; o < j->out; o++) {
+            row_of(j, part, o, row);
+            for (size_t i = 0; i < j->in; i++) {
+                most[i] = fmaxf(most[i], fabsf(row[i]));
+                square[i] += row[i] * row[i];
+            }
         }
-    }
     for (size_t i = 0; i < j->in; i++) {
         s[i] = sqrtf(range_of(j->seen->most[i], j->seen->square[i], p->tokens) /
                      range_of(most[i], square[i], (float)out));
@@ -258,7 +258,8 @@ static struct layer_packed layer_pack(struct packer *p, uint32_t at)
     smooth = smoothing(p, &qkv);
     k.qkv_smooth = inverse(p, smooth, hidden);
     qkv.smooth_in = smooth;
-    out.smooth_in = qkv.shrink_out = smoothing(p, &out);
+    out.smooth_in = smooth = smoothing(p, &out);
+    qkv.last_by = inverse(p, smooth, hidden);
     k.qkv = join_pack(p, &qkv);
     k.attention_out = join_pack(p, &out);
     up.smooth_in = smooth = smoothing(p, &up);
