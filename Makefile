@@ -38,6 +38,8 @@ OPT_clang := -O2 -g -fPIE
 OPT_fuzz := -O1 -g -DSLOW_CHECKS -fno-omit-frame-pointer \
 	-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
 OPT_cov := -O0 -g --coverage -fPIE
+# Sanitizers instrument every unrolled access: there the compiler takes minutes.
+OPT_KERNELS := $(if $(filter release clang bench,$(VARIANT)),-O3)
 LINK_release := $(LINK_HARDEN)
 LINK_debug := -pie
 LINK_asan := -fsanitize=address,undefined -pie
@@ -78,7 +80,7 @@ $(B)/libknowd.a: $(OBJ)
 $(B)/%.o: src/%.c Makefile
 	@mkdir -p $(@D)
 	@echo "cc $<"
-	@$(CC) $(CPPFLAGS) $(CFLAGS) $(if $(findstring kernels_,$<),-O3) -MMD -MP -c -o $@ $<
+	@$(CC) $(CPPFLAGS) $(CFLAGS) $(if $(findstring kernels_,$<),$(OPT_KERNELS)) -MMD -MP -c -o $@ $<
 $(B)/tests/%: tests/unit/%.c $(B)/libknowd.a
 	@mkdir -p $(@D)
 	@echo "cc $<"
