@@ -15,6 +15,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "embed/folder.h"
 
 #define SUFFIX STR(".model")
 #define DEFAULT_MODEL STR("all-MiniLM-L6-v2")
@@ -54,17 +55,7 @@ struct models {
 
 static bool name_valid(str name)
 {
-    if (name.n == 0 || name.n > MODEL_NAME_BYTES_MAX || name.p[0] == '.' ||
-        str_eq(name, STR("none")))
-        return false;
-    for (size_t i = 0; i < name.n; i++) {
-        char c = name.p[i];
-
-        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-              (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '_'))
-            return false;
-    }
-    return true;
+    return model_name_valid(name) && !str_eq(name, MODEL_NONE);
 }
 
 /* Under the lock; NULL: it isn't there. */
@@ -308,8 +299,10 @@ rc app_model_add(struct app *a, const struct caller *who, str name,
     }
     if (code == RC_OK && (code = model_open(path, &model, e)) != RC_OK &&
         (code == RC_CORRUPT || code == RC_UNSUPPORTED || code == RC_FORMAT)) {
-        (void)err_set(e, RC_INVALID, "not a packed model: %s", e->text);
-        code = err_name(e, "bad_request");
+        if (e != NULL)
+            e->code = RC_INVALID;
+        (void)err_name(e, "bad_request");
+        code = RC_INVALID;
     }
     if (code != RC_OK) {
         (void)io_unlink(path);

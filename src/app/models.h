@@ -6,7 +6,6 @@
 #include "app/app.h"
 #include "app/bases.h"
 
-#define MODEL_NAME_BYTES_MAX 100
 #define MODELS_INSTALLED_MAX 64
 
 struct app_model {

@@ -35,6 +35,7 @@
 #define INLINE_CONTENT_BYTES_MAX (16 * MIB) /* --content-bytes-max */
 
 #define MODEL_BYTES_MAX (1024 * MIB) /* a packed model */
+#define MODEL_NAME_BYTES_MAX 100
 
 /* Documents */
 /* Of what reads and indexes them: below what answers requests. */

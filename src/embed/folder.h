@@ -21,9 +21,8 @@
 #ifndef EMBED_FOLDER_H
 #define EMBED_FOLDER_H
 
+#include "base/limits.h"
 #include "embed/bert.h"
-
-#define MODEL_NAME_BYTES_MAX 100
 
 struct folder_opts {
     const char *path; /* of the folder, or of the .onnx file */
