@@ -49,6 +49,7 @@ static void peer_open(struct peer *p, const char *until, const char *answer)
     struct sockaddr_in at = {.sin_family = AF_INET};
     socklen_t n = sizeof at;
 
+    buf_close(&p->got); /* of the peer before */
     *p = (struct peer){.until = until, .answer = answer};
     p->fd = socket(AF_INET, SOCK_STREAM, 0);
     at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
