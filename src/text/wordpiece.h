@@ -19,7 +19,7 @@
  *          RC_NOMEM   no room for the copies
  * Threads: a vocabulary is shared by any; a wordpiece (scratch and a memory of
  *          words) belongs to one.
- * Cost:    English about 40 ns a token, other scripts 50 to 150; a wordpiece
+ * Cost:    English about 60 ns a token, other scripts to 150; a wordpiece
  *          has 512 KiB, a vocabulary of 30,000 tokens 0.6 MB.
  * Source:  Schuster and Nakajima 2012; the reference implementation's rules as
  *          its documentation states them (docs/embedding.md).
