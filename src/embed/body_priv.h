@@ -250,7 +250,7 @@ INLINE float soften(float *scores, size_t padded, size_t n)
     float *last = scores + padded - LANES;
     vf most, sum = vf_all(0);
 
-    vf_store(last, vf_add(vf_load(last), vf_load(beyond + padded - n)));
+    vf_store(last, vf_add(vf_load(last), vf_load(beyond + (padded - n))));
     most = vf_load(scores);
     for (size_t i = LANES; i < padded; i += LANES)
         most = vf_max(most, vf_load(scores + i));
