@@ -370,6 +370,8 @@ rc embed_texts(struct embedder *x, enum embed_role role, const str *texts,
 {
     rc code = RC_OK;
 
+    if (n == 0)
+        return RC_OK; /* `out` may be NULL */
     x->texts = x->tokens = 0;
     for (size_t i = 0; i < n && code == RC_OK; i++) {
         if (x->tokens_max - x->tokens < x->m->shape.tokens_max) {
