@@ -46,7 +46,7 @@ def test_up_serves_the_manual_and_its_lines_can_be_pasted(up):
     search = line(out, str(ROOT / "build/release/knowd search"))
     done = subprocess.run(search, shell=True, capture_output=True, text=True,
                           env=env, cwd="/")
-    assert "Adding your own notes" in done.stdout, done.stderr
+    assert "Operations > Stopping" in done.stdout, done.stderr
     # And once more: nothing is started or added twice.
     pid = (up.home / ".local/state/knowd/pid").read_text()
     again = up()
