@@ -40,6 +40,10 @@ OPT_fuzz := -O1 -g -DSLOW_CHECKS -fno-omit-frame-pointer \
 OPT_cov := -O0 -g --coverage -fPIE
 # Sanitizers instrument every unrolled access: there the compiler takes minutes.
 OPT_KERNELS := $(if $(filter release clang bench,$(VARIANT)),-O3)
+# The undefined sanitizer's tests at each lane make of a file of intrinsics a
+# minute of compiling; the scalar kernels run the same steps under it.
+VECTORS_asan := -fno-sanitize=undefined
+VECTORS_fuzz := -fno-sanitize=undefined
 LINK_release := $(LINK_HARDEN)
 LINK_debug := -pie
 LINK_asan := -fsanitize=address,undefined -pie
@@ -80,7 +84,8 @@ $(B)/libknowd.a: $(OBJ)
 $(B)/%.o: src/%.c Makefile
 	@mkdir -p $(@D)
 	@echo "cc $<"
-	@$(CC) $(CPPFLAGS) $(CFLAGS) $(if $(findstring kernels_,$<),$(OPT_KERNELS)) -MMD -MP -c -o $@ $<
+	@$(CC) $(CPPFLAGS) $(CFLAGS) $(if $(findstring kernels_,$<),$(OPT_KERNELS)) \
+		$(if $(findstring kernels_avx,$<),$(VECTORS_$(VARIANT))) -MMD -MP -c -o $@ $<
 $(B)/tests/%: tests/unit/%.c $(B)/libknowd.a
 	@mkdir -p $(@D)
 	@echo "cc $<"

@@ -10,7 +10,9 @@
  * products of attention).
  */
 
+#ifndef INLINE
 #define INLINE TARGET static inline __attribute__((always_inline))
+#endif
 
 static_assert(SCORE_ROWS <= ATTEND_ROWS_MAX && MIX_ROWS <= ATTEND_ROWS_MAX,
               "the scratch has room for so many rows of scores");
@@ -78,6 +80,7 @@ TARGET static void linear_run(const struct linear_job *job)
     for (uint32_t p = 0; p < panels; p += TILE_PANELS)
         for (uint32_t r = 0; r < job->rows; r += TILE_ROWS)
             switch (job->rows - r) {
+#if TILE_ROWS > 1
             case 1:
                 linear_tile(job, r, p, 1);
                 break;
@@ -87,6 +90,7 @@ TARGET static void linear_run(const struct linear_job *job)
             case 3:
                 linear_tile(job, r, p, 3);
                 break;
+#endif
 #if TILE_ROWS > 4
             case 4:
                 linear_tile(job, r, p, 4);
