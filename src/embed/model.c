@@ -215,8 +215,8 @@ static rc tokens_read(struct model *m, struct err *e)
 {
     uint32_t vocab = m->shape.vocab;
     size_t table = ((size_t)vocab + 1) * sizeof(uint32_t);
-    str section_bytes = seg_find(m->seg, "TOKS");
-    const char *bytes = section_bytes.p + table;
+    str all = seg_find(m->seg, "TOKS");
+    const char *bytes;
     struct vocab_opts o = {.tokens_n = vocab,
                            .lowercase = m->lowercase,
                            .strip_accents = m->strip_accents,
@@ -226,15 +226,16 @@ static rc tokens_read(struct model *m, struct err *e)
     str *tokens;
     rc code;
 
-    if (section_bytes.n < table)
+    if (all.n < table)
         return damaged(e, "section TOKS");
+    bytes = all.p + table;
     tokens = mem_try(vocab * sizeof *tokens);
     if (tokens == NULL)
         return err_set(e, RC_NOMEM, "no memory for %u tokens", (unsigned)vocab);
-    memcpy(&from, section_bytes.p, sizeof from);
+    memcpy(&from, all.p, sizeof from);
     for (uint32_t v = 0; v < vocab; v++, from = to) {
-        memcpy(&to, section_bytes.p + (v + 1) * sizeof to, sizeof to);
-        if (from > to || to > section_bytes.n - table) {
+        memcpy(&to, all.p + (v + 1) * sizeof to, sizeof to);
+        if (from > to || to > all.n - table) {
             code = damaged(e, "section TOKS");
             goto done;
         }
