@@ -153,15 +153,15 @@ static size_t ask(const struct lex *x, const struct rows *r,
 {
     struct lex_query q;
     struct lex_stats st = {0};
-    struct lex_top *top = lex_top_open(a, K);
+    struct top *top = top_open(a, K);
     bool *seen = arena_alloc(a, docs->n);
-    struct lex_hit *hits;
+    struct top_hit *hits;
     size_t n, ranked_n = 0;
 
     lex_query_parse(an, text, a, &q);
     lex_stats_add(&st, x, &q);
     lex_search(x, &q, &st, NULL, 0, top, a);
-    n = lex_top_take(top, &hits);
+    n = top_take(top, &hits);
     for (size_t i = 0; i < n; i++) {
         uint32_t item = r->item[hits[i].row];
 

@@ -185,15 +185,15 @@ static void ask(struct driver *d, uint32_t k, uint32_t rescored, size_t from,
         struct arena_mark one = arena_mark(d->scratch);
         const float *v = d->queries + (from + i) % d->queries_n * d->dims;
         struct vec_query *q = vec_query_open(v, d->dims, d->scratch);
-        struct vec_top *top = vec_top_open(d->scratch, k);
-        struct vec_hit *hits;
+        struct top *top = top_open(d->scratch, k);
+        struct top_hit *hits;
 
         q->kernels = d->kernels;
         if (rescored == 0)
             vec_scan(q, &d->file, &in, top);
         else
             vec_search(q, &d->file, &in, 1, rescored, top, d->scratch);
-        found_n[i] = vec_top_take(top, &hits);
+        found_n[i] = top_take(top, &hits);
         for (size_t h = 0; h < found_n[i]; h++)
             found[i * k + h] = d->places[hits[h].row].row;
         arena_rewind(d->scratch, one);

@@ -111,8 +111,8 @@ static size_t ours_ask(struct ours *o, const char *const words[WORDS],
     struct arena_mark mark = arena_mark(o->scratch);
     struct lex_query q;
     struct lex_stats st = {0};
-    struct lex_top *top = lex_top_open(o->scratch, K);
-    struct lex_hit *hits;
+    struct top *top = top_open(o->scratch, K);
+    struct top_hit *hits;
     char text[512];
     size_t n;
     int text_n =
@@ -122,7 +122,7 @@ static size_t ours_ask(struct ours *o, const char *const words[WORDS],
     lex_stats_add(&st, o->lex, &q);
     (exhaustive ? lex_search_exhaustive : lex_search)(o->lex, &q, &st, NULL, 0,
                                                       top, o->scratch);
-    n = lex_top_take(top, &hits);
+    n = top_take(top, &hits);
     for (size_t i = 0; i < n; i++)
         rows[i] = hits[i].row;
     arena_rewind(o->scratch, mark);

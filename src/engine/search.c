@@ -261,10 +261,21 @@ static void list_sort(struct list *l)
         qsort(l->v, l->n, sizeof *l->v, compare_found);
 }
 
+/* What a leg's searches left in top. */
+static void list_take(const struct search *s, struct top *top, struct list *l)
+{
+    struct top_hit *hits;
+
+    l->n = top_take(top, &hits);
+    l->v = ARENA_ARRAY(s->tmp, struct found, l->n);
+    for (size_t i = 0; i < l->n; i++)
+        l->v[i] = found_of(s, hits[i].segment, hits[i].row, hits[i].score);
+    list_sort(l);
+}
+
 static rc lexical_top(struct search *s, size_t k, struct list *l, struct err *e)
 {
-    struct lex_top *top = lex_top_open(s->tmp, (uint32_t)k);
-    struct lex_hit *hits;
+    struct top *top = top_open(s->tmp, (uint32_t)k);
     rc code = RC_OK;
 
     for (size_t i = 0; i < s->views_n && code == RC_OK; i++) {
@@ -277,13 +288,9 @@ static rc lexical_top(struct search *s, size_t k, struct list *l, struct err *e)
             (uint32_t)i, top, s->tmp);
         code = gone(s->who, e);
     }
-    if (code != RC_OK)
-        return code;
-    l->n = lex_top_take(top, &hits);
-    l->v = ARENA_ARRAY(s->tmp, struct found, l->n);
-    for (size_t i = 0; i < l->n; i++)
-        l->v[i] = found_of(s, hits[i].segment, hits[i].row, hits[i].score);
-    return RC_OK;
+    if (code == RC_OK)
+        list_take(s, top, l);
+    return code;
 }
 
 /* The views of one base's list from `first` on; where they end. */
@@ -316,9 +323,8 @@ static rc dense_top(struct search *s, size_t k, struct list *l, struct err *e)
 {
     struct vec_rows_of *in =
         ARENA_ARRAY(s->tmp, struct vec_rows_of, s->views_n);
-    struct vec_top *top = vec_top_open(s->tmp, (uint32_t)k);
+    struct top *top = top_open(s->tmp, (uint32_t)k);
     bool exact = s->q->exhaustive || rows_all(s) <= EXACT_ROWS_MAX;
-    struct vec_hit *hits;
     rc code = RC_OK;
     size_t end, n;
 
@@ -335,13 +341,9 @@ static rc dense_top(struct search *s, size_t k, struct list *l, struct err *e)
                        (uint32_t)(RESCORED * k), top, s->tmp);
         code = gone(s->who, e);
     }
-    if (code != RC_OK)
-        return code;
-    l->n = vec_top_take(top, &hits);
-    l->v = ARENA_ARRAY(s->tmp, struct found, l->n);
-    for (size_t i = 0; i < l->n; i++)
-        l->v[i] = found_of(s, hits[i].segment, hits[i].row, hits[i].score);
-    return RC_OK;
+    if (code == RC_OK)
+        list_take(s, top, l);
+    return code;
 }
 
 /* How many chunks, or documents, lead the list before one of the last's
@@ -382,7 +384,6 @@ static rc leg_gather(struct search *s, unsigned leg, struct err *e)
 
         if (code != RC_OK)
             return code;
-        list_sort(l);
         if (l->n < k || k >= all || k >= CANDIDATES_MAX || want == 0 ||
             settled(s, l) >= want)
             break;
@@ -465,7 +466,7 @@ static float median(const struct search *s)
 
     for (size_t i = 0; i < s->views_n; i++)
         lists += list_begins(s, i);
-    v = ARENA_ARRAY(s->tmp, float, lists *VECTORS_SAMPLE);
+    v = ARENA_ARRAY(s->tmp, float, VECTORS_SAMPLE *lists);
     for (size_t i = 0; i < s->views_n; i++) {
         const struct vectors *of = s->views[i].vectors;
 
@@ -505,7 +506,6 @@ static float scaled_rank(uint32_t rank)
     return rank == 0 ? 0 : (RANK_CONSTANT + 1) / (RANK_CONSTANT + (float)rank);
 }
 
-/* A leg that offers nothing leaves its weight to the other. */
 static void weights_set(struct search *s)
 {
     float dense = s->q->legs == LEGS_LEXICAL || s->vector == NULL ? 0
@@ -516,6 +516,7 @@ static void weights_set(struct search *s)
     s->weight[DENSE] = dense;
 }
 
+/* A leg that offers nothing leaves its weight to the other. */
 static void weights_follow(struct search *s)
 {
     for (unsigned leg = 0; leg < LEGS_N; leg++)

@@ -24,6 +24,7 @@
 
 #include "base/limits.h"
 #include "base/seg.h"
+#include "base/top.h"
 #include "text/analyse.h"
 
 #define LEX_K1 1.2
@@ -112,19 +113,6 @@ struct lex_stats {
 void lex_stats_add(struct lex_stats *st, const struct lex *x,
                    const struct lex_query *q);
 
-struct lex_hit {
-    float score;
-    uint32_t segment; /* the tag given to lex_search */
-    uint32_t row;
-};
-
-/* The best k so far, shared by the searches of all segments of a query. Equal
- * scores rank by (segment, row). */
-struct lex_top;
-struct lex_top *lex_top_open(struct arena *out, uint32_t k);
-/* Best first; the array lives in the arena the top was made in. */
-size_t lex_top_take(struct lex_top *t, struct lex_hit **hits);
-
 /* Bit row % 64 of word row / 64 set: the row may be found. Words are atomic
  * because a delete clears bits while searches run. */
 typedef const _Atomic uint64_t *lex_filter;
@@ -132,11 +120,11 @@ typedef const _Atomic uint64_t *lex_filter;
 /* Adds what this segment has to the top. filter NULL: every row. */
 void lex_search(const struct lex *x, const struct lex_query *q,
                 const struct lex_stats *st, lex_filter filter, uint32_t segment,
-                struct lex_top *top, struct arena *tmp);
+                struct top *top, struct arena *tmp);
 /* The oracle: scores every row of every list. */
 void lex_search_exhaustive(const struct lex *x, const struct lex_query *q,
                            const struct lex_stats *st, lex_filter filter,
-                           uint32_t segment, struct lex_top *top,
+                           uint32_t segment, struct top *top,
                            struct arena *tmp);
 /* What each term of the query adds to this row's score (0: not in it). The
  * sum, added in term order as floats, is the score of lex_search. */

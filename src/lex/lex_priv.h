@@ -302,13 +302,6 @@ static inline float score_of(float weight, uint32_t tf, float damp)
     return weight * (float)tf / ((float)tf + damp);
 }
 
-/* Whether a hit of this score and place would be taken. */
-bool top_takes(const struct lex_top *t, float score, uint32_t segment,
-               uint32_t row);
-void top_put(struct lex_top *t, float score, uint32_t segment, uint32_t row);
-/* What a hit must reach to be taken: 0 while there is room. */
-float top_floor(const struct lex_top *t);
-
 static inline bool filter_has(lex_filter filter, uint32_t row)
 {
     return filter == NULL ||

@@ -22,7 +22,7 @@ struct search {
     const struct lex_query *q;
     lex_filter filter;
     uint32_t segment;
-    struct lex_top *top;
+    struct top *top;
     struct cursor *c; /* [n], in term order */
     size_t n;
     struct scorer scorer;
@@ -175,9 +175,10 @@ static void put_rows(struct search *s)
         uint32_t row = s->low + s->touched[k];
         float *sum = &s->sums[s->touched[k]];
 
-        if ((double)*sum * SLACK >= (double)top_floor(s->top) &&
+        if ((double)*sum * SLACK >= (double)top_floor(s->top, 0) &&
             filter_has(s->filter, row))
-            top_put(s->top, cursors_score(s->c, s->n, row), s->segment, row);
+            top_put(s->top, (struct top_hit){cursors_score(s->c, s->n, row),
+                                             s->segment, row});
         *sum = 0;
     }
 }
@@ -264,7 +265,7 @@ static void search_any(struct search *s)
 
         if (window_filtered(s))
             continue;
-        s->floor = (double)top_floor(s->top);
+        s->floor = (double)top_floor(s->top, 0);
         window_bounds(s);
         if (s->below[s->n] < s->floor)
             continue;
@@ -337,20 +338,20 @@ static void search_phrases(struct search *s, struct arena *tmp)
         return;
     for (uint32_t row = next_row(v[0], 0); row < s->x->rows;
          row = next_row(v[0], row + 1)) {
-        float score;
+        struct top_hit hit = {.segment = s->segment, .row = row};
 
         if (!filter_has(s->filter, row) || !all_have(v + 1, n - 1, row))
             continue;
-        score = cursors_score(s->c, s->n, row);
-        if (top_takes(s->top, score, s->segment, row) &&
+        hit.score = cursors_score(s->c, s->n, row);
+        if (top_takes(s->top, hit) &&
             phrases_fit(s->x, s->q, s->c, s->n, row, tmp))
-            top_put(s->top, score, s->segment, row);
+            top_put(s->top, hit);
     }
 }
 
 void lex_search(const struct lex *x, const struct lex_query *q,
                 const struct lex_stats *st, lex_filter filter, uint32_t segment,
-                struct lex_top *top, struct arena *tmp)
+                struct top *top, struct arena *tmp)
 {
     struct arena_mark mark = arena_mark(tmp);
     struct search *s = ARENA_NEW(tmp, struct search);

@@ -130,19 +130,19 @@ void vec_scores(const struct vec_query *q, struct vec_file *const *files,
 }
 
 void batch_put(const struct batch *b, const float *scores, uint32_t segment,
-               struct vec_top *top)
+               struct top *top)
 {
-    float floor = vec_top_floor(top);
+    float floor = top_floor(top, -INFINITY);
 
     for (size_t i = 0; i < b->n; i++)
         if (scores[i] >= floor) {
-            vec_top_put(top, (struct vec_hit){scores[i], segment, b->at[i]});
-            floor = vec_top_floor(top);
+            top_put(top, (struct top_hit){scores[i], segment, b->at[i]});
+            floor = top_floor(top, -INFINITY);
         }
 }
 
 void vec_scan(const struct vec_query *q, struct vec_file *const *files,
-              const struct vec_rows_of *in, struct vec_top *top)
+              const struct vec_rows_of *in, struct top *top)
 {
     struct batch b;
     float scores[BATCH_ROWS] = {0};

@@ -39,9 +39,9 @@ static void batch_estimates(const struct code_query *c,
 static size_t candidates(const struct vec_query *q,
                          struct vec_file *const *files,
                          const struct vec_rows_of *in, size_t in_n,
-                         uint32_t max, struct vec_hit **hits, struct arena *tmp)
+                         uint32_t max, struct top_hit **hits, struct arena *tmp)
 {
-    struct vec_top *best = vec_top_open(tmp, max);
+    struct top *best = top_open(tmp, max);
     struct prepared p = {0};
     struct batch b;
     float estimates[BATCH_ROWS];
@@ -52,15 +52,15 @@ static size_t candidates(const struct vec_query *q,
                             files[b.file], &b, estimates);
             batch_put(&b, estimates, (uint32_t)s, best);
         }
-    return vec_top_take(best, hits);
+    return top_take(best, hits);
 }
 
 void vec_search(const struct vec_query *q, struct vec_file *const *files,
                 const struct vec_rows_of *in, size_t in_n, uint32_t rescored,
-                struct vec_top *top, struct arena *tmp)
+                struct top *top, struct arena *tmp)
 {
     struct arena_mark mark = arena_mark(tmp);
-    struct vec_hit *hits;
+    struct top_hit *hits;
     size_t n = candidates(q, files, in, in_n, rescored, &hits, tmp);
     struct vec_place *places = ARENA_ARRAY(tmp, struct vec_place, n);
     float *scores = ARENA_ARRAY(tmp, float, n);
@@ -69,8 +69,7 @@ void vec_search(const struct vec_query *q, struct vec_file *const *files,
         places[i] = in[hits[i].segment].places[hits[i].row];
     vec_scores(q, files, places, n, scores);
     for (size_t i = 0; i < n; i++)
-        vec_top_put(top,
-                    (struct vec_hit){scores[i], in[hits[i].segment].segment,
-                                     hits[i].row});
+        top_put(top, (struct top_hit){scores[i], in[hits[i].segment].segment,
+                                      hits[i].row});
     arena_rewind(tmp, mark);
 }

@@ -25,6 +25,7 @@
 #include "base/arena.h"
 #include "base/crypto.h"
 #include "base/err.h"
+#include "base/top.h"
 
 #define VEC_DIMS_MAX 4096
 #define VEC_ROWS_MAX ((uint32_t)1 << 26) /* of one file */
@@ -86,15 +87,6 @@ float vec_similarity(const struct vec_query *q, const struct vec_file *f,
 void vec_scores(const struct vec_query *q, struct vec_file *const *files,
                 const struct vec_place *places, size_t n, float *out);
 
-struct vec_hit {
-    float score;
-    uint32_t segment, row; /* the caller's */
-};
-/* The k best of several segments; score descending, ties by segment and row. */
-struct vec_top;
-struct vec_top *vec_top_open(struct arena *out, uint32_t k);
-size_t vec_top_take(struct vec_top *top, struct vec_hit **hits);
-
 /* Bit row % 64 of word row / 64 set: the row may be found. Words are atomic
  * because a delete clears bits while searches run. */
 typedef const _Atomic uint64_t *vec_filter;
@@ -106,12 +98,12 @@ struct vec_rows_of {                /* a segment of the caller's */
 };
 /* Every row by its int8 form: the oracle, and what small bases use. */
 void vec_scan(const struct vec_query *q, struct vec_file *const *files,
-              const struct vec_rows_of *in, struct vec_top *top);
+              const struct vec_rows_of *in, struct top *top);
 /* Estimates by codes for all segments, then the int8 form of the best
  * `rescored` of them: what large bases use. */
 void vec_search(const struct vec_query *q, struct vec_file *const *files,
                 const struct vec_rows_of *in, size_t in_n, uint32_t rescored,
-                struct vec_top *top, struct arena *tmp);
+                struct top *top, struct arena *tmp);
 
 /* "avx512vnni", "avx2", "scalar" */
 const char *vec_kernels(void);

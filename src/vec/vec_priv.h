@@ -161,7 +161,7 @@ void batch_scores(const struct vec_query *q, const struct vec_file *f,
                   const uint32_t *rows, size_t n, float *out);
 
 void batch_put(const struct batch *b, const float *scores, uint32_t segment,
-               struct vec_top *top);
+               struct top *top);
 /* Places are the caller's: one that lies outside must stop the program. */
 static inline bool rows_within(const struct vec_file *f, const uint32_t *rows,
                                size_t n)
@@ -172,10 +172,5 @@ static inline bool rows_within(const struct vec_file *f, const uint32_t *rows,
         max = rows[i] > max ? rows[i] : max;
     return n == 0 || max < f->rows;
 }
-
-/* ---- the best so far ---- */
-
-float vec_top_floor(const struct vec_top *t); /* a hit must reach it */
-void vec_top_put(struct vec_top *t, struct vec_hit h);
 
 #endif

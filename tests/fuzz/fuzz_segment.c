@@ -15,15 +15,15 @@
 static void ask(const struct lex *x, struct lex_query *q, struct arena *a)
 {
     struct lex_stats st = {0};
-    struct lex_top *top = lex_top_open(a, 5);
-    struct lex_hit *hits;
+    struct top *top = top_open(a, 5);
+    struct top_hit *hits;
     float parts[QUERY_TERMS_MAX];
     size_t n;
 
     lex_stats_add(&st, x, q);
     lex_search(x, q, &st, NULL, 0, top, a);
     lex_search_exhaustive(x, q, &st, NULL, 1, top, a);
-    n = lex_top_take(top, &hits);
+    n = top_take(top, &hits);
     for (size_t i = 0; i < n; i++)
         lex_explain(x, q, &st, hits[i].row, parts);
 }

@@ -32,7 +32,7 @@ static void ask(struct vec_file *f, struct arena *a)
     float *vector = ARENA_ARRAY(a, float, f->dims);
     struct vec_rows_of in = {places, NULL, f->rows, 0};
     struct vec_query *q;
-    struct vec_hit *hits;
+    struct top_hit *hits;
 
     for (uint32_t i = 0; i < f->rows; i++)
         places[i] = (struct vec_place){i % 7 == 3 ? VEC_NONE : 0, i};
@@ -40,11 +40,11 @@ static void ask(struct vec_file *f, struct arena *a)
         vector[i] = i % 3 == 0 ? 0.1F : -0.05F;
     q = vec_query_open(vector, f->dims, a);
     for (uint32_t rescored = 1; rescored <= 64; rescored *= 8) {
-        struct vec_top *top = vec_top_open(a, K);
+        struct top *top = top_open(a, K);
 
         vec_scan(q, &f, &in, top);
         vec_search(q, &f, &in, 1, rescored, top, a);
-        ASSERT(vec_top_take(top, &hits) <= K);
+        ASSERT(top_take(top, &hits) <= K);
     }
 }
 

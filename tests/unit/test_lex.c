@@ -101,7 +101,7 @@ static void index_drop(struct index *x)
 struct answer {
     struct lex_query q;
     struct lex_stats st;
-    struct lex_hit *hits;
+    struct top_hit *hits;
     size_t n;
 };
 
@@ -116,7 +116,7 @@ static struct answer ask_all(const struct index *x, size_t n, struct question o,
                              struct arena *a)
 {
     struct analyser *analyser = analyser_open();
-    struct lex_top *top = lex_top_open(a, o.k == 0 ? 10 : o.k);
+    struct top *top = top_open(a, o.k == 0 ? 10 : o.k);
     struct answer r = {0};
 
     lex_query_parse(analyser, str_of(o.text), a, &r.q);
@@ -126,7 +126,7 @@ static struct answer ask_all(const struct index *x, size_t n, struct question o,
     for (size_t i = 0; i < n; i++)
         (o.exhaustive ? lex_search_exhaustive : lex_search)(
             x[i].lex, &r.q, &r.st, o.filter, (uint32_t)i, top, a);
-    r.n = lex_top_take(top, &r.hits);
+    r.n = top_take(top, &r.hits);
     return r;
 }
 

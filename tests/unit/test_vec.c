@@ -405,8 +405,8 @@ static void a_merge_of_nothing_is_an_empty_file(void **state)
     struct rows x = rows_make(50, 32, 4);
     struct vec_file *f = write_open(scratch_path(state, "a.vec"), &x), *m, *m2;
     struct arena *a = arena_open();
-    struct vec_top *top = vec_top_open(a, 3);
-    struct vec_hit *hits;
+    struct top *top = top_open(a, 3);
+    struct top_hit *hits;
     size_t asked = 0;
 
     m = merge_open(scratch_path(state, "m.vec"), &f, 1, keep_none, &asked, 32);
@@ -414,7 +414,7 @@ static void a_merge_of_nothing_is_an_empty_file(void **state)
     assert_int_equal(asked, 50);
     m2 = merge_open(scratch_path(state, "n.vec"), &m, 1, NULL, NULL, 32);
     vec_search(vec_query_open(x.v, 32, a), &m2, NULL, 0, 10, top, a);
-    assert_int_equal(vec_top_take(top, &hits), 0);
+    assert_int_equal(top_take(top, &hits), 0);
     vec_close(f);
     vec_close(m);
     vec_close(m2);
@@ -494,15 +494,15 @@ static void a_query_of_nothing_is_equally_near_to_all(void **state)
 
     for (int i = 0; i < 2; i++) {
         float v[40] = {0};
-        struct vec_top *top = vec_top_open(a, 5);
+        struct top *top = top_open(a, 5);
         const struct vec_query *q;
-        struct vec_hit *hits;
+        struct top_hit *hits;
 
         v[7] = i == 0 ? 0 : NAN;
         q = vec_query_open(v, 40, a);
         vec_search(q, &f, &in, 1, 60, top, a);
         vec_scan(q, &f, &in, top);
-        assert_int_equal(vec_top_take(top, &hits), 5);
+        assert_int_equal(top_take(top, &hits), 5);
         for (uint32_t k = 0; k < 5; k++)
             assert_true(hits[k].score == 0 && hits[k].row == k / 2);
     }
@@ -515,7 +515,7 @@ static void a_query_of_nothing_is_equally_near_to_all(void **state)
 /* The oracle of the oracle: all similarities, sorted. */
 static int hit_cmp(const void *a, const void *b)
 {
-    const struct vec_hit *x = a, *y = b;
+    const struct top_hit *x = a, *y = b;
 
     if (x->score < y->score || x->score > y->score)
         return x->score > y->score ? -1 : 1;
@@ -524,7 +524,7 @@ static int hit_cmp(const void *a, const void *b)
     return x->row < y->row ? -1 : 1;
 }
 
-static void same_hits(const struct vec_hit *a, const struct vec_hit *b,
+static void same_hits(const struct top_hit *a, const struct top_hit *b,
                       size_t n)
 {
     for (size_t i = 0; i < n; i++) {
@@ -544,7 +544,7 @@ static void a_scan_is_all_similarities_sorted(void **state)
     struct rows x[3];
     struct vec_rows_of in[2];
     struct rng r = rng_seeded(8);
-    struct vec_hit *all = ARENA_ARRAY(a, struct vec_hit, 2 * ROWS), *hits;
+    struct top_hit *all = ARENA_ARRAY(a, struct top_hit, 2 * ROWS), *hits;
 
     for (uint32_t i = 0; i < 3; i++) {
         x[i] = rows_make(200, 100, 20 + i);
@@ -568,7 +568,7 @@ static void a_scan_is_all_similarities_sorted(void **state)
     for (size_t i = 0; i < 20; i++) {
         const struct vec_query *q =
             vec_query_open(x[i % 3].v + i * 100, 100, a);
-        struct vec_top *top = vec_top_open(a, K);
+        struct top *top = top_open(a, K);
         size_t n = 0;
 
         for (uint32_t s = 0; s < 2; s++) {
@@ -586,18 +586,18 @@ static void a_scan_is_all_similarities_sorted(void **state)
                 if (in[s].live == NULL ||
                     (in[s].live[row / 64] >> row % 64 & 1) != 0)
                     all[n++] =
-                        (struct vec_hit){scores[row], in[s].segment, row};
+                        (struct top_hit){scores[row], in[s].segment, row};
             }
         }
         qsort(all, n, sizeof *all, hit_cmp);
         for (uint32_t s = 0; s < 2; s++)
             vec_scan(q, f, &in[s], top);
-        assert_int_equal(vec_top_take(top, &hits), K);
+        assert_int_equal(top_take(top, &hits), K);
         same_hits(hits, all, K);
         /* With room for all of them the estimates decide nothing. */
-        top = vec_top_open(a, K);
+        top = top_open(a, K);
         vec_search(q, f, in, 2, 2 * ROWS, top, a);
-        assert_int_equal(vec_top_take(top, &hits), K);
+        assert_int_equal(top_take(top, &hits), K);
         same_hits(hits, all, K);
     }
     for (uint32_t i = 0; i < 3; i++) {
@@ -607,8 +607,8 @@ static void a_scan_is_all_similarities_sorted(void **state)
     arena_close(a);
 }
 
-static size_t shared(const struct vec_hit *a, size_t a_n,
-                     const struct vec_hit *b, size_t b_n)
+static size_t shared(const struct top_hit *a, size_t a_n,
+                     const struct top_hit *b, size_t b_n)
 {
     size_t n = 0;
 
@@ -628,14 +628,14 @@ static void recall_holds_its_floors(void **state)
     struct vec_rows_of in = {places, NULL, ROWS, 0};
     struct arena *a = arena_open();
     struct rng r = rng_seeded(77);
-    struct vec_hit *all = ARENA_ARRAY(a, struct vec_hit, ROWS);
+    struct top_hit *all = ARENA_ARRAY(a, struct top_hit, ROWS);
     size_t by_int8 = 0, by_codes = 0;
 
     for (size_t i = 0; i < QUERIES; i++) {
         float v[DIMS];
         const float *near = x.v + rng_below(&r, ROWS) * DIMS;
-        struct vec_top *top = vec_top_open(a, K);
-        struct vec_hit *int8, *codes;
+        struct top *top = top_open(a, K);
+        struct top_hit *int8, *codes;
         const struct vec_query *q;
         size_t n;
 
@@ -643,15 +643,15 @@ static void recall_holds_its_floors(void **state)
             v[k] = near[k] + gauss(&r) * 0.04F;
         unit(v, DIMS);
         for (uint32_t row = 0; row < ROWS; row++)
-            all[row] = (struct vec_hit){(float)exact(&x, row, v), 0, row};
+            all[row] = (struct top_hit){(float)exact(&x, row, v), 0, row};
         qsort(all, ROWS, sizeof *all, hit_cmp);
         q = vec_query_open(v, DIMS, a);
         vec_scan(q, &f, &in, top);
-        n = vec_top_take(top, &int8);
+        n = top_take(top, &int8);
         by_int8 += shared(all, K, int8, n);
-        top = vec_top_open(a, K);
+        top = top_open(a, K);
         vec_search(q, &f, &in, 1, 300, top, a);
-        n = vec_top_take(top, &codes);
+        n = top_take(top, &codes);
         by_codes += shared(int8, K, codes, n);
     }
     print_message("of %d: int8 %zu, codes %zu\n", QUERIES * K, by_int8,

@@ -1,24 +1,22 @@
-#include <math.h>
-
-#include "vec/vec_priv.h"
+#include "base/top.h"
 
 /* A heap with the worst at its root. */
-struct vec_top {
-    struct vec_hit *v; /* [k + 1]; v[0] is not used */
+struct top {
+    struct top_hit *v; /* [k + 1]; v[0] is not used */
     size_t n, k;
 };
 
-struct vec_top *vec_top_open(struct arena *out, uint32_t k)
+struct top *top_open(struct arena *out, uint32_t k)
 {
-    struct vec_top *t = ARENA_NEW(out, struct vec_top);
+    struct top *t = ARENA_NEW(out, struct top);
 
     ASSERT(k > 0);
-    t->v = ARENA_ARRAY(out, struct vec_hit, (size_t)k + 1);
+    t->v = ARENA_ARRAY(out, struct top_hit, (size_t)k + 1);
     t->k = k;
     return t;
 }
 
-static bool better(struct vec_hit a, struct vec_hit b)
+static bool better(struct top_hit a, struct top_hit b)
 {
     if (a.score < b.score || a.score > b.score)
         return a.score > b.score;
@@ -26,7 +24,7 @@ static bool better(struct vec_hit a, struct vec_hit b)
 }
 
 /* Puts h at place i or below, worst first. */
-static void sink(struct vec_top *t, size_t i, struct vec_hit h)
+static void sink(struct top *t, size_t i, struct top_hit h)
 {
     for (size_t child = 2 * i; child <= t->n; child = 2 * i) {
         if (child < t->n && better(t->v[child], t->v[child + 1]))
@@ -39,18 +37,19 @@ static void sink(struct vec_top *t, size_t i, struct vec_hit h)
     t->v[i] = h;
 }
 
-float vec_top_floor(const struct vec_top *t)
+bool top_takes(const struct top *t, struct top_hit h)
 {
-    return t->n < t->k ? -INFINITY : t->v[1].score;
+    return t->n < t->k || better(h, t->v[1]);
 }
 
-void vec_top_put(struct vec_top *t, struct vec_hit h)
+void top_put(struct top *t, struct top_hit h)
 {
     size_t i;
 
+    if (!top_takes(t, h))
+        return;
     if (t->n == t->k) {
-        if (better(h, t->v[1]))
-            sink(t, 1, h);
+        sink(t, 1, h);
         return;
     }
     for (i = ++t->n; i > 1 && better(t->v[i / 2], h); i /= 2)
@@ -58,12 +57,17 @@ void vec_top_put(struct vec_top *t, struct vec_hit h)
     t->v[i] = h;
 }
 
-size_t vec_top_take(struct vec_top *t, struct vec_hit **hits)
+float top_floor(const struct top *t, float otherwise)
+{
+    return t->n < t->k ? otherwise : t->v[1].score;
+}
+
+size_t top_take(struct top *t, struct top_hit **hits)
 {
     size_t n = t->n;
 
     while (t->n > 1) {
-        struct vec_hit worst = t->v[1], last = t->v[t->n--];
+        struct top_hit worst = t->v[1], last = t->v[t->n--];
 
         sink(t, 1, last);
         t->v[t->n + 1] = worst;
