@@ -123,15 +123,12 @@ static rc take_config(const struct settings *s, struct bert_shape *to,
 rc config_read(str json, struct bert_shape *s, enum bert_names *names,
                struct err *e)
 {
-    struct settings settings = {.file = "config.json"};
-    json_t *tree;
-    rc code = settings_parse(settings.file, json, LIMITS, &tree, e);
+    struct settings settings;
+    rc code = settings_open("config.json", json, LIMITS, &settings, e);
 
-    if (code != RC_OK)
-        return code;
-    settings.v = tree;
-    code = take_config(&settings, s, names, e);
-    json_decref(tree);
+    if (code == RC_OK)
+        code = take_config(&settings, s, names, e);
+    settings_close(&settings);
     return code;
 }
 
@@ -205,22 +202,20 @@ static rc take_module(const struct settings *s, struct arena *out, int *last,
 
 rc modules_read(str json, struct arena *out, struct modules *m, struct err *e)
 {
-    json_t *tree;
+    struct settings list;
     int last = -1;
-    rc code = settings_parse("modules.json", json, LIMITS, &tree, e);
+    rc code = settings_open("modules.json", json, LIMITS, &list, e);
 
     *m = (struct modules){0};
-    if (code != RC_OK)
-        return code;
-    for (size_t i = 0; i < json_array_size(tree) && code == RC_OK; i++) {
+    for (size_t i = 0; code == RC_OK && i < json_array_size(list.v); i++) {
         str file = arena_fmt(out, "modules.json[%zu]", i);
-        struct settings s = {.file = file.p, .v = json_array_get(tree, i)};
+        struct settings s = {.file = file.p, .v = json_array_get(list.v, i)};
 
         code = take_module(&s, out, &last, m, e);
     }
     if (code == RC_OK && m->pooling.n == 0)
         code = err_set(e, RC_UNSUPPORTED, "modules.json names no Pooling");
-    json_decref(tree);
+    settings_close(&list);
     return code;
 }
 
@@ -260,15 +255,12 @@ static rc take_pooling(const struct settings *s, enum bert_pooling *pooling,
 rc pooling_read(const char *file, str json, enum bert_pooling *pooling,
                 struct err *e)
 {
-    struct settings s = {.file = file};
-    json_t *tree;
-    rc code = settings_parse(file, json, LIMITS, &tree, e);
+    struct settings s;
+    rc code = settings_open(file, json, LIMITS, &s, e);
 
-    if (code != RC_OK)
-        return code;
-    s.v = tree;
-    code = take_pooling(&s, pooling, e);
-    json_decref(tree);
+    if (code == RC_OK)
+        code = take_pooling(&s, pooling, e);
+    settings_close(&s);
     return code;
 }
 
@@ -295,16 +287,13 @@ static rc take_dense(const struct settings *s, struct dense_config *d,
 
 rc dense_read(const char *file, str json, struct dense_config *d, struct err *e)
 {
-    struct settings s = {.file = file};
-    json_t *tree;
-    rc code = settings_parse(file, json, LIMITS, &tree, e);
+    struct settings s;
+    rc code = settings_open(file, json, LIMITS, &s, e);
 
     *d = (struct dense_config){0};
-    if (code != RC_OK)
-        return code;
-    s.v = tree;
-    code = take_dense(&s, d, e);
-    json_decref(tree);
+    if (code == RC_OK)
+        code = take_dense(&s, d, e);
+    settings_close(&s);
     return code;
 }
 
@@ -312,20 +301,16 @@ rc dense_read(const char *file, str json, struct dense_config *d, struct err *e)
 
 rc sentence_read(str json, struct sentence_config *to, struct err *e)
 {
-    struct settings s = {.file = "sentence_bert_config.json"};
-    json_t *tree;
-    rc code = settings_parse(s.file, json, LIMITS, &tree, e);
+    struct settings s;
+    rc code = settings_open("sentence_bert_config.json", json, LIMITS, &s, e);
 
     *to = (struct sentence_config){0};
-    if (code != RC_OK)
-        return code;
-    s.v = tree;
-    if (settings_has(&s, "max_seq_length"))
+    if (code == RC_OK && settings_has(&s, "max_seq_length"))
         code = settings_count(&s, "max_seq_length", UINT32_MAX, &to->tokens_max,
                               e);
     if (code == RC_OK)
         code = settings_flag(&s, "do_lower_case", false, &to->lowercase, e);
-    json_decref(tree);
+    settings_close(&s);
     return code;
 }
 
@@ -353,16 +338,14 @@ static rc take_prefixes(const struct settings *s, struct arena *out,
 
 rc prefixes_read(str json, struct arena *out, struct prefixes *p, struct err *e)
 {
-    struct settings s = {.file = "config_sentence_transformers.json"};
-    json_t *tree;
-    rc code = settings_parse(s.file, json, LIMITS, &tree, e);
+    struct settings s;
+    rc code =
+        settings_open("config_sentence_transformers.json", json, LIMITS, &s, e);
 
     *p = (struct prefixes){0};
-    if (code != RC_OK)
-        return code;
-    s.v = tree;
-    code = take_prefixes(&s, out, p, e);
-    json_decref(tree);
+    if (code == RC_OK)
+        code = take_prefixes(&s, out, p, e);
+    settings_close(&s);
     return code;
 }
 

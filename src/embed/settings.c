@@ -3,17 +3,24 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-rc settings_parse(const char *file, str text, struct js_limits limits,
-                  json_t **v, struct err *e)
+rc settings_open(const char *file, str text, struct js_limits limits,
+                 struct settings *s, struct err *e)
 {
     size_t offset;
-    rc code = js_parse(text, limits, v, &offset, e);
+    json_t *tree = NULL;
+    rc code = js_parse(text, limits, &tree, &offset, e);
 
     if (code != RC_OK) {
         (void)err_wrap(e, "%s, at character %zu", file, offset);
-        return code;
+        tree = NULL;
     }
-    return RC_OK;
+    *s = (struct settings){.file = file, .v = tree, .tree = tree};
+    return code;
+}
+
+void settings_close(struct settings *s)
+{
+    json_decref(s->tree);
 }
 
 static const json_t *field(const struct settings *s, const char *key)

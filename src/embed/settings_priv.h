@@ -3,7 +3,7 @@
  * wrong is told with the name of file and field: "config.json: hidden_act is
  * \"silu\", …".
  *
- * Owns:    texts borrow the tree.
+ * Owns:    what is opened owns its tree; texts borrow it.
  * Errors:  RC_FORMAT       the field is missing or of another type
  *          RC_LIMIT        the number is out of bounds
  *          RC_UNSUPPORTED  the value is none that is supported
@@ -17,10 +17,12 @@
 struct settings {
     const char *file; /* for messages, with "[2]" or so of a list */
     const json_t *v;  /* an object; NULL: every field is absent */
+    json_t *tree;     /* what settings_open read; NULL: another's */
 };
 
-rc settings_parse(const char *file, str text, struct js_limits limits,
-                  json_t **v, struct err *e) MUST_CHECK;
+rc settings_open(const char *file, str text, struct js_limits limits,
+                 struct settings *s, struct err *e) MUST_CHECK;
+void settings_close(struct settings *s); /* also of one that wasn't opened */
 
 /* null counts as absent in all of these. */
 bool settings_has(const struct settings *s, const char *key);

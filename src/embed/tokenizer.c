@@ -263,16 +263,13 @@ rc tokenizer_read(str json, struct arena *out, struct tokenizer *t,
     static const struct js_limits LIMITS = {.keys_max = WORDPIECE_TOKENS_MAX +
                                                         KEYS_OTHERWISE};
     struct filling f = {.out = out, .file = FILE_NAME};
-    struct settings whole = {.file = FILE_NAME};
-    json_t *tree;
-    rc code = settings_parse(FILE_NAME, json, LIMITS, &tree, e);
+    struct settings whole;
+    rc code = settings_open(FILE_NAME, json, LIMITS, &whole, e);
 
     *t = (struct tokenizer){0};
-    if (code != RC_OK)
-        return code;
-    whole.v = tree;
-    code = read_tree(&whole, &f, t, e);
-    json_decref(tree);
+    if (code == RC_OK)
+        code = read_tree(&whole, &f, t, e);
+    settings_close(&whole);
     if (code == RC_OK)
         code = check_tokens(FILE_NAME, f.v, f.n, e);
     t->tokens = f.v;
@@ -350,15 +347,12 @@ rc tokenizer_read_config(str json, struct tokenizer *t, struct err *e)
 {
     static const struct js_limits LIMITS = {.integers_as_reals = true};
     struct settings s = {.file = "tokenizer_config.json"};
-    json_t *tree = NULL;
     rc code = RC_OK;
 
     if (json.p != NULL)
-        code = settings_parse(s.file, json, LIMITS, &tree, e);
-    if (code != RC_OK)
-        return code;
-    s.v = tree;
-    code = take_config(&s, t, e);
-    json_decref(tree);
+        code = settings_open(s.file, json, LIMITS, &s, e);
+    if (code == RC_OK)
+        code = take_config(&s, t, e);
+    settings_close(&s);
     return code;
 }
