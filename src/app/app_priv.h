@@ -90,8 +90,6 @@ rc refiner_open(struct app *a, unsigned threads, struct err *e) MUST_CHECK;
 void refiner_note(struct app *a, uuid base);
 /* The same of whatever bases the store says. */
 void refiner_look(struct app *a);
-/* Waits until nothing is left or mono time; for tests and benches. */
-bool refiner_settle(struct app *a, int64_t until_ns);
 void refiner_stop(struct app *a);
 void refiner_close(struct app *a); /* after refiner_stop */
 

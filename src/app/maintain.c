@@ -184,7 +184,7 @@ static void repair_told(struct maintenance *m)
     m->broken = map_open();
     (void)pthread_mutex_unlock(&m->lock);
     while (map_next(told, &at, &key, &value) && !stopping(m)) {
-        memcpy(base.b, key.p, sizeof base.b);
+        base = uuid_of_key(key);
         repair(m, base);
     }
     map_close(told);
@@ -193,7 +193,7 @@ static void repair_told(struct maintenance *m)
 void maintenance_repair(struct maintenance *m, uuid base)
 {
     (void)pthread_mutex_lock(&m->lock);
-    (void)map_slot(m->broken, (str){(const char *)base.b, 16}, NULL);
+    (void)map_slot(m->broken, uuid_key(&base), NULL);
     (void)pthread_cond_signal(&m->changed);
     (void)pthread_mutex_unlock(&m->lock);
 }
@@ -245,7 +245,7 @@ void maintenance_touch_key(struct maintenance *m, uuid key, int64_t now_ms)
     if (m == NULL)
         return;
     (void)pthread_mutex_lock(&m->lock);
-    noted = map_slot(m->touched, (str){(const char *)key.b, 16}, NULL);
+    noted = map_slot(m->touched, uuid_key(&key), NULL);
     if (*noted == 0 || now_ms - (int64_t)*noted >= TOUCH_EVERY_MS) {
         *noted = (uint64_t)now_ms;
         ARENA_PUSH(m->touches_arena, m->touches, m->touches_n, m->touches_cap,

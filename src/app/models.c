@@ -186,6 +186,19 @@ str models_default(struct app *a)
     return name;
 }
 
+static struct app_model offer(str name, const struct model *model,
+                              bool is_default)
+{
+    const struct model_info *info = model_info(model);
+
+    return (struct app_model){.name = name,
+                              .license = info->license,
+                              .dims = info->dims,
+                              .tokens_max = info->tokens_max,
+                              .bytes = info->bytes,
+                              .is_default = is_default};
+}
+
 void app_models_offered(struct app *a, struct arena *out, struct app_model **v,
                         size_t *n, size_t *at)
 {
@@ -197,18 +210,12 @@ void app_models_offered(struct app *a, struct arena *out, struct app_model **v,
     first = preferred(m);
     *v = ARENA_ARRAY(out, struct app_model, m->n);
     for (size_t i = 0; i < m->n; i++) {
-        const struct model_info *info = model_info(m->v[i].model);
-
         if (m->v[i].gone)
             continue;
         if (&m->v[i] == first)
             *at = *n;
-        (*v)[(*n)++] = (struct app_model){.name = str_of(m->v[i].name),
-                                          .license = info->license,
-                                          .dims = info->dims,
-                                          .tokens_max = info->tokens_max,
-                                          .bytes = info->bytes,
-                                          .is_default = &m->v[i] == first};
+        (*v)[(*n)++] =
+            offer(str_of(m->v[i].name), m->v[i].model, &m->v[i] == first);
     }
     (void)pthread_mutex_unlock(&m->lock);
 }
@@ -283,7 +290,6 @@ rc app_model_add(struct app *a, const struct caller *who, str name,
 {
     struct models *m = a->models;
     struct due_write due = {.write = {.run = due_run}, .name = name};
-    const struct model_info *info;
     struct model *model = NULL;
     str to;
     rc code = may_install(a, who, e);
@@ -310,24 +316,20 @@ rc app_model_add(struct app *a, const struct caller *who, str name,
     }
     to = path_of(m, name, out);
     code = file_move(path, to.p, e);
-    /* Bases that name it may have been indexed without it, or with another. */
-    if (code == RC_OK)
-        code = store_write(a->store, &due.write, e);
-    (void)pthread_mutex_lock(&m->lock);
-    if (code == RC_OK)
+    if (code == RC_OK) {
+        (void)pthread_mutex_lock(&m->lock);
         code = put(m, name, model, e);
-    (void)pthread_mutex_unlock(&m->lock);
+        (void)pthread_mutex_unlock(&m->lock);
+    }
     if (code != RC_OK) {
         model_close(model);
         return code;
     }
-    info = model_info(model);
-    *res = (struct app_model){.name = name,
-                              .license = info->license,
-                              .dims = info->dims,
-                              .tokens_max = info->tokens_max,
-                              .bytes = info->bytes,
-                              .is_default = str_eq(models_default(a), name)};
+    /* Bases that name it may have been indexed without it, or with another.
+     * Where this fails it is installed, and installing it again says so. */
+    if ((code = store_write(a->store, &due.write, e)) != RC_OK)
+        return code;
+    *res = offer(name, model, str_eq(models_default(a), name));
     refiner_look(a);
     return RC_OK;
 }
@@ -349,8 +351,11 @@ rc app_model_drop(struct app *a, const struct caller *who, str name,
         code = err_set(e, RC_NOTFOUND, "no such model");
     else if (io_unlink(path_of(m, name, tmp).p) != 0)
         code = err_set(e, RC_IO, "cannot remove the model's file");
-    else
+    else {
         i->gone = true;
+        if (io_fsync_dir(m->dir) != 0)
+            code = err_set(e, RC_IO, "cannot sync the models' folder");
+    }
     (void)pthread_mutex_unlock(&m->lock);
     arena_close(tmp);
     if (code == RC_OK)
@@ -368,7 +373,7 @@ rc app_base_model_set(struct app *a, const struct caller *who, struct db *db,
     struct base_row row;
     struct indexed_version *v;
     uuid *ids;
-    size_t n, kept = 0;
+    size_t n;
     rc code;
 
     *job = UUID_NIL;
@@ -393,12 +398,10 @@ rc app_base_model_set(struct app *a, const struct caller *who, struct db *db,
     *b = base_of_row(&row);
     ids = ARENA_ARRAY(out, uuid, n);
     for (size_t i = 0; i < n; i++)
-        if (v[i].state == VERSION_ACTIVE || v[i].state == VERSION_DRAFT ||
-            v[i].state == VERSION_ARCHIVED)
-            ids[kept++] = v[i].version;
-    return kept == 0 ? RC_OK
-                     : reindex_add(a, db, who->tenant, base,
-                                   STR("another model"), ids, kept, job, e);
+        ids[i] = v[i].version;
+    return n == 0 ? RC_OK
+                  : reindex_add(a, db, who->tenant, base, STR("another model"),
+                                ids, n, job, e);
 }
 
 rc app_base_model(struct app *a, const struct caller *who, struct db *db,
@@ -429,14 +432,10 @@ rc app_base_model(struct app *a, const struct caller *who, struct db *db,
 
 static sha256 query_key(const struct model *model, str text)
 {
-    struct sha256_stream *s = sha256_open();
-    sha256 key;
+    const sha256 *identity = &model_info(model)->identity;
 
-    sha256_put(s, model_info(model)->identity.b, sizeof(sha256));
-    sha256_put(s, text.p, text.n);
-    key = sha256_end(s);
-    sha256_close(s);
-    return key;
+    return sha256_of_both((str){(const char *)identity->b, sizeof identity->b},
+                          text);
 }
 
 static bool kept_find(struct models *m, const sha256 *key, float *out,
@@ -448,7 +447,7 @@ static bool kept_find(struct models *m, const sha256 *key, float *out,
     for (size_t i = 0; i < QUERIES_KEPT && !there; i++) {
         struct kept_query *k = &m->kept[i];
 
-        if (k->used == 0 || memcmp(&k->key, key, sizeof *key) != 0)
+        if (k->used == 0 || !sha256_eq(&k->key, key))
             continue;
         k->used = ++m->clock;
         memcpy(out, k->vector, dims * sizeof *out);

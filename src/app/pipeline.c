@@ -125,11 +125,6 @@ struct worker {
 /* What two workers read and indexed of one version could become durable in the
  * wrong order: an index of its former text beside the new one. */
 
-static str key_of(const uuid *version)
-{
-    return (str){(const char *)version->b, sizeof version->b};
-}
-
 /* For l; what `former` has is written down in this very write. */
 static bool hold(struct pipeline *p, struct lease *l,
                  const struct lease *former, uuid version)
@@ -138,7 +133,7 @@ static bool hold(struct pipeline *p, struct lease *l,
     bool made, mine;
 
     (void)pthread_mutex_lock(&p->held_lock);
-    by = map_slot(p->held, key_of(&version), &made);
+    by = map_slot(p->held, uuid_key(&version), &made);
     mine = made || *by == (uintptr_t)l ||
            (former != NULL && *by == (uintptr_t)former);
     if (mine) {
@@ -153,10 +148,10 @@ static void lease_let_go(struct pipeline *p, struct lease *l)
 {
     (void)pthread_mutex_lock(&p->held_lock);
     for (size_t i = 0; i < l->held_n; i++) {
-        const uint64_t *by = map_find(p->held, key_of(&l->held[i]));
+        const uint64_t *by = map_find(p->held, uuid_key(&l->held[i]));
 
         if (by != NULL && *by == (uintptr_t)l)
-            (void)map_drop(p->held, key_of(&l->held[i]));
+            (void)map_drop(p->held, uuid_key(&l->held[i]));
     }
     (void)pthread_mutex_unlock(&p->held_lock);
     l->held_n = 0;
@@ -599,11 +594,6 @@ static rc batch_add(struct worker *w, size_t i, const struct task_text *text,
     return RC_OK;
 }
 
-static uint32_t model_tokens(void *arg, str text)
-{
-    return embedder_tokens(arg, text);
-}
-
 /* What counts tokens as the lease's model does. */
 static rc counter_take(struct worker *w, const struct model *m, struct err *e)
 {
@@ -618,7 +608,7 @@ static rc counter_take(struct worker *w, const struct model *m, struct err *e)
     if (code != RC_OK)
         return code;
     w->model = m;
-    w->counter = (struct chunk_counter){model_tokens, w->embedder};
+    w->counter = embedder_counter(w->embedder);
     w->prefix_tokens =
         embedder_tokens(w->embedder, model_info(m)->passage_prefix);
     return RC_OK;

@@ -31,15 +31,9 @@ struct refiner {
     pthread_cond_t changed;
     struct map *bases; /* to look at; the value counts how often it was told */
     size_t cursor;     /* where in them the next look begins */
-    size_t busy;       /* threads that have one in hand */
 };
 
 /* ---- what is to be done ---- */
-
-static str base_key(const uuid *base)
-{
-    return (str){(const char *)base->b, sizeof base->b};
-}
 
 void refiner_note(struct app *a, uuid base)
 {
@@ -48,7 +42,7 @@ void refiner_note(struct app *a, uuid base)
     if (r == NULL)
         return;
     (void)pthread_mutex_lock(&r->lock);
-    ++*map_slot(r->bases, base_key(&base), NULL);
+    ++*map_slot(r->bases, uuid_key(&base), NULL);
     (void)pthread_cond_broadcast(&r->changed);
     (void)pthread_mutex_unlock(&r->lock);
 }
@@ -92,7 +86,7 @@ static bool base_next(struct refiner *r, uuid *base, uint64_t *told)
         if (!map_next(r->bases, &r->cursor, &key, told))
             return false;
     }
-    memcpy(base->b, key.p, sizeof base->b);
+    *base = uuid_of_key(key);
     return true;
 }
 
@@ -102,9 +96,9 @@ static void base_done(struct refiner *r, uuid base, uint64_t told)
     const uint64_t *now;
 
     (void)pthread_mutex_lock(&r->lock);
-    now = map_find(r->bases, base_key(&base));
+    now = map_find(r->bases, uuid_key(&base));
     if (now != NULL && *now == told)
-        (void)map_drop(r->bases, base_key(&base));
+        (void)map_drop(r->bases, uuid_key(&base));
     (void)pthread_mutex_unlock(&r->lock);
 }
 
@@ -326,7 +320,6 @@ static void *refiner_thread(void *arg)
             (void)clock_cond_wait(&r->changed, &r->lock, INT64_MAX);
             continue;
         }
-        r->busy++;
         (void)pthread_mutex_unlock(&r->lock);
         code = step(r, &h, base, &more, &e);
         if (code == RC_OK && !more)
@@ -334,12 +327,9 @@ static void *refiner_thread(void *arg)
         if (code != RC_OK && !atomic_load(&r->stopping))
             log_warn("refiner", "vectors have to wait: %s", e.text);
         (void)pthread_mutex_lock(&r->lock);
-        r->busy--;
         if (code != RC_OK && !atomic_load(&r->stopping))
             (void)clock_cond_wait(&r->changed, &r->lock,
                                   clock_mono_ns() + AGAIN_NS);
-        if (r->busy == 0 && map_count(r->bases) == 0)
-            (void)pthread_cond_broadcast(&r->changed);
     }
     (void)pthread_mutex_unlock(&r->lock);
     embedder_close(h.x);
@@ -367,18 +357,6 @@ rc refiner_open(struct app *a, unsigned threads, struct err *e)
     }
     refiner_look(a);
     return RC_OK;
-}
-
-bool refiner_settle(struct app *a, int64_t until_ns)
-{
-    struct refiner *r = a->refiner;
-    bool in_time = true;
-
-    (void)pthread_mutex_lock(&r->lock);
-    while (in_time && (r->busy > 0 || map_count(r->bases) > 0))
-        in_time = clock_cond_wait(&r->changed, &r->lock, until_ns);
-    (void)pthread_mutex_unlock(&r->lock);
-    return in_time;
 }
 
 void refiner_stop(struct app *a)

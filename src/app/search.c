@@ -122,7 +122,7 @@ static rc search_pins(const struct caller *who, struct db *db,
 
         if ((code = override_check(who, db, in, o, out, e)) != RC_OK)
             goto done;
-        (void)map_slot(named, (str){(const char *)o->document.b, 16}, NULL);
+        (void)map_slot(named, uuid_key(&o->document), NULL);
         ARENA_PUSH(out, *pins, *pins_n, cap,
                    ((struct engine_pin){o->document, o->version}));
     }
@@ -131,8 +131,7 @@ static rc search_pins(const struct caller *who, struct db *db,
                                       &drafts, &n, e)) != RC_OK)
             goto done;
         for (size_t i = 0; i < n; i++)
-            if (map_find(named,
-                         (str){(const char *)drafts[i].document.b, 16}) == NULL)
+            if (map_find(named, uuid_key(&drafts[i].document)) == NULL)
                 ARENA_PUSH(out, *pins, *pins_n, cap,
                            ((struct engine_pin){drafts[i].document,
                                                 drafts[i].version}));

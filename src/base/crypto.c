@@ -45,6 +45,18 @@ sha256 sha256_of(str s)
     return h;
 }
 
+sha256 sha256_of_both(str a, str b)
+{
+    struct sha256_stream *s = sha256_open();
+    sha256 h;
+
+    sha256_put(s, a.p, a.n);
+    sha256_put(s, b.p, b.n);
+    h = sha256_end(s);
+    sha256_close(s);
+    return h;
+}
+
 bool sha256_eq(const sha256 *a, const sha256 *b)
 {
     return sodium_memcmp(a->b, b->b, sizeof a->b) == 0;

@@ -15,6 +15,7 @@ typedef struct sha256 {
     uint8_t b[32];
 } sha256;
 sha256 sha256_of(str s);
+sha256 sha256_of_both(str a, str b);              /* of b behind a */
 bool sha256_eq(const sha256 *a, const sha256 *b); /* constant time */
 str sha256_hex(struct arena *out, const sha256 *h);
 bool sha256_from_hex(str s, sha256 *h);

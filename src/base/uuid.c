@@ -69,6 +69,15 @@ bool uuid_eq(uuid a, uuid b)
     return memcmp(a.b, b.b, sizeof a.b) == 0;
 }
 
+uuid uuid_of_key(str key)
+{
+    uuid u;
+
+    ASSERT(key.n == sizeof u.b);
+    memcpy(u.b, key.p, sizeof u.b);
+    return u;
+}
+
 int uuid_cmp(uuid a, uuid b)
 {
     return memcmp(a.b, b.b, sizeof a.b);

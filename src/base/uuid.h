@@ -19,6 +19,13 @@ bool uuid_eq(uuid a, uuid b);
 int uuid_cmp(uuid a, uuid b);
 bool uuid_is_nil(uuid u);
 extern const uuid UUID_NIL;
+/* Its bytes, as the key of a map; points into u. */
+static inline str uuid_key(const uuid *u)
+{
+    return (str){(const char *)u->b, sizeof u->b};
+}
+/* What uuid_key gave. */
+uuid uuid_of_key(str key);
 /* Canonical lower-case hyphenated text, 36 characters. */
 str uuid_str(struct arena *out, uuid u);
 #define UUID_TEXT 37

@@ -23,6 +23,7 @@
 
 #include "base/crypto.h"
 #include "embed/bert.h"
+#include "text/chunk.h"
 
 struct model;
 struct model_info {
@@ -54,6 +55,8 @@ rc embed_texts(struct embedder *x, enum embed_role role, const str *texts,
                size_t n, float *out, struct err *e) MUST_CHECK;
 /* Tokens of a text, special ones and prefix not counted. */
 uint32_t embedder_tokens(struct embedder *x, str text);
+/* That as what chunks are cut with; x must outlive it. */
+struct chunk_counter embedder_counter(struct embedder *x);
 
 /* The kernels in use: "avx512vnni", "avxvnni", "avx2", "scalar", "neon". */
 const char *embed_kernels(void);

@@ -348,6 +348,16 @@ uint32_t embedder_tokens(struct embedder *x, str text)
     return n < UINT32_MAX ? (uint32_t)n : UINT32_MAX;
 }
 
+static uint32_t count(void *arg, str text)
+{
+    return embedder_tokens(arg, text);
+}
+
+struct chunk_counter embedder_counter(struct embedder *x)
+{
+    return (struct chunk_counter){count, x};
+}
+
 /* Puts a text's ids behind those of the pass; there is room for tokens_max. */
 static void text_add(struct embedder *x, enum embed_role role, str text)
 {

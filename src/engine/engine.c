@@ -179,7 +179,7 @@ rc engine_missing(struct engine *g, uuid base, struct arena *out,
     if (b->missing != NULL) {
         *versions = ARENA_ARRAY(out, uuid, map_count(b->missing));
         while (map_next(b->missing, &at, &key, &value))
-            memcpy((*versions)[(*n)++].b, key.p, sizeof(uuid));
+            (*versions)[(*n)++] = uuid_of_key(key);
     }
     (void)pthread_mutex_unlock(&b->lock);
     base_release(g, b);

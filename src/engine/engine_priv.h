@@ -251,11 +251,6 @@ struct engine {
 struct analyser *analyser_take(struct engine *g);
 void analyser_give(struct engine *g, struct analyser *a);
 
-static inline str uuid_key(const uuid *u)
-{
-    return (str){(const char *)u->b, sizeof u->b};
-}
-
 /* How long anybody waits for a base that another thread is opening. */
 #define OPEN_WAIT_NS ((int64_t)30 * 1000000000)
 

@@ -152,7 +152,7 @@ static uuid *bases_list(struct engine *g, size_t *n)
     (void)pthread_mutex_lock(&g->lock);
     ids = mem_alloc((map_count(g->bases) + 1) * sizeof *ids);
     for (*n = 0; map_next(g->bases, &at, &key, &value); (*n)++)
-        memcpy(ids[*n].b, key.p, sizeof ids->b);
+        ids[*n] = uuid_of_key(key);
     (void)pthread_mutex_unlock(&g->lock);
     return ids;
 }
@@ -188,7 +188,7 @@ static bool take_one(struct engine *g, struct map *of, uuid *id)
     (void)pthread_mutex_lock(&g->lock);
     took = !ending(g) && map_next(of, &at, &key, &value);
     if (took) {
-        memcpy(id->b, key.p, sizeof id->b);
+        *id = uuid_of_key(key);
         (void)map_drop(of, uuid_key(id));
     }
     (void)pthread_mutex_unlock(&g->lock);

@@ -279,7 +279,7 @@ static rc keys_write(const struct merge *m, struct seg_writer *w, struct err *e)
     for (uint32_t i = 0; i < m->versions_n && code == RC_OK; i++) {
         const struct segment *s = m->from[m->places[i].from];
         const struct version_rec *v = &s->versions[m->places[i].version];
-        bool same = s->keys != NULL && memcmp(&s->keys_of, of, sizeof *of) == 0;
+        bool same = s->keys != NULL && sha256_eq(&s->keys_of, of);
 
         for (uint32_t k = 0; k < v->rows && code == RC_OK; k++)
             code = seg_put(w, same ? &s->keys[v->first_row + k] : &NONE,

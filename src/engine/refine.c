@@ -4,10 +4,7 @@
  * and writes one file. What can't be embedded (its text is another one by now)
  * is claimed as void and left to the words.
  */
-#include <stdlib.h>
-
 #include "base/clock.h"
-#include "base/log.h"
 #include "base/mem.h"
 #include "engine/engine_priv.h"
 
@@ -105,15 +102,10 @@ static void claims_end(struct refine *r)
 
 /* ---- their texts ---- */
 
-static uint32_t tokens(void *arg, str text)
-{
-    return embedder_tokens(arg, text);
-}
-
 static str row_text(struct refine *r, const struct lack *l, str title, str text,
                     uint64_t at)
 {
-    const struct chunk_counter counter = {tokens, r->x};
+    const struct chunk_counter counter = embedder_counter(r->x);
     const struct chunk_rec *c = &l->s->chunks[l->row];
     str path[HEADING_DEPTH_MAX + 1], context;
     size_t n = segment_headings(l->s, l->row, path);

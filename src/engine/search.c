@@ -114,8 +114,7 @@ static void view_vectors(const struct search *s, const struct base *b,
 {
     if (b->vectors == NULL || seg->places == NULL ||
         seg->places->number != b->vectors->number ||
-        memcmp(&b->vectors->identity, &s->q->model->identity, sizeof(sha256)) !=
-            0)
+        !sha256_eq(&b->vectors->identity, &s->q->model->identity))
         return;
     v->vectors = vectors_ref(b->vectors);
     v->places = places_ref(seg->places);

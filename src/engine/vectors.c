@@ -67,14 +67,10 @@ str embedded_text(str context, str body, struct arena *out)
 
 struct vec_key embedded_key(const sha256 *identity, str text)
 {
-    struct sha256_stream *s = sha256_open();
+    sha256 sha = sha256_of_both(
+        (str){(const char *)identity->b, sizeof identity->b}, text);
     struct vec_key key;
-    sha256 sha;
 
-    sha256_put(s, identity->b, sizeof identity->b);
-    sha256_put(s, text.p, text.n);
-    sha = sha256_end(s);
-    sha256_close(s);
     memcpy(key.b, sha.b, sizeof key.b);
     return key;
 }
@@ -198,7 +194,8 @@ static void list_sample(struct vectors *v)
 
     for (size_t i = 0; i < v->n; i++)
         rows += vec_rows(v->files[i]);
-    /* Twice as many as wanted: one key may be in two files. */
+    /* Four times as many as wanted: one key may be in several files, and what
+     * a bound lets through varies. */
     n = keys_below(v,
                    rows <= 4 * VECTORS_SAMPLE
                        ? UINT64_MAX
@@ -240,15 +237,7 @@ static bool name_id(str name, uint64_t *id)
 {
     str digits = str_sub(name, 0, name.n - (name.n >= 4 ? 4 : name.n));
 
-    if (!str_ends(name, STR(".vec")) || digits.n == 0 || digits.n > 18)
-        return false;
-    *id = 0;
-    for (size_t i = 0; i < digits.n; i++) {
-        if (digits.p[i] < '0' || digits.p[i] > '9')
-            return false;
-        *id = *id * 10 + (uint64_t)(digits.p[i] - '0');
-    }
-    return true;
+    return str_ends(name, STR(".vec")) && str_to_u64(digits, INT64_MAX, id);
 }
 
 static int compare_ids(const void *a, const void *b)
@@ -347,8 +336,7 @@ static bool list_find(const struct vectors *v, size_t from,
 
 bool segment_has_keys(const struct segment *s, const sha256 *identity)
 {
-    return s->keys != NULL &&
-           memcmp(&s->keys_of, identity, sizeof *identity) == 0;
+    return s->keys != NULL && sha256_eq(&s->keys_of, identity);
 }
 
 /* Of a segment in a list. `former`: of the list with the same files but those
@@ -440,8 +428,7 @@ static bool synced(struct base *b, const struct model_info *m)
     bool yes;
 
     (void)pthread_mutex_lock(&b->lock);
-    yes = b->vectors != NULL &&
-          memcmp(&b->vectors->identity, &m->identity, sizeof m->identity) == 0;
+    yes = b->vectors != NULL && sha256_eq(&b->vectors->identity, &m->identity);
     for (size_t i = 0; yes && i < b->segments_n; i++)
         yes = b->segments[i]->places != NULL &&
               b->segments[i]->places->number == b->vectors->number;
@@ -458,8 +445,7 @@ static rc list_sync(struct engine *g, struct base *b,
 
     if (synced(b, m))
         return RC_OK;
-    if (v != NULL &&
-        memcmp(&v->identity, &m->identity, sizeof m->identity) == 0) {
+    if (v != NULL && sha256_eq(&v->identity, &m->identity)) {
         list_install(b, v, false, 0);
         return RC_OK;
     }
@@ -641,7 +627,7 @@ static void merge_install(struct base *b, const struct vector_merge *m,
                                     .dims = m->old->dims};
     struct vectors *v;
 
-    if (memcmp(&now->identity, &info.identity, sizeof info.identity) != 0) {
+    if (!sha256_eq(&now->identity, &info.identity)) {
         atomic_store(&made->doomed, true);
         file_unref(made);
         return;

@@ -194,21 +194,6 @@ rc db_model_keys_due(struct db *db, str model, struct err *e)
     return q_run(&q, NULL, e);
 }
 
-static rc ids_take(struct q *q, struct arena *out, uuid **v, size_t *n,
-                   struct err *e)
-{
-    size_t cap = 0;
-
-    *v = NULL;
-    *n = 0;
-    while (q_row(q)) {
-        uuid id = q_get_uuid(q);
-
-        ARENA_PUSH(out, *v, *n, cap, id);
-    }
-    return q_end(q, e);
-}
-
 rc db_bases_keys_due(struct db *db, struct arena *out, uuid **v, size_t *n,
                      struct err *e)
 {
@@ -216,7 +201,7 @@ rc db_bases_keys_due(struct db *db, struct arena *out, uuid **v, size_t *n,
                             " INDEXED BY base_state_keys_due"
                             " WHERE keys_due = 1 AND deleted = 0");
 
-    return ids_take(&q, out, v, n, e);
+    return q_end_uuids(&q, out, v, n, e);
 }
 
 rc db_base_ids(struct db *db, struct arena *out, uuid **v, size_t *n,
@@ -224,7 +209,7 @@ rc db_base_ids(struct db *db, struct arena *out, uuid **v, size_t *n,
 {
     struct q q = q_open(db, "SELECT base FROM base_state WHERE deleted = 0");
 
-    return ids_take(&q, out, v, n, e);
+    return q_end_uuids(&q, out, v, n, e);
 }
 
 rc db_base_tenant(struct db *db, uuid base, uuid *tenant, struct err *e)

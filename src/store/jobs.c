@@ -623,16 +623,8 @@ rc db_bases_refining(struct db *db, struct arena *out, uuid **v, size_t *n,
 {
     struct q q = q_open(db, "SELECT DISTINCT base FROM item"
                             " INDEXED BY item_refining WHERE stage = 4");
-    size_t cap = 0;
 
-    *v = NULL;
-    *n = 0;
-    while (q_row(&q)) {
-        uuid id = q_get_uuid(&q);
-
-        ARENA_PUSH(out, *v, *n, cap, id);
-    }
-    return q_end(&q, e);
+    return q_end_uuids(&q, out, v, n, e);
 }
 
 rc db_items_refining(struct db *db, uuid base, size_t limit, struct arena *out,

@@ -250,6 +250,21 @@ rc q_end_one(struct q *q, const char *what, struct err *e)
     return code;
 }
 
+rc q_end_uuids(struct q *q, struct arena *out, uuid **v, size_t *n,
+               struct err *e)
+{
+    size_t cap = 0;
+
+    *v = NULL;
+    *n = 0;
+    while (q_row(q)) {
+        uuid id = q_get_uuid(q);
+
+        ARENA_PUSH(out, *v, *n, cap, id);
+    }
+    return q_end(q, e);
+}
+
 rc q_run(struct q *q, uint64_t *changed, struct err *e)
 {
     while (q_row(q))

@@ -56,6 +56,9 @@ bool q_is_null(const struct q *q); /* the next column */
 rc q_end(struct q *q, struct err *e) MUST_CHECK;
 /* The same; RC_NOTFOUND when no row came. */
 rc q_end_one(struct q *q, const char *what, struct err *e) MUST_CHECK;
+/* The same for a statement whose rows are one id each; the ids in `out`. */
+rc q_end_uuids(struct q *q, struct arena *out, uuid **v, size_t *n,
+               struct err *e) MUST_CHECK;
 /* Steps to the end, for statements that give no rows. *changed may be NULL. */
 rc q_run(struct q *q, uint64_t *changed, struct err *e) MUST_CHECK;
 

@@ -272,18 +272,10 @@ rc versions_of(struct db *db, uuid base, uuid document, struct arena *out,
 {
     struct q q = q_open(db, "SELECT id FROM version"
                             " WHERE base = ?1 AND document = ?2");
-    size_t cap = 0;
 
-    *ids = NULL;
-    *n = 0;
     q_uuid(&q, base);
     q_uuid(&q, document);
-    while (q_row(&q)) {
-        uuid id = q_get_uuid(&q);
-
-        ARENA_PUSH(out, *ids, *n, cap, id);
-    }
-    return q_end(&q, e);
+    return q_end_uuids(&q, out, ids, n, e);
 }
 
 rc versions_drop(struct db *db, uuid tenant, uuid base, uuid document,
