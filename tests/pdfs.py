@@ -111,6 +111,40 @@ class Pdf:
             3: f"<<{info}>>", **self.objects})
 
 
+TYPE1 = b"""%!PS-AdobeFont-1.0: Other
+/FontName /Other def
+/FontMatrix [0.001 0 0 0.001 0 0] readonly def
+/Encoding 256 array
+0 1 255 {1 index exch /.notdef put} for
+dup 65 /l put
+dup 66 /a put
+dup 67 /m put
+dup 68 /p put
+readonly def
+currentfile eexec
+"""
+
+
+def type1(pages=1):
+    """Its letters are what the font within says: ABCD reads "lamp"."""
+    pdf = Pdf()
+    secret = bytes(range(256)) * 40
+    file = pdf.stream(TYPE1 + secret, f"/Length1 {len(TYPE1)}/Length2 "
+                      f"{len(secret)}/Length3 0", deflate=1)
+    about = pdf.add(f"<</Type/FontDescriptor/FontName/Other/Flags 4/FontFile "
+                    f"{file} 0 R/FontBBox[0 0 500 700]/Ascent 700/Descent 0"
+                    f"/ItalicAngle 0/CapHeight 700/StemV 80>>")
+    font = pdf.add(f"<</Type/Font/Subtype/Type1/BaseFont/Other/FirstChar 65"
+                   f"/LastChar 68/Widths[500 500 500 500]/FontDescriptor "
+                   f"{about} 0 R>>")
+    for _ in range(pages):
+        pdf.page(show(90, 700, "The light of the keeper's", "F1", 12)
+                 + show(230, 700, "ABCD", "F9", 12),
+                 resources=f"<</Font<</F9 {font} 0 R"
+                           + pdf.resources.removeprefix("<</Font<<"))
+    return pdf
+
+
 def file_of(objects, trailer="/Root 1 0 R/Info 3 0 R"):
     """The objects by their numbers, and what leads to them."""
     out = bytearray(b"%PDF-1.5\n%\xe2\xe3\xcf\xd3\n")

@@ -165,13 +165,10 @@ bool extract_refused(struct extractor *x, str *why)
 
 /* ---- asking ---- */
 
-rc extract_memory_file(str bytes, int *fd, struct err *e)
+rc extract_memory_put(int fd, str bytes, struct err *e)
 {
-    *fd = memfd_create("knowd-extract", MFD_CLOEXEC);
-    if (*fd < 0)
-        return err_errno(e, RC_IO, errno, "cannot make a memory file");
     while (bytes.n > 0) {
-        ssize_t n = write(*fd, bytes.p, bytes.n);
+        ssize_t n = write(fd, bytes.p, bytes.n);
 
         if (n < 0 && errno == EINTR)
             continue;
@@ -180,6 +177,14 @@ rc extract_memory_file(str bytes, int *fd, struct err *e)
         bytes = str_sub(bytes, (size_t)n, bytes.n);
     }
     return RC_OK;
+}
+
+rc extract_memory_file(str bytes, int *fd, struct err *e)
+{
+    *fd = memfd_create("knowd-extract", MFD_CLOEXEC);
+    if (*fd < 0)
+        return err_errno(e, RC_IO, errno, "cannot make a memory file");
+    return extract_memory_put(*fd, bytes, e);
 }
 
 /* A zygote is made again, so its socket ends with the nanny alone. */

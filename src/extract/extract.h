@@ -27,7 +27,7 @@
 
 #include "doc/doc.h"
 
-#define EXTRACTOR_VERSION 3
+#define EXTRACTOR_VERSION 4
 
 struct extractor;
 

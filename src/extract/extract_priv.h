@@ -94,6 +94,7 @@ rc asked_begin(struct asked *k, struct err *e) MUST_CHECK;
 rc asked_wait(struct asked *k, struct status *s, struct err *e) MUST_CHECK;
 void asked_end(struct asked *k);
 rc extract_memory_file(str bytes, int *fd, struct err *e) MUST_CHECK;
+rc extract_memory_put(int fd, str bytes, struct err *e) MUST_CHECK;
 /* All of a file a child wrote; more than `bytes_max`: nothing. It is copied,
  * not mapped: should somebody cut the file, a mapping would kill the server. */
 rc extract_copy(int fd, size_t bytes_max, struct buf *to,

@@ -28,18 +28,16 @@ static void shut(int *fd)
 
 /* ---- beginning ---- */
 
-static rc copy_file(int from, int *fd, struct err *e)
+/* Puts a file behind what *fd holds. */
+static rc file_copy(int from, int fd, struct err *e)
 {
     struct stat st;
     off_t at = 0;
-    rc code = extract_memory_file(STR_NONE, fd, e);
 
-    if (code != RC_OK)
-        return code;
     if (fstat(from, &st) != 0)
         return err_errno(e, RC_IO, errno, "cannot read the original");
     while (at < st.st_size) {
-        ssize_t n = sendfile(*fd, from, &at, (size_t)(st.st_size - at));
+        ssize_t n = sendfile(fd, from, &at, (size_t)(st.st_size - at));
 
         if (n < 0 && errno == EINTR)
             continue;
@@ -48,9 +46,22 @@ static rc copy_file(int from, int *fd, struct err *e)
         if (n == 0)
             break;
     }
-    if (lseek(*fd, 0, SEEK_SET) != 0)
-        return err_errno(e, RC_IO, errno, "cannot rewind a copy");
     return RC_OK;
+}
+
+rc job_input_append(int from, str bytes, str more, int *fd, struct err *e)
+{
+    rc code = extract_memory_file(from < 0 ? bytes : STR_NONE, fd, e);
+
+    if (code == RC_OK && from >= 0)
+        code = file_copy(from, *fd, e);
+    if (code == RC_OK)
+        code = extract_memory_put(*fd, more, e);
+    if (code == RC_OK && lseek(*fd, 0, SEEK_SET) != 0)
+        code = err_errno(e, RC_IO, errno, "cannot rewind a copy");
+    if (code != RC_OK)
+        shut(fd);
+    return code;
 }
 
 /* The file once more: programs read from where the offset stands, and two jobs
@@ -67,7 +78,7 @@ static rc input_open(const struct job_opts *o, int *fd, struct err *e)
         (void)snprintf(path, sizeof path, "/proc/self/fd/%d", from);
         *fd = open(path, O_RDONLY | O_CLOEXEC);
         if (*fd < 0) /* /proc is not mounted */
-            code = copy_file(from, fd, e);
+            code = job_input_append(from, STR_NONE, STR_NONE, fd, e);
     }
     if (o->fd < 0)
         shut(&from);

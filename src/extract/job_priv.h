@@ -34,9 +34,10 @@
 struct extractor;
 
 enum job_kind {
-    JOB_PDF_INFO,     /* pdfinfo's lines */
-    JOB_PDF_TEXT,     /* first, last: words with boxes as XML */
+    JOB_PDF_INFO,     /* title and dates */
+    JOB_PDF_TEXT,     /* first, last: words with boxes */
     JOB_PDF_OUTLINE,  /* first, last: XML of pdftohtml with the outline */
+    JOB_PDF_FONTS,    /* what to append before its text is read */
     JOB_PDF_FILES,    /* how many files it holds, as a varint */
     JOB_PDF_LAYOUT,   /* parts of pdf_layout.h to an extraction stream */
     JOB_PAGE_INK,     /* first, last, dpi: which pages show something */
@@ -143,6 +144,10 @@ struct job_result {
     struct buf bytes; /* the result; what there is of it if end is JOB_EXIT */
     uint64_t cpu_ms, memory_bytes; /* all together; the largest */
 };
+
+/* A memory file of an input, as job_opts has it, with bytes behind. */
+rc job_input_append(int from, str bytes, str more, int *fd,
+                    struct err *e) MUST_CHECK;
 
 struct job;
 /* Starts the processes and returns at once. */

@@ -5,7 +5,8 @@
 #include "extract/pdf_layout.h"
 #include "extract/zygote.h"
 
-#define TEXT_XML_BYTES_MAX (512 * MIB) /* of 200 dense pages: 60 MiB */
+#define TEXT_TABLE_BYTES_MAX (256 * MIB) /* of 200 dense pages: 30 MiB */
+#define FONTS_FILE_BYTES_MAX (32 * MIB)  /* a larger one is read as it is */
 #define PDF_RESULT_BYTES_MAX (10 * MIB)
 #define PICTURE_BYTES_MAX (64 * MIB) /* A3 at 300 dpi, grey: 17 MiB */
 
@@ -26,16 +27,18 @@
 const struct job_row JOBS[JOB_KIND_COUNT] = {
     [JOB_PDF_INFO] = {.name = "pdf-info",
                       .argv = {{"pdfinfo", "-isodates", "@input"}},
+                      .work = pdf_about_work,
                       .cpu_s_max = 10,
-                      .memory_bytes_max = 512 * MIB,
+                      .memory_bytes_max = OUTLINE_MEMORY_BYTES_MAX,
+                      .pipe_bytes_max = 1 * MIB,
                       .result_bytes_max = 1 * MIB},
     [JOB_PDF_TEXT] = {.name = "pdf-text",
-                      .argv = {{"pdftotext", "-bbox-layout", "-f", "@first",
-                                "-l", "@last", "@input", "-"}},
+                      .argv = {{"pdftotext", "-tsv", "-f", "@first", "-l",
+                                "@last", "@input", "-"}},
                       .work = pdf_text_work,
                       .cpu_s_max = 10,
                       .memory_bytes_max = TEXT_MEMORY_BYTES_MAX,
-                      .pipe_bytes_max = TEXT_XML_BYTES_MAX,
+                      .pipe_bytes_max = TEXT_TABLE_BYTES_MAX,
                       .result_bytes_max = PDF_RESULT_BYTES_MAX},
     [JOB_PDF_OUTLINE] = {.name = "pdf-outline",
                          .argv = {{"pdftohtml", "-xml", "-i", "-stdout", "-f",
@@ -45,6 +48,11 @@ const struct job_row JOBS[JOB_KIND_COUNT] = {
                          .memory_bytes_max = OUTLINE_MEMORY_BYTES_MAX,
                          .pipe_bytes_max = 64 * MIB,
                          .result_bytes_max = PDF_RESULT_BYTES_MAX},
+    [JOB_PDF_FONTS] = {.name = "pdf-fonts",
+                       .work = pdf_fonts_work,
+                       .cpu_s_max = 5,
+                       .pipe_bytes_max = FONTS_FILE_BYTES_MAX,
+                       .result_bytes_max = PDF_RESULT_BYTES_MAX},
     [JOB_PDF_FILES] = {.name = "pdf-files",
                        .work = pdf_files_work,
                        .cpu_s_max = 10,

@@ -1,27 +1,42 @@
 #include "extract/pdf_jobs.h"
 
 #include "base/mem.h"
-#include "extract/pdf_bbox.h"
+#include "extract/pdf_about.h"
+#include "extract/pdf_fonts.h"
+#include "extract/pdf_html.h"
 #include "extract/pdf_layout.h"
 #include "extract/pdf_pages.h"
+#include "extract/pdf_table.h"
 
 #define BLOCK_BYTES (64 * KIB)
 /* Grey values further apart than this are something drawn; less is paper. */
 #define INK_CONTRAST 24
 #define PGM_NUMBER_MAX 100000
 
-static rc output_read(struct job_in *in, struct pdf_output *o, struct err *e)
+static rc table_read(struct job_in *in, unsigned dpi, struct buf *to,
+                     struct err *e)
 {
+    struct pdf_table *t = pdf_table_open(dpi, to);
     char *block = mem_alloc(BLOCK_BYTES);
     size_t n;
     rc code;
 
     while ((n = job_read(in, block, BLOCK_BYTES)) > 0)
-        pdf_output_put(o, (str){block, n});
-    code = pdf_output_end(o, e);
-    pdf_output_close(o);
+        pdf_table_put(t, (str){block, n});
+    code = pdf_table_end(t, e);
+    pdf_table_close(t);
     mem_free(block);
     return code;
+}
+
+rc pdf_about_work(struct job_in *in, const struct job_params *p,
+                  struct arena *arena, struct buf *to, struct err *e)
+{
+    str info;
+    rc code = job_read_all(in, arena, &info, e);
+
+    (void)p;
+    return code == RC_OK ? pdf_about_make(info, to, e) : code;
 }
 
 rc pdf_text_work(struct job_in *in, const struct job_params *p,
@@ -29,24 +44,42 @@ rc pdf_text_work(struct job_in *in, const struct job_params *p,
 {
     (void)p;
     (void)arena;
-    return output_read(in, pdf_bbox_open(to), e);
+    return table_read(in, 0, to, e);
 }
 
 rc pdf_outline_work(struct job_in *in, const struct job_params *p,
                     struct arena *arena, struct buf *to, struct err *e)
 {
+    struct pdf_html *h = pdf_html_open(to);
+    char *block = mem_alloc(BLOCK_BYTES);
+    size_t n;
+    rc code;
+
     (void)p;
     (void)arena;
-    return output_read(in, pdf_outline_open(to), e);
+    while ((n = job_read(in, block, BLOCK_BYTES)) > 0)
+        pdf_html_put(h, (str){block, n});
+    code = pdf_html_end(h, e);
+    pdf_html_close(h);
+    mem_free(block);
+    return code;
+}
+
+rc pdf_fonts_work(struct job_in *in, const struct job_params *p,
+                  struct arena *arena, struct buf *to, struct err *e)
+{
+    str file;
+    rc code = job_read_all(in, arena, &file, e);
+
+    (void)p;
+    return code == RC_OK ? pdf_fonts_update(file, to, e) : code;
 }
 
 rc pdf_ocr_work(struct job_in *in, const struct job_params *p,
                 struct arena *arena, struct buf *to, struct err *e)
 {
-    str tsv;
-    rc code = job_read_all(in, arena, &tsv, e);
-
-    return code == RC_OK ? pdf_tsv_read(tsv, p->dpi, to, e) : code;
+    (void)arena;
+    return table_read(in, p->dpi == 0 ? 72 : p->dpi, to, e);
 }
 
 /* ---- files in the file ---- */

@@ -5,10 +5,14 @@
 
 #include "extract/job_priv.h"
 
-/* pdftotext -bbox-layout: a range of pages (pdf_pages.h). */
+/* pdfinfo: what the file says of itself (pdf_about.h). */
+job_work pdf_about_work;
+/* pdftotext -tsv: a range of pages (pdf_pages.h). */
 job_work pdf_text_work;
 /* pdftohtml -xml: the outline (pdf_outline.h). */
 job_work pdf_outline_work;
+/* The file itself: what to append to it (pdf_fonts.h). */
+job_work pdf_fonts_work;
 /* The file itself: how many files it holds, as a varint. */
 job_work pdf_files_work;
 /* tesseract's TSV, of a page drawn with params.dpi: a range of that page. */

@@ -1,6 +1,7 @@
 #include "extract/pdf_layout.h"
 
 #include "extract/extract_priv.h"
+#include "extract/pdf_about.h"
 #include "extract/pdf_layout_priv.h"
 #include "extract/pdf_listing.h"
 #include "extract/pdf_outline.h"
@@ -229,11 +230,6 @@ static bool take_range(struct layout *l, const struct part *p,
 
     if (pdf_range_read(p->bytes, &r, NULL) != RC_OK)
         return false;
-    if (l->pages_n == 0) {
-        l->title = r.title;
-        l->d->created = arena_str(l->out, r.created);
-        l->d->modified = arena_str(l->out, r.modified);
-    }
     for (unsigned i = 0; i < r.pages_n; i++) {
         if (!take_page(l, &r.at, p->page + i) ||
             (l->pages[l->pages_n - 1].lines_n == 0 &&
@@ -241,6 +237,18 @@ static bool take_range(struct layout *l, const struct part *p,
             return false;
         l->d->pages = p->page + i;
     }
+    return true;
+}
+
+static bool take_about(struct layout *l, str bytes)
+{
+    struct pdf_about about;
+
+    if (!pdf_about_read(bytes, &about))
+        return false;
+    l->title = about.title;
+    l->d->created = arena_str(l->out, about.created);
+    l->d->modified = arena_str(l->out, about.modified);
     return true;
 }
 
@@ -270,6 +278,8 @@ static rc take_all(struct layout *l, str parts, struct err *e)
     while (good && part_next(&c, &p)) {
         if (p.kind == PDF_PART_OUTLINE)
             l->outline = pdf_outline_read(p.bytes);
+        else if (p.kind == PDF_PART_ABOUT)
+            good = take_about(l, p.bytes);
         else if (p.kind == PDF_PART_FILES)
             good = take_files(l, p.bytes);
         else if (p.kind == PDF_PART_RANGE)
@@ -282,7 +292,7 @@ static rc take_all(struct layout *l, str parts, struct err *e)
 
 /* ---- what the document says of itself ---- */
 
-/* pdftotext writes "2022-12-31T10:59:45+01". */
+/* pdfinfo writes "2022-12-31T10:59:45+01". */
 static str date_clean(str s, struct arena *out)
 {
     if (str_sub(s, 19, s.n).n == 3)

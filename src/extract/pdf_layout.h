@@ -3,8 +3,8 @@
  * headings, lists, code, and what is no text of the page left out
  * (docs/pdf.md).
  *
- * Input is a list of parts: what the readers made of the outline, of ranges of
- * pages, of pictures, and of the file as it is. Nothing in a part is believed.
+ * Input is a list of parts: what the readers made of the outline, of title and
+ * dates, of ranges of pages, of pictures, and of the file as it is. Nothing in a part is believed.
  *
  * Errors:  RC_FORMAT  a part is damaged
  * Threads: pure.
@@ -17,6 +17,7 @@
 
 enum pdf_part {
     PDF_PART_OUTLINE = 1, /* pdf_outline.h */
+    PDF_PART_ABOUT,       /* pdf_about.h */
     PDF_PART_RANGE,       /* pdf_pages.h, its first page */
     PDF_PART_OCR,         /* pdf_pages.h, the page that was read */
     PDF_PART_PICTURE,     /* a page that shows something, but was not read */

@@ -14,13 +14,11 @@ static_assert(PDF_PLACE_MAX == 1000000 * PDF_UNIT, "a million points");
  *   u8      1: cut, 2: full
  *   varint  pages; varint pages without words, and of each: varint index less
  *           the one before, varint width, varint height in points
- *   text    title, created, modified
  *   page    …
  */
 #define MAGIC 0x3150444bu
 #define RANGE_CUT 1
 #define RANGE_FULL 2
-#define ABOUT_BYTES_MAX (4 * KIB)
 #define LINE_UPRIGHT 8
 
 /* Text of less is too small to be read. */
@@ -44,8 +42,6 @@ struct pdf_maker {
     int32_t width, height;
     unsigned confidence;
     bool in_page, full;
-    char about[3][ABOUT_BYTES_MAX];
-    size_t about_n[3];
     unsigned pages_n, empty_n;
     struct pdf_empty empty[PDF_RANGE_PAGES_MAX];
 };
@@ -76,19 +72,6 @@ static str cut_to(str s, size_t bytes_max)
     return str_sub(s, 0, utf8_valid_prefix(str_sub(s, 0, bytes_max)));
 }
 
-void pdf_maker_about(struct pdf_maker *m, str title, str created, str modified)
-{
-    const str s[3] = {title, created, modified};
-
-    for (size_t i = 0; i < 3; i++) {
-        str t = cut_to(s[i], ABOUT_BYTES_MAX);
-
-        m->about_n[i] = t.n;
-        if (t.n > 0)
-            memcpy(m->about[i], t.p, t.n);
-    }
-}
-
 #define MICROS INT64_C(1000000)
 
 /* The digits at the start of s as a number, which stops growing at `max`;
@@ -104,31 +87,50 @@ static size_t digits_of(str s, int64_t max, int64_t *v)
     return n;
 }
 
-int32_t pdf_units(str number, bool up)
+#define MICROS_MAX (PDF_PLACE_MAX / PDF_UNIT * MICROS)
+
+int64_t pdf_micros(str number)
 {
     static const int64_t SCALES[] = {1000000, 100000, 10000, 1000, 100, 10, 1};
     bool minus = str_starts(number, STR("-"));
-    int64_t whole, micros = 0, units;
+    int64_t whole, part = 0;
     size_t n;
 
     number = str_sub(number, minus, number.n);
     n = digits_of(number, PDF_PLACE_MAX, &whole);
     if (n == 0)
-        return PDF_PLACE_MAX + 1;
+        return PDF_MICROS_NONE;
     number = str_sub(number, n, number.n);
     if (str_starts(number, STR("."))) {
-        /* poppler writes six */
-        n = digits_of(str_sub(number, 1, 6), MICROS, &micros);
-        micros *= SCALES[n];
+        /* poppler writes two or six */
+        n = digits_of(str_sub(number, 1, 6), MICROS, &part);
+        part *= SCALES[n];
         number = str_sub(number, n + 1, number.n);
     }
-    if (number.n > 0 || whole * PDF_UNIT > PDF_PLACE_MAX ||
-        (whole * PDF_UNIT == PDF_PLACE_MAX && micros > 0))
+    whole = whole * MICROS + part;
+    if (number.n > 0 || whole > MICROS_MAX)
+        return PDF_MICROS_NONE;
+    return minus ? -whole : whole;
+}
+
+int64_t pdf_micros_add(int64_t a, int64_t b)
+{
+    int64_t sum = PDF_MICROS_NONE;
+
+    if (a != PDF_MICROS_NONE && b != PDF_MICROS_NONE)
+        sum = a + b;
+    return sum > MICROS_MAX || sum < -MICROS_MAX ? PDF_MICROS_NONE : sum;
+}
+
+int32_t pdf_units(int64_t micros, bool up)
+{
+    int64_t units, rest;
+
+    if (micros == PDF_MICROS_NONE)
         return PDF_PLACE_MAX + 1;
-    /* Away from the number's inside: a box covers what it is of. */
-    micros = micros * PDF_UNIT + (up != minus ? MICROS - 1 : 0);
-    units = whole * PDF_UNIT + micros / MICROS;
-    return (int32_t)(minus ? -units : units);
+    units = micros * PDF_UNIT / MICROS;
+    rest = micros * PDF_UNIT % MICROS; /* of the sign of micros */
+    return (int32_t)(units + (up && rest > 0 ? 1 : !up && rest < 0 ? -1 : 0));
 }
 
 void pdf_maker_page(struct pdf_maker *m, int32_t width, int32_t height)
@@ -433,8 +435,6 @@ rc pdf_maker_end(struct pdf_maker *m, bool cut, struct err *e)
         buf_put_varint(to, m->empty[i].height);
         before = m->empty[i].page;
     }
-    for (size_t i = 0; i < 3; i++)
-        put_text(to, (str){m->about[i], m->about_n[i]});
     buf_put(to, buf_str(&m->body));
     if (m->body.code != RC_OK || m->page.code != RC_OK ||
         m->line.code != RC_OK || m->texts.code != RC_OK)
@@ -496,9 +496,6 @@ rc pdf_range_read(str bytes, struct pdf_range *r, struct err *e)
         r->empty[i].width = get_number(&c, PDF_PLACE_MAX);
         r->empty[i].height = get_number(&c, PDF_PLACE_MAX);
     }
-    r->title = get_text(&c, ABOUT_BYTES_MAX);
-    r->created = get_text(&c, ABOUT_BYTES_MAX);
-    r->modified = get_text(&c, ABOUT_BYTES_MAX);
     if (!magic || c.bad)
         return err_set(e, RC_FORMAT, "these are no pages of a PDF file");
     r->at = c;

@@ -33,8 +33,6 @@ struct pdf_maker;
 /* Writes at most PDF_RANGE_BYTES_MAX and little more; `to` is empty. */
 struct pdf_maker *pdf_maker_open(struct buf *to);
 void pdf_maker_close(struct pdf_maker *m); /* NULL is fine */
-/* What the file says of itself; each may be empty. */
-void pdf_maker_about(struct pdf_maker *m, str title, str created, str modified);
 /* Begins a page of this size; past PDF_RANGE_PAGES_MAX it is left out. */
 void pdf_maker_page(struct pdf_maker *m, int32_t width, int32_t height);
 /* The page was read from a picture, with this confidence, 1 to 100. */
@@ -47,9 +45,13 @@ void pdf_maker_word(struct pdf_maker *m, const int32_t box[4], str text);
 void pdf_maker_page_end(struct pdf_maker *m);
 /* Writes the range; `cut`: what was read ended too soon. */
 rc pdf_maker_end(struct pdf_maker *m, bool cut, struct err *e) MUST_CHECK;
-/* A decimal number of points in units, rounded down or up; PDF_PLACE_MAX + 1:
- * no number, or beyond what a page can be. */
-int32_t pdf_units(str number, bool up);
+/* A decimal number of points in millionths; PDF_MICROS_NONE: no number, or
+ * beyond what a page can be. */
+#define PDF_MICROS_NONE INT64_MAX
+int64_t pdf_micros(str number);
+int64_t pdf_micros_add(int64_t a, int64_t b);
+/* In units, rounded down or up; PDF_PLACE_MAX + 1 for PDF_MICROS_NONE. */
+int32_t pdf_units(int64_t micros, bool up);
 
 /* ---- reading ---- */
 
@@ -57,7 +59,6 @@ struct pdf_range {
     bool cut;  /* ended too soon */
     bool full; /* more was there than fits */
     unsigned pages_n;
-    str title, created, modified;
     /* Pages without words: index from 0, size in points. */
     unsigned empty_n;
     struct pdf_empty {

@@ -8,6 +8,7 @@
  * until one comes back short.
  */
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "extract/extract_priv.h"
 #include "extract/job_priv.h"
@@ -45,7 +46,8 @@ struct plan {
     struct extractor *x;
     const struct extract_in *in;
     struct arena *out, *tmp;
-    struct buf outline, files;
+    int text_fd; /* the file to read text from; -1: it is the input */
+    struct buf outline, about, files;
     struct range *ranges;
     size_t ranges_n, ranges_cap;
     size_t bytes; /* of all ranges */
@@ -68,7 +70,7 @@ static rc begin(const struct plan *p, enum job_kind kind, uint32_t first,
 {
     const struct job_opts o = {
         .kind = kind,
-        .fd = p->in->fd,
+        .fd = kind == JOB_PDF_TEXT && p->text_fd >= 0 ? p->text_fd : p->in->fd,
         .bytes = p->in->bytes,
         .params = {.first = first, .last = last, .dpi = dpi},
         .wall_ms_max = p->in->wall_ms_max};
@@ -221,16 +223,36 @@ static rc ranges_read(struct plan *p, struct job *first_job, struct err *e)
     return code;
 }
 
-/* The outline and the count of files beside the first range: most files have no
+/* Text is read from a copy without the insides of fonts, if it has any. */
+static rc fonts_leave(struct plan *p, struct err *e)
+{
+    struct job *j = NULL;
+    struct job_result r = {0};
+    rc code = begin(p, JOB_PDF_FONTS, 0, 0, 0, &j, e);
+
+    if (code == RC_OK)
+        code = finish(p, &j, &r, e);
+    if (code == RC_OK && r.end == JOB_OK && r.bytes.n > 0)
+        code = job_input_append(p->in->fd, p->in->bytes, buf_str(&r.bytes),
+                                &p->text_fd, e);
+    buf_close(&r.bytes);
+    return code;
+}
+
+/* The outline, title, dates and the count of files beside the first range: most files have no
  * more. */
 static rc text_read(struct plan *p, struct err *e)
 {
-    struct job *first = NULL, *outline = NULL, *files = NULL;
+    struct job *first = NULL, *outline = NULL, *about = NULL, *files = NULL;
     struct job_result r;
-    rc code = begin(p, JOB_PDF_TEXT, 1, PDF_RANGE_PAGES_MAX, 0, &first, e);
+    rc code = fonts_leave(p, e);
 
     if (code == RC_OK)
+        code = begin(p, JOB_PDF_TEXT, 1, PDF_RANGE_PAGES_MAX, 0, &first, e);
+    if (code == RC_OK)
         code = begin(p, JOB_PDF_OUTLINE, 1, 1, 0, &outline, e);
+    if (code == RC_OK)
+        code = begin(p, JOB_PDF_INFO, 0, 0, 0, &about, e);
     if (code == RC_OK)
         code = begin(p, JOB_PDF_FILES, 0, 0, 0, &files, e);
     if (code == RC_OK) {
@@ -239,10 +261,13 @@ static rc text_read(struct plan *p, struct err *e)
     }
     if (code == RC_OK && (code = finish(p, &outline, &r, e)) == RC_OK)
         p->outline = r.bytes; /* empty if it failed: there is none then */
+    if (code == RC_OK && (code = finish(p, &about, &r, e)) == RC_OK)
+        p->about = r.bytes; /* the same */
     if (code == RC_OK && (code = finish(p, &files, &r, e)) == RC_OK)
         p->files = r.bytes;
     job_close(first);
     job_close(outline);
+    job_close(about);
     job_close(files);
     return code;
 }
@@ -386,6 +411,8 @@ static void parts_put(struct plan *p, struct buf *parts)
     qsort(p->ranges, p->ranges_n, sizeof *p->ranges, by_first);
     if (p->outline.n > 0)
         pdf_part_put(parts, PDF_PART_OUTLINE, 0, buf_str(&p->outline));
+    if (p->about.n > 0)
+        pdf_part_put(parts, PDF_PART_ABOUT, 0, buf_str(&p->about));
     if (p->files.n > 0)
         pdf_part_put(parts, PDF_PART_FILES, 0, buf_str(&p->files));
     for (size_t i = 0; i < p->ranges_n; i++) {
@@ -507,7 +534,8 @@ static void notes_put(struct plan *p, struct doc *d)
 rc pdf_plan(struct extractor *x, const struct extract_in *in, struct arena *out,
             struct doc *d, struct err *e)
 {
-    struct plan p = {.x = x, .in = in, .out = out, .tmp = arena_open()};
+    struct plan p = {
+        .x = x, .in = in, .text_fd = -1, .out = out, .tmp = arena_open()};
     rc code = text_read(&p, e);
 
     if (code == RC_OK && p.ranges_n == 0) {
@@ -519,8 +547,11 @@ rc pdf_plan(struct extractor *x, const struct extract_in *in, struct arena *out,
     for (size_t i = 0; i < p.ranges_n; i++)
         buf_close(&p.ranges[i].bytes);
     buf_close(&p.outline);
+    buf_close(&p.about);
     buf_close(&p.files);
     buf_close(&p.pictures);
+    if (p.text_fd >= 0)
+        (void)close(p.text_fd);
     arena_close(p.tmp);
     return code;
 }

@@ -68,7 +68,7 @@ str pdf_tag_value(str *attributes, str name)
 /* ---- texts ---- */
 
 /* Whether s stands for itself. */
-static bool is_plain(str s)
+static bool is_plain(str s, bool references)
 {
     unsigned char all = 0;
 
@@ -76,7 +76,7 @@ static bool is_plain(str s)
         unsigned char c = (unsigned char)s.p[i];
 
         /* 0xef leads what may be U+FFFE. */
-        if (c < ' ' || c == '&' || c == 0xef)
+        if (c < ' ' || (references && c == '&') || c == 0xef)
             return false;
         all |= c;
     }
@@ -124,17 +124,15 @@ static size_t put_reference(struct buf *to, str s)
     return 1;
 }
 
-str pdf_tag_text(str written, struct buf *to)
+static str text_clean(str s, bool references, struct buf *to)
 {
-    str s = written;
-
-    if (is_plain(s))
+    if (is_plain(s, references))
         return s;
     buf_clear(to);
     while (s.n > 0) {
         size_t n = 0;
 
-        if (s.p[0] == '&')
+        if (references && s.p[0] == '&')
             n = put_reference(to, s);
         else if (utf8_valid_prefix(str_sub(s, 0, 4)) > 0)
             put_sign(to, utf8_next(s, &n));
@@ -143,4 +141,14 @@ str pdf_tag_text(str written, struct buf *to)
         s = str_sub(s, n, s.n);
     }
     return buf_str(to);
+}
+
+str pdf_tag_text(str written, struct buf *to)
+{
+    return text_clean(written, true, to);
+}
+
+str pdf_text(str written, struct buf *to)
+{
+    return text_clean(written, false, to);
 }

@@ -46,5 +46,7 @@ str pdf_tag_value(str *attributes, str name);
  * is no text; poppler writes control characters and any bytes as they are.
  * Lives in `to`, or is what was written. */
 str pdf_tag_text(str written, struct buf *to);
+/* The same where no reference is one. */
+str pdf_text(str written, struct buf *to);
 
 #endif

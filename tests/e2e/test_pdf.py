@@ -182,6 +182,14 @@ def test_tiny_text_is_left_out_and_told(api, base):
             if f["kind"] == "tiny"] == [5]
 
 
+def test_letters_are_what_the_font_says(api, base):
+    """The inside of a font is left out before the text is read; its encoding
+    is not."""
+    add_file(api, base, pdfs.type1().bytes())
+    hit, = api.search("lamp", base)["results"]
+    assert "lamp" in hit["content"] and "ABCD" not in hit["content"]
+
+
 @pytest.mark.parametrize("name,data,mime", [
     ("notes.txt", BOOK, "application/pdf"),
     ("report.pdf", b"The windmill of words turns.\n", "text/plain"),

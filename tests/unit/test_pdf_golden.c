@@ -1,4 +1,4 @@
-/* What pdftotext and pdftohtml said of three documents, to a document, against
+/* What pdftotext, pdfinfo and pdftohtml said of three documents, to a document, against
  * the listing NAME.expected (tests/golden/pdf/make.py made the inputs). */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -7,8 +7,10 @@
 #include <cmocka.h>
 
 #include "base/file.h"
-#include "extract/pdf_bbox.h"
+#include "extract/pdf_about.h"
+#include "extract/pdf_html.h"
 #include "extract/pdf_layout.h"
+#include "extract/pdf_table.h"
 
 #define DIR_PATH "tests/golden/pdf"
 
@@ -16,16 +18,27 @@
 static void part_of(struct arena *a, const char *path, enum pdf_part kind,
                     struct buf *parts)
 {
+    struct pdf_table *t;
+    struct pdf_html *h;
     struct buf made = {0};
-    struct pdf_output *o = kind == PDF_PART_OUTLINE ? pdf_outline_open(&made)
-                                                    : pdf_bbox_open(&made);
     str s;
 
     assert_int_equal(file_read(path, MIB, a, &s, NULL), RC_OK);
-    for (size_t at = 0; at < s.n; at += 61)
-        pdf_output_put(o, str_sub(s, at, 61));
-    assert_int_equal(pdf_output_end(o, NULL), RC_OK);
-    pdf_output_close(o);
+    if (kind == PDF_PART_ABOUT) {
+        assert_int_equal(pdf_about_make(s, &made, NULL), RC_OK);
+    } else if (kind == PDF_PART_OUTLINE) {
+        h = pdf_html_open(&made);
+        for (size_t at = 0; at < s.n; at += 61)
+            pdf_html_put(h, str_sub(s, at, 61));
+        assert_int_equal(pdf_html_end(h, NULL), RC_OK);
+        pdf_html_close(h);
+    } else {
+        t = pdf_table_open(0, &made);
+        for (size_t at = 0; at < s.n; at += 61)
+            pdf_table_put(t, str_sub(s, at, 61));
+        assert_int_equal(pdf_table_end(t, NULL), RC_OK);
+        pdf_table_close(t);
+    }
     pdf_part_put(parts, kind, 1, buf_str(&made));
     buf_close(&made);
 }
@@ -66,7 +79,9 @@ static void compare_one(const char *name)
 
     part_of(a, arena_fmt(a, STR_FMT ".outline", STR_ARG(base)).p,
             PDF_PART_OUTLINE, &parts);
-    part_of(a, arena_fmt(a, STR_FMT ".bbox", STR_ARG(base)).p, PDF_PART_RANGE,
+    part_of(a, arena_fmt(a, STR_FMT ".about", STR_ARG(base)).p, PDF_PART_ABOUT,
+            &parts);
+    part_of(a, arena_fmt(a, STR_FMT ".tsv", STR_ARG(base)).p, PDF_PART_RANGE,
             &parts);
     assert_int_equal(pdf_layout(buf_str(&parts), a, &d, NULL), RC_OK);
     if (!doc_check(&d, &why))

@@ -6,9 +6,11 @@
 
 #include <cmocka.h>
 
-#include "extract/pdf_bbox.h"
+#include "extract/pdf_about.h"
+#include "extract/pdf_html.h"
 #include "extract/pdf_jobs.h"
 #include "extract/pdf_outline.h"
+#include "extract/pdf_table.h"
 
 #define PT PDF_UNIT
 
@@ -73,7 +75,6 @@ static void what_is_made_is_read(void **state)
     struct pdf_word w;
 
     (void)state;
-    pdf_maker_about(m, STR("A title"), STR("2024"), STR(""));
     pdf_maker_page(m, 600 * PT, 800 * PT);
     word(m, 10, 20, 40, 30, STR("one"));
     word(m, 45, 18, 70, 30, STR("three"));
@@ -84,8 +85,6 @@ static void what_is_made_is_read(void **state)
     pdf_maker_page_end(m);
     finish(m);
     assert_int_equal(range.pages_n, 2);
-    assert_true(str_eq(range.title, STR("A title")));
-    assert_true(str_eq(range.created, STR("2024")));
     assert_int_equal(range.empty_n, 1);
     assert_int_equal(range.empty[0].page, 1);
     assert_int_equal(range.empty[0].height, 800);
@@ -184,112 +183,162 @@ static void text_upside_down_has_its_gaps(void **state)
     assert_int_equal(word_of().gap, 3 * PT);
 }
 
+static int32_t units(const char *number, bool up)
+{
+    return pdf_units(pdf_micros(str_of(number)), up);
+}
+
 static void numbers_become_units(void **state)
 {
     (void)state;
-    assert_int_equal(pdf_units(STR("1.000000"), false), PT);
-    assert_int_equal(pdf_units(STR("1.01"), false), PT);
-    assert_int_equal(pdf_units(STR("1.01"), true), PT + 1);
-    assert_int_equal(pdf_units(STR("-1.01"), true), -PT);
-    assert_int_equal(pdf_units(STR("-1.01"), false), -PT - 1);
-    assert_int_equal(pdf_units(STR("0.000000"), true), 0);
-    assert_int_equal(pdf_units(STR("1000000"), true), PDF_PLACE_MAX);
-    assert_int_equal(pdf_units(STR("1000001"), true), PDF_PLACE_MAX + 1);
-    assert_int_equal(pdf_units(STR("99999999999999999999"), true),
-                     PDF_PLACE_MAX + 1);
-    assert_int_equal(pdf_units(STR("nan"), true), PDF_PLACE_MAX + 1);
-    assert_int_equal(pdf_units(STR(""), true), PDF_PLACE_MAX + 1);
-    assert_int_equal(pdf_units(STR("1e9"), true), PDF_PLACE_MAX + 1);
+    assert_int_equal(units("1.000000", false), PT);
+    assert_int_equal(units("1.01", false), PT);
+    assert_int_equal(units("1.01", true), PT + 1);
+    assert_int_equal(units("-1.01", true), -PT);
+    assert_int_equal(units("-1.01", false), -PT - 1);
+    assert_int_equal(units("0.000000", true), 0);
+    assert_int_equal(units("1000000", true), PDF_PLACE_MAX);
+    assert_int_equal(units("1000001", true), PDF_PLACE_MAX + 1);
+    assert_int_equal(units("99999999999999999999", true), PDF_PLACE_MAX + 1);
+    assert_int_equal(units("nan", true), PDF_PLACE_MAX + 1);
+    assert_int_equal(units("", true), PDF_PLACE_MAX + 1);
+    assert_int_equal(units("1e9", true), PDF_PLACE_MAX + 1);
+    assert_true(pdf_micros_add(pdf_micros(STR("1.5")),
+                               pdf_micros(STR("0.25"))) == 1750000);
+    assert_true(pdf_micros_add(pdf_micros(STR("999999")),
+                               pdf_micros(STR("2"))) == PDF_MICROS_NONE);
+    assert_true(pdf_micros_add(PDF_MICROS_NONE, 1) == PDF_MICROS_NONE);
 }
 
 /* ---- pdftotext ---- */
 
-#define HEAD                                                           \
-    "<html><head><title>T &amp; U</title><meta name=\"CreationDate\" " \
-    "content=\"2024-01-31T12:00:00Z\"/></head><body><doc>"
-#define PAGE "<page width=\"612.000000\" height=\"792.000000\">"
+#define HEAD                                                               \
+    "level\tpage_num\tpar_num\tblock_num\tline_num\tword_num\tleft\ttop\t" \
+    "width\theight\tconf\ttext\n"
+#define PAGE                                                             \
+    "1\t1\t0\t0\t0\t0\t0.000000\t0.000000\t612.000000\t792.000000\t-1\t" \
+    "###PAGE###\n"
+#define BLOCK(flow) \
+    "3\t1\t" flow "\t0\t0\t0\t90.5\t50.0\t29.5\t10.0\t-1\t###FLOW###\n"
+#define LINE "4\t1\t0\t0\t0\t0\t90.5\t50.0\t29.5\t10.0\t-1\t###LINE###\n"
 #define WORD(text) \
-    "<word xMin=\"90.5\" yMin=\"50\" xMax=\"120\" yMax=\"60\">" text "</word>"
-#define LINE(words) "<flow><block><line>" words "</line></block></flow>"
+    "5\t1\t0\t0\t0\t0\t90.50\t50.00\t29.50\t10.00\t100\t" text "\n"
 
-static void read_bbox(str xml)
+static void read_table(unsigned dpi, str rows)
 {
-    struct pdf_output *o;
+    struct pdf_table *t;
 
     buf_close(&form);
-    o = pdf_bbox_open(&form);
-    pdf_output_put(o, xml);
-    assert_int_equal(pdf_output_end(o, NULL), RC_OK);
-    pdf_output_close(o);
+    t = pdf_table_open(dpi, &form);
+    pdf_table_put(t, rows);
+    assert_int_equal(pdf_table_end(t, NULL), RC_OK);
+    pdf_table_close(t);
     assert_int_equal(pdf_range_read(buf_str(&form), &range, NULL), RC_OK);
 }
 
 static void boxes_of_words_are_read(void **state)
 {
+    struct pdf_line l;
+
     (void)state;
-    read_bbox(
-        STR(HEAD PAGE LINE(WORD("a&lt;b")) "</page></doc></body></html>"));
+    read_table(0, STR(HEAD PAGE BLOCK("0") LINE WORD("a<b&amp;") LINE WORD("c")
+                          BLOCK("0") LINE WORD("d") BLOCK("1") LINE WORD("e")));
     assert_false(range.cut);
     assert_int_equal(range.pages_n, 1);
-    assert_true(str_eq(range.title, STR("T & U")));
-    assert_true(str_eq(range.created, STR("2024-01-31T12:00:00Z")));
-    assert_int_equal(page_of().lines_n, 1);
-    assert_int_equal(line_of((const int32_t[4]){0}).box[0], 90 * PT + PT / 2);
-    assert_true(str_eq(word_of().text, STR("a<b")));
+    assert_int_equal(page_of().lines_n, 4);
+    l = line_of((const int32_t[4]){0});
+    assert_memory_equal(
+        l.box, ((int32_t[]){90 * PT + PT / 2, 50 * PT, 120 * PT, 60 * PT}), 16);
+    assert_int_equal(l.breaks, PDF_LINE | PDF_BLOCK | PDF_FLOW);
+    assert_true(str_eq(word_of().text, STR("a<b&amp;")));
+    l = line_of(l.box);
+    assert_int_equal(l.breaks, PDF_LINE);
+    (void)word_of();
+    l = line_of(l.box);
+    assert_int_equal(l.breaks, PDF_LINE | PDF_BLOCK);
+    (void)word_of();
+    l = line_of(l.box);
+    assert_int_equal(l.breaks, PDF_LINE | PDF_BLOCK | PDF_FLOW);
 }
 
-static void what_is_cut_gives_its_whole_pages(void **state)
+static void what_is_cut_gives_its_whole_rows(void **state)
 {
     (void)state;
-    read_bbox(STR(HEAD PAGE LINE(WORD("a")) "</page>" PAGE LINE(WORD("b"))));
+    read_table(0, STR(HEAD PAGE BLOCK("0") LINE WORD("a") PAGE BLOCK("0")
+                          LINE WORD("b") "5\t1\t0\t0"));
     assert_true(range.cut);
-    assert_int_equal(range.pages_n, 1);
-    read_bbox(STR(HEAD PAGE LINE(WORD("a")) "</page></doc></page>" PAGE));
-    assert_true(range.cut);
-    assert_int_equal(range.pages_n, 1);
-    read_bbox(STR(""));
+    assert_int_equal(range.pages_n, 2);
+    (void)page_of();
+    (void)line_of((const int32_t[4]){0});
+    (void)word_of();
+    assert_int_equal(page_of().lines_n, 1);
+    read_table(0, STR(""));
+    assert_int_equal(range.pages_n, 0);
+    read_table(0, STR(HEAD));
     assert_int_equal(range.pages_n, 0);
 }
 
 static void what_is_no_text_is_dropped(void **state)
 {
     (void)state;
-    read_bbox(STR(HEAD PAGE LINE(
-        WORD("a\x01\xff\xed\xa0\x80z\xef\xbf\xbf") WORD("\x03")
-            WORD("\xc3\xa4\xf0\x9f\x98\x80 x")) "</page></doc></body>"
-                                                "</html>"));
+    read_table(0, STR(HEAD PAGE BLOCK("0")
+                          LINE WORD("a\x01\xff\xed\xa0\x80z\xef\xbf\xbf")
+                              WORD("\x03") WORD("\xc3\xa4\xf0\x9f\x98\x80 x\ty")
+                                  WORD("\n5\tno row") "5\tnor this\n"));
     assert_int_equal(range.pages_n, 1);
     (void)page_of();
-    assert_int_equal(line_of((const int32_t[4]){0}).words_n, 3);
+    assert_int_equal(line_of((const int32_t[4]){0}).words_n, 4);
     assert_true(str_eq(word_of().text, STR("az")));
     assert_true(str_eq(word_of().text, STR("\xc3\xa4\xf0\x9f\x98\x80")));
     assert_true(str_eq(word_of().text, STR("x")));
+    assert_true(str_eq(word_of().text, STR("y")));
 }
 
-static void no_entities_are_defined(void **state)
+static void a_row_without_end_is_given_up(void **state)
 {
-    (void)state;
-    read_bbox(STR("<!DOCTYPE a [<!ENTITY b \"ccccc\">]>" HEAD PAGE LINE(
-        WORD("&b;")) "</page></doc></body></html>"));
-    (void)page_of();
-    (void)line_of((const int32_t[4]){0});
-    assert_true(str_eq(word_of().text, STR("&b;")));
-}
-
-static void a_tag_without_end_is_given_up(void **state)
-{
-    struct pdf_output *o = pdf_bbox_open(&form);
+    struct pdf_table *t = pdf_table_open(0, &form);
     static char block[64 * KIB];
 
     (void)state;
     memset(block, 'a', sizeof block);
-    pdf_output_put(o, STR(HEAD PAGE "<word xMin=\""));
+    pdf_table_put(t, STR(HEAD PAGE BLOCK("0") LINE "5\t1\t"));
     for (unsigned i = 0; i < 10000; i++) /* 625 MiB, were it kept */
-        pdf_output_put(o, (str){block, sizeof block});
-    assert_int_equal(pdf_output_end(o, NULL), RC_OK);
-    pdf_output_close(o);
+        pdf_table_put(t, (str){block, sizeof block});
+    pdf_table_put(t, STR("\n" WORD("b") "5"));
+    assert_int_equal(pdf_table_end(t, NULL), RC_OK);
+    pdf_table_close(t);
     assert_int_equal(pdf_range_read(buf_str(&form), &range, NULL), RC_OK);
     assert_true(range.cut);
+    (void)page_of();
+    (void)line_of((const int32_t[4]){0});
+    assert_true(str_eq(word_of().text, STR("b")));
+}
+
+/* ---- pdfinfo ---- */
+
+static void title_and_dates_are_read(void **state)
+{
+    struct pdf_about about;
+    struct buf cut = {0};
+
+    (void)state;
+    assert_int_equal(
+        pdf_about_make(STR("Titles:          no\n"
+                           "Title:           T & \x02U\xff  \n"
+                           "CreationDate:    2024-01-31T12:00:00Z\n"
+                           "Title:           another\n"),
+                       &form, NULL),
+        RC_OK);
+    assert_true(pdf_about_read(buf_str(&form), &about));
+    assert_true(str_eq(about.title, STR("T & U")));
+    assert_true(str_eq(about.created, STR("2024-01-31T12:00:00Z")));
+    assert_int_equal(about.modified.n, 0);
+    for (size_t n = 0; n < form.n; n++)
+        assert_false(pdf_about_read(str_sub(buf_str(&form), 0, n), &about));
+    assert_int_equal(pdf_about_make(STR(""), &cut, NULL), RC_OK);
+    assert_true(pdf_about_read(buf_str(&cut), &about));
+    assert_int_equal(about.title.n, 0);
+    buf_close(&cut);
 }
 
 static void a_range_is_cut_at_its_limits(void **state)
@@ -315,19 +364,19 @@ static void a_range_is_cut_at_its_limits(void **state)
 
 static void an_outline_is_read(void **state)
 {
-    struct pdf_output *o = pdf_outline_open(&form);
+    struct pdf_html *h = pdf_html_open(&form);
     struct pdf_item item;
     struct cur c;
 
     (void)state;
-    pdf_output_put(
-        o, STR("<?xml version=\"1.0\" encoding=\"UTF-8\"?><pdf2xml>"
+    pdf_html_put(
+        h, STR("<?xml version=\"1.0\" encoding=\"UTF-8\"?><pdf2xml>"
                "<page number=\"1\"><text>no <b>item</b></text></page><outline>"
                "<item page=\"3\"> One </item><outline><item page=\"4\">Two"
                "</item><item page=\"0\">nowhere</item><item page=\"5\"></item>"
                "</outline><item page=\"6\">Three</item></outline></pdf2xml>"));
-    assert_int_equal(pdf_output_end(o, NULL), RC_OK);
-    pdf_output_close(o);
+    assert_int_equal(pdf_html_end(h, NULL), RC_OK);
+    pdf_html_close(h);
     c = pdf_outline_read(buf_str(&form));
     assert_true(pdf_item_read(&c, &item));
     assert_true(str_eq(item.title, STR("One")) && item.page == 3 &&
@@ -379,21 +428,17 @@ static void ocr_becomes_a_page_in_points(void **state)
     struct pdf_line l;
 
     (void)state;
-    assert_int_equal(
-        pdf_tsv_read(
-            STR("level\tpage_num\tblock_num\tpar_num\tline_num\tword_num\t"
-                "left\ttop\twidth\theight\tconf\ttext\n"
-                "1\t1\t0\t0\t0\t0\t0\t0\t2550\t3300\t-1\t\n"
-                "2\t1\t1\t0\t0\t0\t300\t300\t600\t50\t-1\t\n"
-                "3\t1\t1\t1\t0\t0\t300\t300\t600\t50\t-1\t\n"
-                "4\t1\t1\t1\t1\t0\t300\t300\t600\t50\t-1\t\n"
-                "5\t1\t1\t1\t1\t1\t300\t300\t150\t50\t96.57\tWords\n"
-                "5\t1\t1\t1\t1\t2\t500\t300\t150\t50\t90\there\n"
-                "5\t1\t1\t1\t1\t3\t700\t300\t10\t5\t3.5\t~\n"
-                "5\t1\t1\t1\t1\t4\tx\t300\t10\t5\t90\tbroken\n"),
-            300, &form, NULL),
-        RC_OK);
-    assert_int_equal(pdf_range_read(buf_str(&form), &range, NULL), RC_OK);
+    read_table(300,
+               STR("level\tpage_num\tblock_num\tpar_num\tline_num\tword_num\t"
+                   "left\ttop\twidth\theight\tconf\ttext\n"
+                   "1\t1\t0\t0\t0\t0\t0\t0\t2550\t3300\t-1\t\n"
+                   "2\t1\t1\t0\t0\t0\t300\t300\t600\t50\t-1\t\n"
+                   "3\t1\t1\t1\t0\t0\t300\t300\t600\t50\t-1\t\n"
+                   "4\t1\t1\t1\t1\t0\t300\t300\t600\t50\t-1\t\n"
+                   "5\t1\t1\t1\t1\t1\t300\t300\t150\t50\t96.57\tWords\n"
+                   "5\t1\t1\t1\t1\t2\t500\t300\t150\t50\t90\there\n"
+                   "5\t1\t1\t1\t1\t3\t700\t300\t10\t5\t3.5\t~\n"
+                   "5\t1\t1\t1\t1\t4\tx\t300\t10\t5\t90\tbroken\n"));
     assert_int_equal(range.pages_n, 1);
     p = page_of();
     assert_int_equal(p.width, 612 * PT);
@@ -418,12 +463,12 @@ int main(void)
                                         end),
         cmocka_unit_test(numbers_become_units),
         cmocka_unit_test_setup_teardown(boxes_of_words_are_read, begin, end),
-        cmocka_unit_test_setup_teardown(what_is_cut_gives_its_whole_pages,
-                                        begin, end),
-        cmocka_unit_test_setup_teardown(what_is_no_text_is_dropped, begin, end),
-        cmocka_unit_test_setup_teardown(no_entities_are_defined, begin, end),
-        cmocka_unit_test_setup_teardown(a_tag_without_end_is_given_up, begin,
+        cmocka_unit_test_setup_teardown(what_is_cut_gives_its_whole_rows, begin,
                                         end),
+        cmocka_unit_test_setup_teardown(what_is_no_text_is_dropped, begin, end),
+        cmocka_unit_test_setup_teardown(a_row_without_end_is_given_up, begin,
+                                        end),
+        cmocka_unit_test_setup_teardown(title_and_dates_are_read, begin, end),
         cmocka_unit_test_setup_teardown(a_range_is_cut_at_its_limits, begin,
                                         end),
         cmocka_unit_test_setup_teardown(an_outline_is_read, begin, end),

@@ -1,6 +1,6 @@
-"""Makes the inputs of tests/unit/test_pdf_golden.c: what pdftotext 22.12.0
-(-bbox-layout) and pdftohtml 22.12.0 (-xml -i -f 1 -l 1) say of the documents in
-tests/pdfs.py. NAME.expected is written by GOLDEN=write and read by a person."""
+"""Makes the inputs of tests/unit/test_pdf_golden.c: what pdftotext (-tsv),
+pdfinfo (-isodates) and pdftohtml (-xml -i -f 1 -l 1) 22.12.0 say of the documents
+in tests/pdfs.py. NAME.expected is written by GOLDEN=write and read by a person."""
 
 import os
 import subprocess
@@ -20,8 +20,10 @@ def run(data, *command):
 def main():
     for name in ("book", "columns", "hidden"):
         data = getattr(pdfs, name)().bytes()
-        with open(os.path.join(HERE, name + ".bbox"), "wb") as f:
-            f.write(run(data, "pdftotext", "-bbox-layout", "-", "-"))
+        with open(os.path.join(HERE, name + ".tsv"), "wb") as f:
+            f.write(run(data, "pdftotext", "-tsv", "-", "-"))
+        with open(os.path.join(HERE, name + ".about"), "wb") as f:
+            f.write(run(data, "pdfinfo", "-isodates", "-"))
         with open(os.path.join(HERE, name + ".outline"), "wb") as f:
             f.write(run(data, "pdftohtml", "-xml", "-i", "-stdout", "-f", "1",
                         "-l", "1", "-", "none"))

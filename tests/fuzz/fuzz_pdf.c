@@ -3,10 +3,13 @@
  * doc.h promises. The first byte says what the rest is. */
 #include <stdint.h>
 
-#include "extract/pdf_bbox.h"
+#include "extract/pdf_about.h"
+#include "extract/pdf_fonts.h"
+#include "extract/pdf_html.h"
 #include "extract/pdf_jobs.h"
 #include "extract/pdf_layout.h"
 #include "extract/pdf_pages.h"
+#include "extract/pdf_table.h"
 
 static struct arena *a;
 static struct buf made, parts;
@@ -48,14 +51,35 @@ static void check_range(str range)
 }
 
 /* In pieces of the size the second byte says. */
-static void read_output(struct pdf_output *o, str s)
+static void read_table(unsigned dpi, str s)
 {
+    struct pdf_table *t = pdf_table_open(dpi, &made);
     size_t n = s.n > 0 ? 1 + (uint8_t)s.p[0] : 1;
 
     for (size_t at = 1; at < s.n; at += n)
-        pdf_output_put(o, str_sub(s, at, n));
-    ASSERT(pdf_output_end(o, NULL) == RC_OK);
-    pdf_output_close(o);
+        pdf_table_put(t, str_sub(s, at, n));
+    ASSERT(pdf_table_end(t, NULL) == RC_OK);
+    pdf_table_close(t);
+}
+
+static void read_outline(str s)
+{
+    struct pdf_html *h = pdf_html_open(&made);
+    size_t n = s.n > 0 ? 1 + (uint8_t)s.p[0] : 1;
+
+    for (size_t at = 1; at < s.n; at += n)
+        pdf_html_put(h, str_sub(s, at, n));
+    ASSERT(pdf_html_end(h, NULL) == RC_OK);
+    pdf_html_close(h);
+}
+
+static void read_about(str s)
+{
+    struct pdf_about about;
+
+    ASSERT(pdf_about_make(s, &made, NULL) == RC_OK);
+    ASSERT(pdf_about_read(buf_str(&made), &about));
+    (void)pdf_about_read(s, &about);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -72,18 +96,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     m = arena_mark(a);
     buf_clear(&made);
     buf_clear(&parts);
-    switch (data[0] % 5) {
+    switch (data[0] % 7) {
     case 0:
-        read_output(pdf_bbox_open(&made), s);
+        read_table(0, s);
         check_range(buf_str(&made));
         break;
     case 1: /* an outline of a page that is there */
-        read_output(pdf_outline_open(&made), s);
+        read_outline(s);
         pdf_part_put(&parts, PDF_PART_OUTLINE, 0, buf_str(&made));
         check_layout(buf_str(&parts));
         break;
     case 2:
-        ASSERT(pdf_tsv_read(s, 300, &made, NULL) == RC_OK);
+        read_table(300, s);
         check_range(buf_str(&made));
         break;
     case 3:
@@ -92,6 +116,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     case 4:
         in = job_in_of(s);
         ASSERT(pdf_ink_work(&in, &p, a, &made, NULL) == RC_OK);
+        break;
+    case 5:
+        read_about(s);
+        pdf_part_put(&parts, PDF_PART_ABOUT, 0, buf_str(&made));
+        check_layout(buf_str(&parts));
+        break;
+    case 6:
+        ASSERT(pdf_fonts_update(s, &made, NULL) == RC_OK);
         break;
     default:
         break;
