@@ -29,7 +29,7 @@ CC_tsan := clang-14
 CC_clang := clang-14
 CC_fuzz := clang-14
 CC_cov := gcc
-OPT_release := -O2 -g $(HARDEN)
+OPT_release := -O3 -g $(HARDEN)
 OPT_debug := -O0 -g3 -DSLOW_CHECKS -fPIE
 OPT_asan := -O1 -g -DSLOW_CHECKS -fno-omit-frame-pointer \
 	-fsanitize=address,undefined -fno-sanitize-recover=undefined -fPIE
