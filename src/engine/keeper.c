@@ -182,7 +182,7 @@ static bool take_one(struct engine *g, struct map *of, uuid *id)
 {
     uint64_t value;
     size_t at = 0;
-    str key;
+    str key = STR_NONE;
     bool took;
 
     (void)pthread_mutex_lock(&g->lock);

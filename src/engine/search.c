@@ -425,28 +425,66 @@ static void lists_join(struct search *s)
     map_close(seen);
 }
 
-/* A chunk that one leg has not offered has a score there all the same: so what
- * is answered does not depend on how long the lists were. */
-static void raws_complete(const struct search *s, struct found *f)
+static int compare_places(const void *a, const void *b)
+{
+    const struct found *x = *(struct found *const *)a;
+    const struct found *y = *(struct found *const *)b;
+
+    if (x->view != y->view)
+        return x->view < y->view ? -1 : 1;
+    return (x->row > y->row) - (x->row < y->row);
+}
+
+/* By the order of their places, so that each list of postings is gone through
+ * once. */
+static void lexical_complete(const struct search *s, struct found **v, size_t n)
+{
+    uint32_t *rows = ARENA_ARRAY(s->tmp, uint32_t, n);
+    float *scores = ARENA_ARRAY(s->tmp, float, n);
+    size_t end;
+
+    if (n > 1)
+        qsort(v, n, sizeof *v, compare_places);
+    for (size_t i = 0; i < n; i = end) {
+        for (end = i; end < n && v[end]->view == v[i]->view; end++)
+            rows[end] = v[end]->row;
+        lex_scores(s->views[v[i]->view].s->lex, &s->words, &s->stats, rows + i,
+                   end - i, scores + i, s->tmp);
+    }
+    for (size_t i = 0; i < n; i++) {
+        v[i]->leg[LEXICAL].known = true;
+        v[i]->leg[LEXICAL].raw = scores[i];
+    }
+}
+
+static void dense_complete(const struct search *s, struct found *f)
 {
     const struct view *v = &s->views[f->view];
-    float parts[QUERY_TERMS_MAX];
+    const struct vec_place *at;
 
-    if (s->weight[LEXICAL] > 0 && !f->leg[LEXICAL].known &&
-        s->words.terms_n > 0) {
-        f->leg[LEXICAL].known = true;
-        lex_explain(v->s->lex, &s->words, &s->stats, f->row, parts);
-        for (size_t k = 0; k < s->words.terms_n; k++)
-            f->leg[LEXICAL].raw += parts[k];
-    }
-    if (s->weight[DENSE] > 0 && !f->leg[DENSE].known && v->places != NULL &&
-        v->places->v[f->row].file != VEC_NONE) {
-        const struct vec_place *at = &v->places->v[f->row];
+    if (v->places == NULL || v->places->v[f->row].file == VEC_NONE)
+        return;
+    at = &v->places->v[f->row];
+    f->leg[DENSE].known = true;
+    f->leg[DENSE].raw =
+        vec_similarity(s->vector, v->vectors->files[at->file], at->row);
+}
 
-        f->leg[DENSE].known = true;
-        f->leg[DENSE].raw =
-            vec_similarity(s->vector, v->vectors->files[at->file], at->row);
+/* A chunk that one leg has not offered has a score there all the same: so what
+ * is answered does not depend on how long the lists were. */
+static void raws_complete(const struct search *s, struct found *v, size_t n)
+{
+    struct found **without = ARENA_ARRAY(s->tmp, struct found *, n);
+    size_t without_n = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        if (s->weight[LEXICAL] > 0 && !v[i].leg[LEXICAL].known &&
+            s->words.terms_n > 0)
+            without[without_n++] = &v[i];
+        if (s->weight[DENSE] > 0 && !v[i].leg[DENSE].known)
+            dense_complete(s, &v[i]);
     }
+    lexical_complete(s, without, without_n);
 }
 
 /* Whether view i is the first of its base's list of vectors. */
@@ -550,10 +588,9 @@ static void fuse(struct search *s)
     for (unsigned leg = 0; leg < LEGS_N; leg++)
         if (s->weight[leg] > 0)
             scale_set(s, leg);
-    for (size_t i = 0; i < s->found.n; i++) {
-        raws_complete(s, &s->found.v[i]);
+    raws_complete(s, s->found.v, s->found.n);
+    for (size_t i = 0; i < s->found.n; i++)
         score(s, &s->found.v[i]);
-    }
     list_sort(&s->found);
 }
 
@@ -711,7 +748,7 @@ static bool document_best(const struct search *s, struct found *best,
 
                 if (!row_is_live(&s->views[i], row))
                     continue;
-                raws_complete(s, &f);
+                raws_complete(s, &f, 1);
                 score(s, &f);
                 if (!any || compare_found(&f, best) < 0)
                     *best = f;

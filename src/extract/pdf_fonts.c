@@ -11,7 +11,7 @@
 #define DICTIONARY_BYTES_MAX 1024
 #define HEAD_BYTES_MAX ((size_t)64 * KIB)
 #define UPDATE_BYTES_MAX ((size_t)8 * MIB)
-#define END_BYTES_MAX 1024  /* from startxref to the end */
+#define END_BYTES_MAX 1024 /* from startxref to the end */
 #define TRAILER_BYTES_MAX 4096
 
 /* "12 0 obj" */

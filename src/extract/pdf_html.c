@@ -33,8 +33,9 @@ static bool item_end(struct pdf_html *h, str title)
         h->to->n >= PDF_OUTLINE_BYTES_MAX)
         return false;
     h->items_n++;
-    pdf_outline_put(h->to, &(struct pdf_item){
-                               .depth = h->depth, .page = h->page, .title = title});
+    pdf_outline_put(
+        h->to,
+        &(struct pdf_item){.depth = h->depth, .page = h->page, .title = title});
     return true;
 }
 

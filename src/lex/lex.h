@@ -131,5 +131,9 @@ void lex_search_exhaustive(const struct lex *x, const struct lex_query *q,
 void lex_explain(const struct lex *x, const struct lex_query *q,
                  const struct lex_stats *st, uint32_t row,
                  float parts[QUERY_TERMS_MAX]);
+/* The scores of some rows, ascending; 0 where no term is in it. */
+void lex_scores(const struct lex *x, const struct lex_query *q,
+                const struct lex_stats *st, const uint32_t *rows, size_t n,
+                float *scores, struct arena *tmp);
 
 #endif

@@ -70,6 +70,22 @@ void lex_search_exhaustive(const struct lex *x, const struct lex_query *q,
     arena_rewind(tmp, mark);
 }
 
+void lex_scores(const struct lex *x, const struct lex_query *q,
+                const struct lex_stats *st, const uint32_t *rows, size_t n,
+                float *scores, struct arena *tmp)
+{
+    struct arena_mark mark = arena_mark(tmp);
+    struct cursor *c = ARENA_ARRAY(tmp, struct cursor, QUERY_TERMS_MAX);
+    struct scorer *scorer = ARENA_NEW(tmp, struct scorer);
+    size_t cursors_n;
+
+    scorer_init(scorer, st);
+    cursors_n = cursors_open(x, q, st, scorer, c);
+    for (size_t i = 0; i < n; i++)
+        scores[i] = cursors_score(c, cursors_n, rows[i]);
+    arena_rewind(tmp, mark);
+}
+
 void lex_explain(const struct lex *x, const struct lex_query *q,
                  const struct lex_stats *st, uint32_t row,
                  float parts[QUERY_TERMS_MAX])

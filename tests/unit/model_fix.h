@@ -91,7 +91,7 @@ static inline void model_put_tensor(struct buf *header, struct buf *data,
                                     const struct bert_tensor *t)
 {
     str kind = w->kind == NULL ? STR("F32") : str_of(w->kind);
-    str name = str_of(t->name), end = STR_NONE;
+    str name = str_of(t->name), end = STR("");
     size_t n = t->rows * (t->cols == 0 ? 1 : t->cols), from = data->n;
     size_t rows = t->rows, cols = t->cols;
 

@@ -10,7 +10,7 @@
 
 #include "base/arena.h"
 
-#define HEAD                                                       \
+#define HEAD                                                         \
     "%!PS-AdobeFont-1.0: T\n/FontName /T def\n/Encoding 256 array\n" \
     "dup 65 /B put\nreadonly def\ncurrentfile eexec\n"
 #define FONT HEAD "\x80\x81 what is encrypted"
@@ -43,9 +43,9 @@ static str font_object(const char *dictionary, str font)
     struct buf b = {0};
     str s;
 
-    assert_int_equal(compress(packed, &n, (const unsigned char *)font.p,
-                              (uLong)font.n),
-                     Z_OK);
+    assert_int_equal(
+        compress(packed, &n, (const unsigned char *)font.p, (uLong)font.n),
+        Z_OK);
     buf_fmt(&b, "7 0 obj\n<</Length %lu %s>>\nstream\n", (unsigned long)n,
             dictionary);
     buf_put(&b, (str){(const char *)packed, (size_t)n});
@@ -58,8 +58,7 @@ static str font_object(const char *dictionary, str font)
 static str plain_font(void)
 {
     return font_object(
-        arena_fmt(a, "/Filter/FlateDecode/Length1 %zu/Length2 9",
-                  STR(HEAD).n)
+        arena_fmt(a, "/Filter/FlateDecode/Length1 %zu/Length2 9", STR(HEAD).n)
             .p,
         STR(FONT));
 }
@@ -68,16 +67,17 @@ static str plain_font(void)
 static str file_with(str object, const char *before, const char *trailer,
                      size_t *table)
 {
-    str body = arena_fmt(a, "%%PDF-1.5\n%s1 0 obj<</Type/Catalog>>endobj\n",
-                         before);
+    str body =
+        arena_fmt(a, "%%PDF-1.5\n%s1 0 obj<</Type/Catalog>>endobj\n", before);
     struct buf b = {0};
     str s;
 
     buf_put(&b, body);
     buf_put(&b, object);
     *table = b.n;
-    buf_fmt(&b, "xref\n0 1\n0000000000 65535 f \ntrailer\n<<%s>>\n"
-                "startxref\n%zu\n%%%%EOF\n",
+    buf_fmt(&b,
+            "xref\n0 1\n0000000000 65535 f \ntrailer\n<<%s>>\n"
+            "startxref\n%zu\n%%%%EOF\n",
             trailer, *table);
     s = arena_str(a, buf_str(&b));
     buf_close(&b);
@@ -102,10 +102,11 @@ static void a_font_is_replaced_by_its_head(void **state)
                      "0>>\nstream\n" STR_FMT "\nendstream\nendobj\n",
                      STR(HEAD).n, STR(HEAD).n, STR_ARG(STR(HEAD)));
     at = file.n + want.n;
-    want = arena_fmt(a,
-                     STR_FMT "xref\n7 1\n%010zu 00000 n \ntrailer\n<</Size 12"
-                             "/Root 1 0 R/Prev %zu>>\nstartxref\n%zu\n%%%%EOF\n",
-                     STR_ARG(want), file.n + 1, table, at);
+    want =
+        arena_fmt(a,
+                  STR_FMT "xref\n7 1\n%010zu 00000 n \ntrailer\n<</Size 12"
+                          "/Root 1 0 R/Prev %zu>>\nstartxref\n%zu\n%%%%EOF\n",
+                  STR_ARG(want), file.n + 1, table, at);
     assert_true(str_eq(buf_str(&got), want));
 }
 
@@ -116,8 +117,9 @@ static void a_table_may_be_a_stream(void **state)
     (void)state;
     buf_put(&b, STR("%PDF-1.5\n"));
     buf_put(&b, plain_font());
-    buf_fmt(&b, "11 0 obj\n<</Type/XRef" ROOT "/W[1 2 1]>>stream\n\nendstream\n"
-                "endobj\nstartxref\n%zu\n%%%%EOF\n",
+    buf_fmt(&b,
+            "11 0 obj\n<</Type/XRef" ROOT "/W[1 2 1]>>stream\n\nendstream\n"
+            "endobj\nstartxref\n%zu\n%%%%EOF\n",
             b.n);
     update(buf_str(&b));
     assert_true(str_find(buf_str(&got), STR("/Root 1 0 R/Prev ")) < got.n);
