@@ -6,7 +6,7 @@ VARIANT ?= release
 B := build/$(VARIANT)
 
 LIBS_PC := libmicrohttpd libcurl sqlite3 jansson libcmark-gfm libutf8proc \
-	libsodium libcrypto libzstd expat zlib gumbo
+	libsodium libcrypto libzstd expat zlib gumbo libidn2
 LIBS_PLAIN := -lcmark-gfm-extensions -lstemmer -lm -pthread
 
 WARN := -std=c17 -D_GNU_SOURCE -Wall -Wextra -Wpedantic -Wshadow -Wconversion \

@@ -237,6 +237,14 @@ static const char *kind_of(const struct addr *a, bool *never)
     return a->n == 0 ? "not an IP address" : NULL;
 }
 
+bool addr_spells_ipv4(const struct addr *a)
+{
+    const struct addr_row *row = row_of(a);
+
+    return row != NULL && a->n == 16 &&
+           str_starts(str_of(row->kind), STR("IPv4-"));
+}
+
 const char *addr_kind(const struct addr *a)
 {
     bool never;

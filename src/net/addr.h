@@ -51,6 +51,9 @@ bool addr_eq(const struct addr *a, const struct addr *b);
 rc addr_net_parse(str s, struct addr_net *net, struct err *e) MUST_CHECK;
 bool addr_in_net(const struct addr *a, const struct addr_net *net);
 
+/* Is it IPv6 that only spells an address of IPv4 (mapped, compatible,
+ * translated)? */
+bool addr_spells_ipv4(const struct addr *a);
 /* What kind of address that is ("loopback", …); NULL: public unicast. */
 const char *addr_kind(const struct addr *a);
 
