@@ -16,9 +16,9 @@
 #ifndef NET_ADDR_H
 #define NET_ADDR_H
 
-#include <sys/socket.h>
-
 #include "base/err.h"
+
+struct sockaddr;
 
 struct addr {
     uint8_t b[16];
