@@ -501,7 +501,8 @@ static const struct {
     const char *said;
 } MEANINGS[] = {
     {CURLE_OPERATION_TIMEDOUT, FETCH_TIMED_OUT, RC_TIMEOUT, "no answer: "},
-    {CURLE_UNSUPPORTED_PROTOCOL, FETCH_BAD_URL, RC_INVALID, ""},
+    /* HTTP/0.9: the scheme has been seen to before. */
+    {CURLE_UNSUPPORTED_PROTOCOL, FETCH_BROKEN, RC_REMOTE, "not HTTP: "},
     {CURLE_URL_MALFORMAT, FETCH_BAD_URL, RC_INVALID, ""},
     {CURLE_COULDNT_CONNECT, FETCH_REFUSED, RC_REMOTE, "no connection: "},
     {CURLE_FILESIZE_EXCEEDED, FETCH_TOO_LARGE, RC_LIMIT, "too large: "},
