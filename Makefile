@@ -91,6 +91,12 @@ $(B)/tests/%: tests/unit/%.c $(B)/libknowd.a
 	@echo "cc $<"
 	@$(CC) $(CPPFLAGS) -Itests/unit $(CFLAGS) $(TEST_WARN_OFF) -MMD -MP -MF $@.d $(LINK_$(VARIANT)) -o $@ $< $(B)/libknowd.a -lcmocka $(LDLIBS)
 
+# Programs that tests in Python ask about one module.
+$(B)/drivers/%: tests/drivers/%.c $(B)/libknowd.a
+	@mkdir -p $(@D)
+	@echo "cc $<"
+	@$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -MF $@.d $(LINK_$(VARIANT)) -o $@ $< $(B)/libknowd.a $(LDLIBS)
+
 unit: $(TESTS)
 	@scripts/run-unit.sh $(TESTS)
 # The inner loop; its last line is the sum of its parts.
@@ -202,4 +208,4 @@ clean:
 help:
 	@echo "make | debug | check | asan | tsan | valgrind | fuzz T=60 | cov | lint | format | bench ROW=name | install | dist | clean"
 
--include $(OBJ:.o=.d) $(B)/main.d $(wildcard $(B)/tests/*.d)
+-include $(OBJ:.o=.d) $(B)/main.d $(wildcard $(B)/tests/*.d $(B)/drivers/*.d)
