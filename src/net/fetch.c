@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "net/fetch_priv.h"
+#include "net/pace.h"
 
 #define TIMEOUT_PUBLIC_MS 30000
 #define NS_PER_MS INT64_C(1000000)
@@ -120,6 +121,23 @@ static rc ask(struct run *r, struct err *e)
     return hop_run(&h, e);
 }
 
+static rc ask_in_turn(struct run *r, struct err *e)
+{
+    struct pace *pace = r->o->pace;
+    int64_t until_ns = r->until_ns != 0 ? r->until_ns : INT64_MAX;
+    rc code;
+
+    if (pace == NULL)
+        return ask(r, e);
+    code = pace_enter(pace, r->url.host, until_ns, e);
+    if (code != RC_OK)
+        return fetch_fail(
+            r->a, code == RC_TIMEOUT ? FETCH_TIMED_OUT : FETCH_OURS, code);
+    code = ask(r, e);
+    pace_leave(pace, r->url.host, r->a->retry_ms);
+    return code;
+}
+
 /* To where the answer points. */
 static rc go_on(struct run *r, str location, struct err *e)
 {
@@ -153,7 +171,7 @@ static rc follow(struct run *r, struct err *e)
     for (;;) {
         str location;
 
-        code = ask(r, e);
+        code = ask_in_turn(r, e);
         if (code != RC_OK || max == 0 || !hop_is_redirect(r->a))
             return code;
         location = fetch_header(r->a, STR("location"));

@@ -35,7 +35,7 @@
  *                        file to save into can't be written
  *          RC_CANCELLED  the progress function said so
  *          RC_INVALID    not a URL of an allowed scheme
- *          RC_BUSY       too many names are being looked up
+ *          RC_BUSY       too many names are being looked up, hosts waited for
  *          and what a sink returns
  * Threads: a handle belongs to one thread at a time.
  * Cost:    bodies are streamed where a file or a sink takes them; memory is the
@@ -48,6 +48,7 @@
 #include "net/url.h"
 
 struct fetch;
+struct pace;
 
 enum fetch_policy {
     FETCH_NO_POLICY, /* refused: the caller has to say */
@@ -121,6 +122,7 @@ struct fetch_opts {
     unsigned bytes_per_s;    /* slower for stall_ms is too slow; 0: 1 */
     unsigned timeout_ms;     /* of the whole; 0: none beside stall_ms, but
                                 30 s if public and not into a file */
+    struct pace *pace; /* each place is asked in its turn; NULL: at once */
     /* Called now and then with the bytes sent so far, or received where they
      * are saved; false ends the request. NULL: none. */
     bool (*progress)(void *arg, uint64_t bytes);

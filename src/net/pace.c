@@ -237,21 +237,22 @@ void pace_leave(struct pace *p, str host, unsigned retry_ms)
     unlock(p);
 }
 
-void pace_slow_down(struct pace *p, str host, unsigned period_ms)
+rc pace_slow_down(struct pace *p, str host, unsigned period_ms, struct err *e)
 {
     struct host *h;
     int64_t longer_ns;
+    rc code;
 
     period_ms = period_ms < PACE_WAIT_MS_MAX ? period_ms : PACE_WAIT_MS_MAX;
     lock(p);
-    h = find(p, host);
-    ASSERT(h != NULL);
-    longer_ns = period_ms * NS_PER_MS - h->period_ns;
+    code = host_of(p, host, &h, e);
+    longer_ns = code == RC_OK ? period_ms * NS_PER_MS - h->period_ns : 0;
     if (longer_ns > 0) {
         h->period_ns += longer_ns;
-        h->free_ns += longer_ns; /* the present start counts, too */
+        h->free_ns += longer_ns; /* the last start counts, too */
     }
     unlock(p);
+    return code;
 }
 
 void pace_stop(struct pace *p)

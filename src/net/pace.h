@@ -38,9 +38,11 @@ rc pace_enter(struct pace *p, str host, int64_t until_ns,
               struct err *e) MUST_CHECK;
 /* retry_ms: what the answer's Retry-After said; 0: nothing. */
 void pace_leave(struct pace *p, str host, unsigned retry_ms);
-/* Crawl-delay of its robots.txt: the period, where it is longer than ours;
- * kept while the host is remembered. Called between enter and leave. */
-void pace_slow_down(struct pace *p, str host, unsigned period_ms);
+/* Crawl-delay of its robots.txt: the period, where it is longer than ours, from
+ * its last start on. It is forgotten with the host: say it again before each
+ * request. RC_BUSY: as pace_enter. */
+rc pace_slow_down(struct pace *p, str host, unsigned period_ms,
+                  struct err *e) MUST_CHECK;
 /* Whoever waits or comes is sent away. */
 void pace_stop(struct pace *p);
 size_t pace_hosts(struct pace *p); /* remembered */

@@ -18,6 +18,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "net/fetch.h"
+#include "net/pace.h"
 
 #define ANSWERS_MAX 16
 
@@ -557,6 +558,28 @@ static void all_of_it_has_one_deadline(void **state)
     peer_start(&other);
 }
 
+static void a_host_is_asked_in_turn(void **state)
+{
+    struct pace *p = pace_open(&(struct pace_opts){.period_ms = 60000});
+
+    (void)state;
+    add_text(&peer, OK "\r\nok");
+    add_text(&peer, "HTTP/1.1 503 Busy\r\nRetry-After: 100\r\n"
+                    "Content-Length: 0\r\n\r\n");
+    o.pace = p;
+    o.timeout_ms = 5000;
+    assert_int_equal(run(), RC_OK);
+    clock_test_advance(60001);
+    assert_int_equal(fetch_run(f, &o, arena, &a, &e), RC_OK);
+    assert_int_equal(a.status, 503);
+    clock_test_advance(61000);
+    o.timeout_ms = 20;
+    assert_int_equal(fetch_run(f, &o, arena, &a, &e), RC_TIMEOUT);
+    assert_in_range(e.retry_ms, 30000, 40000);
+    assert_int_equal(peer.answered, 2);
+    pace_close(p);
+}
+
 #define TEST(fact) cmocka_unit_test_setup_teardown(fact, set_up, tear_down)
 
 int main(void)
@@ -579,6 +602,7 @@ int main(void)
         TEST(what_is_no_http_is_refused),
         TEST(a_sink_takes_the_body_as_it_comes),
         TEST(all_of_it_has_one_deadline),
+        TEST(a_host_is_asked_in_turn),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -63,8 +63,8 @@ static void what_a_host_asks_for_is_kept_to(void **state)
     assert_int_equal(try("a"), RC_TIMEOUT);
     clock_test_advance(1001);
     assert_int_equal(try("a"), RC_OK);
-    pace_slow_down(p, STR("a"), 10000); /* from this one on */
-    pace_slow_down(p, STR("a"), 5);     /* never faster */
+    assert_int_equal(pace_slow_down(p, STR("a"), 10000, &e), RC_OK);
+    assert_int_equal(pace_slow_down(p, STR("a"), 5, &e), RC_OK); /* no faster */
     pace_leave(p, STR("a"), 0);
     clock_test_advance(9000);
     assert_int_equal(try("a"), RC_TIMEOUT);
