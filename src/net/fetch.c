@@ -196,9 +196,10 @@ rc fetch_run(struct fetch *f, const struct fetch_opts *o, struct arena *out,
     rc code;
 
     *a = (struct fetch_answer){.part_failed = SIZE_MAX};
-    if (o->policy == FETCH_NO_POLICY)
-        return bad_url(
-            a, (err_set(e, RC_INVALID, "a request without a policy"), e));
+    if (o->policy == FETCH_NO_POLICY) {
+        (void)err_set(e, RC_INVALID, "a request without a policy");
+        return bad_url(a, e);
+    }
     r.tmp = arena_open();
     r.until_ns = deadline_of(o);
     code = read_url(&r, e);

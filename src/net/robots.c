@@ -2,6 +2,7 @@
 
 #define RULES_MAX 100000
 #define PATTERN_BYTES_MAX 2048
+#define PATH_BYTES_MAX 8192
 
 struct reading {
     str agent;
@@ -249,7 +250,7 @@ bool robots_allow(const struct robots *r, str path)
     if (r->none_allowed || r->rules_n == 0)
         return !r->none_allowed;
     tmp = arena_open();
-    path = normal(str_sub(path, 0, 4 * PATTERN_BYTES_MAX), tmp);
+    path = normal(str_sub(path, 0, PATH_BYTES_MAX), tmp);
     for (size_t i = 0; i < r->rules_n; i++) {
         const struct robots_rule *rule = &r->rules[i];
 

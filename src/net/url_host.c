@@ -58,7 +58,7 @@ static bool ends_in_number(str host)
 
 static bool ipv4_of(str host, uint32_t *addr)
 {
-    uint64_t parts[4], last, all = 0;
+    uint64_t parts[4] = {0}, last, all = 0;
     size_t n = 0;
     str part;
     bool more = true;
