@@ -83,18 +83,17 @@ static int64_t deadline_of(const struct fetch_opts *o)
     return ms == 0 ? 0 : clock_mono_ns() + ms * NS_PER_MS;
 }
 
-/* A request with a body is not sent to another place than was named. */
+/* Only under guard, and a request with a body is not sent to another place than
+ * was named. */
 static unsigned redirects_max(const struct fetch_opts *o)
 {
-    if (o->redirects_off || o->body.p != NULL || o->parts_n > 0 ||
-        o->file != NULL)
+    if (o->policy != FETCH_PUBLIC || o->redirects_off || o->body.p != NULL ||
+        o->parts_n > 0 || o->file != NULL)
         return 0;
     if (o->method != NULL && strcmp(o->method, "GET") != 0 &&
         strcmp(o->method, "HEAD") != 0)
         return 0;
-    return o->redirects_max != 0       ? o->redirects_max
-           : o->policy == FETCH_PUBLIC ? REDIRECTS_MAX
-                                       : 0;
+    return o->redirects_max != 0 ? o->redirects_max : REDIRECTS_MAX;
 }
 
 static rc ask(struct run *r, struct err *e)

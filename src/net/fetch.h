@@ -114,7 +114,8 @@ struct fetch_opts {
     void *sink_arg;
     size_t answer_bytes_max; /* unpacked; 0: 64 MiB */
     size_t wire_bytes_max;   /* as sent; 0: answer_bytes_max if public */
-    unsigned redirects_max;  /* 0: REDIRECTS_MAX if public */
+    unsigned redirects_max;  /* 0: REDIRECTS_MAX; none are followed for an
+                                operator */
     bool redirects_off;      /* they are answers */
     bool downgrade;          /* from https to http is followed */
     unsigned connect_ms;     /* 0: 5 s */

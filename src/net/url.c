@@ -80,6 +80,26 @@ static str encoded(struct parsing *p, str s, const char *set)
     return done;
 }
 
+const char *url_shown(str s, char to[URL_SHOWN])
+{
+    static const char HEX[] = "0123456789ABCDEF";
+    size_t n = 0;
+
+    for (size_t i = 0; i < s.n && n + 4 < URL_SHOWN; i++) {
+        unsigned char c = (unsigned char)s.p[i];
+
+        if (c >= ' ' && c < 0x7f) {
+            to[n++] = (char)c;
+        } else {
+            to[n++] = '%';
+            to[n++] = HEX[c >> 4];
+            to[n++] = HEX[c & 15];
+        }
+    }
+    to[n] = '\0';
+    return to;
+}
+
 /* ---- scheme and authority ---- */
 
 /* White space around is dropped, tabs and line ends everywhere. */
@@ -135,6 +155,7 @@ static void take_user(struct parsing *p, str s)
 
 static rc take_port(struct parsing *p, str s, struct err *e)
 {
+    char shown[URL_SHOWN];
     uint64_t port;
 
     while (s.n > 1 && s.p[0] == '0')
@@ -142,8 +163,7 @@ static rc take_port(struct parsing *p, str s, struct err *e)
     if (s.n == 0)
         return RC_OK;
     if (!str_to_u64(s, 65535, &port))
-        return err_set(e, RC_INVALID, "%.*s is not a port",
-                       (int)str_sub(s, 0, 40).n, s.p);
+        return err_set(e, RC_INVALID, "%s is not a port", url_shown(s, shown));
     p->u->port = (unsigned)port;
     return RC_OK;
 }
@@ -280,24 +300,32 @@ static rc parse_relative(struct parsing *p, struct err *e)
     return RC_OK;
 }
 
+/* What has no scheme needs a base; what has its base's may be relative. */
+static bool is_relative(const struct parsing *p, str scheme)
+{
+    if (scheme.n == 0)
+        return true;
+    return p->base != NULL && p->u->https == p->base->https &&
+           !(at(p, 0, '/') && at(p, 1, '/'));
+}
+
 static rc parse(struct parsing *p, struct err *e)
 {
     str scheme = take_scheme(p);
-    bool relative = scheme.n == 0;
+    char shown[URL_SHOWN];
+    bool relative;
     rc code;
 
     p->u->https = str_eq_nocase(scheme, STR("https"));
-    if (!relative && !p->u->https && !str_eq_nocase(scheme, STR("http")))
-        return err_set(e, RC_UNSUPPORTED,
-                       "%.*s: only http and https are fetched",
-                       (int)str_sub(scheme, 0, 40).n, scheme.p);
-    if (p->base != NULL && !relative && p->u->https == p->base->https)
-        relative = !(at(p, 0, '/') && at(p, 1, '/'));
-    if (relative && p->base == NULL && scheme.n == 0)
+    if (scheme.n > 0 && !p->u->https && !str_eq_nocase(scheme, STR("http")))
+        return err_set(e, RC_UNSUPPORTED, "%s: only http and https are fetched",
+                       url_shown(scheme, shown));
+    relative = is_relative(p, scheme);
+    if (relative && p->base == NULL)
         return err_set(e, RC_INVALID,
-                       "%.*s is not a URL that begins with http:// or https://",
-                       (int)str_sub(p->rest, 0, 80).n, p->rest.p);
-    if (relative && p->base != NULL)
+                       "%s is not a URL that begins with http:// or https://",
+                       url_shown(p->rest, shown));
+    if (relative)
         p->u->https = p->base->https;
     code = relative ? parse_relative(p, e) : parse_absolute(p, e);
     if (code != RC_OK)

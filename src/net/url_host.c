@@ -8,8 +8,10 @@
 
 static rc refuse(str host, const char *why, struct err *e)
 {
-    return err_set(e, RC_INVALID, "%.*s is not a host: %s",
-                   (int)str_sub(host, 0, 80).n, host.p, why);
+    char shown[URL_SHOWN];
+
+    return err_set(e, RC_INVALID, "%s is not a host: %s",
+                   url_shown(host, shown), why);
 }
 
 /* ---- IPv4 ---- */

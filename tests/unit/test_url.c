@@ -409,6 +409,23 @@ static void refusals_are_told_apart(void **state)
     assert_int_equal(url_parse_given(STR("http://a/@b"), arena, &u, &e), RC_OK);
 }
 
+static void a_refusal_is_one_line_of_ascii(void **state)
+{
+    static const char *const TEXTS[] = {
+        "http://a%0ab/", "http://\xe2\x98\x83\x1b[2J/", "\xff\x07\nx",
+        "http://a:\xc3\xa9/", "http://%1b%ff/"};
+    struct url u;
+    struct err e;
+
+    (void)state;
+    for (size_t i = 0; i < NELEMS(TEXTS); i++) {
+        assert_int_equal(url_parse(str_of(TEXTS[i]), NULL, arena, &u, &e),
+                         RC_INVALID);
+        for (const char *c = e.text; *c != '\0'; c++)
+            assert_in_range(*c, ' ', '~');
+    }
+}
+
 static void origins_differ_in_scheme_host_and_port(void **state)
 {
     static const struct {
@@ -443,6 +460,7 @@ int main(void)
         TEST(what_is_relative_is_resolved),
         TEST(urls_of_one_source_have_one_normal_form),
         TEST(refusals_are_told_apart),
+        TEST(a_refusal_is_one_line_of_ascii),
         TEST(origins_differ_in_scheme_host_and_port),
     };
 
