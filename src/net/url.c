@@ -420,32 +420,39 @@ str url_target(const struct url *u, struct arena *out)
     return text_of(u, false, out);
 }
 
-static bool is_unreserved(int c)
+static bool is_unreserved(char c)
 {
-    return is_letter((char)c) || (c >= '0' && c <= '9') || c == '-' ||
-           c == '.' || c == '_' || c == '~';
+    return is_letter(c) || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
+           c == '_' || c == '~';
 }
 
+/* What stands behind a % that begins no escape is left as it is, lest a
+ * decoded digit make one of it. */
 static void put_normal(struct buf *to, str s)
 {
     static const char HEX[] = "0123456789ABCDEF";
+    size_t behind = 2; /* bytes since such a %, as far as they matter */
 
     for (size_t i = 0; i < s.n; i++) {
         int high = i + 2 < s.n ? str_hex_digit(s.p[i + 1]) : -1;
         int low = i + 2 < s.n ? str_hex_digit(s.p[i + 2]) : -1;
+        char c;
 
         if (s.p[i] != '%' || high < 0 || low < 0) {
             buf_put_char(to, s.p[i]);
+            behind = s.p[i] == '%' ? 0 : behind + 1;
             continue;
         }
         i += 2;
-        if (is_unreserved(high << 4 | low)) {
-            buf_put_char(to, (char)(high << 4 | low));
-            continue;
+        c = (char)(high << 4 | low);
+        if (is_unreserved(c) && (behind >= 2 || str_hex_digit(c) < 0)) {
+            buf_put_char(to, c);
+        } else {
+            buf_put_char(to, '%');
+            buf_put_char(to, HEX[high]);
+            buf_put_char(to, HEX[low]);
         }
-        buf_put_char(to, '%');
-        buf_put_char(to, HEX[high]);
-        buf_put_char(to, HEX[low]);
+        behind = 2;
     }
 }
 

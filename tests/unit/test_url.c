@@ -354,6 +354,7 @@ static void urls_of_one_source_have_one_normal_form(void **state)
         {"https://b\xc3\xbc"
          "cher.example/",
          "https://xn--bcher-kva.example"},
+        {"http://a/%3%37%%41%4%5a%2", "http://a/%3%37%%41%4Z%2"},
         {"http://0x7f.1/", "http://127.0.0.1"},
         {"http://[2A00::0:1]:80/x", "http://[2a00::1]/x"},
     };
