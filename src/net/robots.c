@@ -2,7 +2,7 @@
 
 #define RULES_MAX 100000
 #define PATTERN_BYTES_MAX 2048
-#define PATH_BYTES_MAX 8192
+#define PATH_BYTES_MAX 2048 /* of a path that is compared */
 
 struct reading {
     str agent;

@@ -11,8 +11,8 @@
  *
  * Owns:    a struct robots and its texts live in `out`; they borrow nothing.
  * Threads: pure.
- * Cost:    reading is linear; a question takes rules x path at worst, which
- *          for 512 KiB of shortest rules is a tenth of a second.
+ * Cost:    reading is linear (512 KiB: 0.1 s at worst); a question takes rules x
+ *          path at worst, 20,000 rules made for it and 2 KiB: 0.3 s.
  * Source:  RFC 9309.
  */
 #ifndef NET_ROBOTS_H

@@ -196,7 +196,7 @@ class Lab:
 def lab(tmp_path_factory):
     if os.geteuid() != 0:
         pytest.skip("takes root to make a network namespace")
-    for program in ("unshare", "nsenter", "ip", "nft", "openssl"):
+    for program in ("unshare", "nsenter", "ip", "nft", "nginx", "openssl"):
         if shutil.which(program, path="/usr/sbin:" + os.environ["PATH"]) is None:
             pytest.skip(f"takes {program}")
     if subprocess.run(["unshare", "--net", "--mount", "true"]).returncode != 0:

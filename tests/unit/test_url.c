@@ -209,13 +209,9 @@ static void every_spelling_of_an_ipv4_address_is_it(void **state)
         "0x00000000000000007f.1",
         "\xef\xbc\x91\xef\xbc\x92\xef\xbc\x97.0.0.1", /* full width */
         "\xe2\x91\xa0\xe2\x91\xa1\xe2\x91\xa6.0.0.1", /* circled */
-        "127\xe3\x80\x82"
-        "0\xef\xbc\x8e"
-        "0\xef\xbd\xa1"
-        "1", /* full stops */
+        "127\343\200\2020\357\274\2160\357\275\2411", /* full stops */
         "%EF%BC%91%EF%BC%92%EF%BC%97.1",
-        "12\xc2\xad"
-        "7.0.0.1",
+        "12\302\2557.0.0.1", /* a soft hyphen */
         "\xf0\x9d\x9f\x8f\xf0\x9d\x9f\x90\xf0\x9d\x9f\x95.0.0.1"}; /* bold */
     struct url u;
 
