@@ -4,14 +4,15 @@
  *   fetch_driver [NETWORK]…     networks that are allowed beside public ones
  *
  * A line is a URL (a JSON string) or an object: url, bytes_max, timeout_ms,
- * stall_ms, bytes_per_s, etag, last_modified, operator. The answer is an object
- * in a line.
+ * stall_ms, bytes_per_s, etag, last_modified, operator; or url and download, a
+ * path. The answer is an object in a line.
  */
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "net/download.h"
 #include "net/fetch.h"
 
 #define LINE_BYTES_MAX ((size_t)64 << 10)
@@ -69,6 +70,26 @@ static json_t *js(str s)
     return v != NULL ? v : json_string("?"); /* no UTF-8 */
 }
 
+static void say(json_t *said)
+{
+    (void)json_dumpf(said, stdout, JSON_COMPACT);
+    (void)fputc('\n', stdout);
+    (void)fflush(stdout);
+    json_decref(said);
+}
+
+static void run_download(struct driver *d, const json_t *line)
+{
+    struct download o = {.url = text_at(line, "url").p,
+                         .path = text_at(line, "download").p,
+                         .bytes_max = number_at(line, "bytes_max")};
+    struct err e = {.code = RC_OK};
+    rc code = download_run(d->f, &o, &e);
+
+    say(json_pack("{s:s, s:s}", "rc", rc_name(code), "text",
+                  code == RC_OK ? "" : e.text));
+}
+
 static void run(struct driver *d, const json_t *line)
 {
     struct fetch_opts o = opts_of(d, line);
@@ -90,10 +111,7 @@ static void run(struct driver *d, const json_t *line)
         js(answer.url), "content_type", js(answer.content_type), "etag",
         js(answer.etag), "last_modified", js(answer.last_modified), "text",
         js(code == RC_OK ? STR_NONE : str_of(e.text)));
-    (void)json_dumpf(said, stdout, JSON_COMPACT);
-    (void)fputc('\n', stdout);
-    (void)fflush(stdout);
-    json_decref(said);
+    say(said);
     arena_close(a);
 }
 
@@ -117,7 +135,10 @@ int main(int argc, char **argv)
         json_t *line = json_loads(text, JSON_DECODE_ANY, NULL);
 
         ASSERT(line != NULL);
-        run(&d, line);
+        if (json_object_get(line, "download") != NULL)
+            run_download(&d, line);
+        else
+            run(&d, line);
         json_decref(line);
     }
     fetch_close(d.f);

@@ -236,6 +236,19 @@ def test_redirects_to_them_are_refused(lab, hops):
     lab.assert_nothing_reached()
 
 
+def test_a_download_is_led_to_none_of_them(lab, tmp_path):
+    """Its user names a host; what that one points to is anybody's URL."""
+    ask = {"download": str(tmp_path / "file"), "bytes_max": 1 << 20}
+    for n, target in enumerate(lab.targets):
+        got = lab.ask({"url": f"http://allowed.test/hop?k=1&n={n}", **ask})
+        assert got["rc"] in ("denied", "invalid", "remote"), (target, got)
+    assert list(tmp_path.iterdir()) == []
+    lab.assert_nothing_reached()
+    got = lab.ask({"url": "http://allowed.test/moved", **ask})
+    assert got["rc"] == "ok", got
+    assert (tmp_path / "file").read_text() == "<p>good</p>" * 10
+
+
 def test_forty_allowed_ones_pass(lab):
     allowed = urls.allowed()
     assert len(allowed) >= 40

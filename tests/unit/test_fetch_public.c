@@ -421,6 +421,15 @@ static void what_unpacks_to_too_much_ends_at_the_limit(void **state)
     assert_int_equal(a.body.n, 0);
 }
 
+static void brotli_is_unpacked(void **state)
+{
+    (void)state;
+    add(&peer, STR("HTTP/1.1 200 OK\r\nContent-Encoding: br\r\n"
+                   "Content-Length: 9\r\n\r\n\x0b\x02\x80hello\x03"));
+    assert_int_equal(run(), RC_OK);
+    assert_true(str_eq(a.body, STR("hello")));
+}
+
 static void what_is_packed_twice_is_not_unpacked(void **state)
 {
     static const char *const CODINGS[] = {
@@ -594,6 +603,7 @@ int main(void)
         TEST(a_kept_connection_is_judged_again),
         TEST(when_to_come_back_is_seconds_or_a_date),
         TEST(what_unpacks_to_too_much_ends_at_the_limit),
+        TEST(brotli_is_unpacked),
         TEST(what_is_packed_twice_is_not_unpacked),
         TEST(the_wire_has_a_limit_of_its_own),
         TEST(a_head_has_limits),
