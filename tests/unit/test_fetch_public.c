@@ -100,6 +100,8 @@ static struct err e;
 static struct peer peer, other;
 static struct addr_net net;
 static struct addr_nets nets = {&net, 1};
+static struct addr_net net6[2]; /* localhost may be both */
+static struct addr_nets nets6 = {net6, 2};
 static struct fetch_opts o;
 
 static void add(struct peer *p, str s)
@@ -587,6 +589,51 @@ static void a_host_is_asked_in_turn(void **state)
     pace_close(p);
 }
 
+#define THREADS 4
+
+static void *fetch_some(void *arg)
+{
+    struct arena *own = arena_open();
+    struct fetch *handle = NULL;
+    struct fetch_answer got;
+    size_t *fetched = arg;
+
+    if (fetch_open(&handle, NULL) == RC_OK) {
+        for (int i = 0; i < 5; i++)
+            *fetched += fetch_run(handle, &o, own, &got, NULL) == RC_OK &&
+                        str_eq(got.body, STR("ok"));
+    }
+    fetch_close(handle);
+    arena_close(own);
+    return NULL;
+}
+
+static void threads_ask_with_handles_of_their_own(void **state)
+{
+    struct pace *p =
+        pace_open(&(struct pace_opts){.period_ms = 1, .at_once = 3});
+    size_t fetched[THREADS] = {0};
+    pthread_t threads[THREADS];
+
+    (void)state;
+    add_text(&peer, OK "\r\nok");
+    o.url = arena_fmt(arena, "http://localhost:%u/", peer.port).p;
+    assert_int_equal(addr_net_parse(STR("::1"), &net6[1], &e), RC_OK);
+    net6[0] = net;
+    o.allowed = &nets6;
+    o.pace = p;
+    peer_start(&peer);
+    peer_start(&other);
+    for (size_t i = 0; i < THREADS; i++)
+        assert_int_equal(
+            pthread_create(&threads[i], NULL, fetch_some, &fetched[i]), 0);
+    for (size_t i = 0; i < THREADS; i++) {
+        (void)pthread_join(threads[i], NULL);
+        assert_int_equal(fetched[i], 5);
+    }
+    pace_close(p);
+}
+
 #define TEST(fact) cmocka_unit_test_setup_teardown(fact, set_up, tear_down)
 
 int main(void)
@@ -611,6 +658,7 @@ int main(void)
         TEST(a_sink_takes_the_body_as_it_comes),
         TEST(all_of_it_has_one_deadline),
         TEST(a_host_is_asked_in_turn),
+        TEST(threads_ask_with_handles_of_their_own),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

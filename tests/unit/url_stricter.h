@@ -4,7 +4,9 @@
  * fails when a row is no deviation any more.
  *
  * Beside them whole classes are refused: every scheme but http and https
- * (nothing else is fetched), so also what is relative to such a base.
+ * (nothing else is fetched), so also what is relative to such a base; and hosts
+ * that are not ASCII and hold what IDNA 2008 has no place for (symbols, a hyphen
+ * at an end), as libidn2 does.
  */
 #ifndef URL_STRICTER_H
 #define URL_STRICTER_H
