@@ -6,7 +6,7 @@ VARIANT ?= release
 B := build/$(VARIANT)
 
 LIBS_PC := libmicrohttpd libcurl sqlite3 jansson libcmark-gfm libutf8proc \
-	libsodium libcrypto libzstd expat zlib gumbo
+	libsodium libcrypto libzstd expat zlib gumbo libidn2
 LIBS_PLAIN := -lcmark-gfm-extensions -lstemmer -lm -pthread
 
 WARN := -std=c17 -D_GNU_SOURCE -Wall -Wextra -Wpedantic -Wshadow -Wconversion \
@@ -90,6 +90,12 @@ $(B)/tests/%: tests/unit/%.c $(B)/libknowd.a
 	@mkdir -p $(@D)
 	@echo "cc $<"
 	@$(CC) $(CPPFLAGS) -Itests/unit $(CFLAGS) $(TEST_WARN_OFF) -MMD -MP -MF $@.d $(LINK_$(VARIANT)) -o $@ $< $(B)/libknowd.a -lcmocka $(LDLIBS)
+
+# Programs that tests in Python ask about one module.
+$(B)/drivers/%: tests/drivers/%.c $(B)/libknowd.a
+	@mkdir -p $(@D)
+	@echo "cc $<"
+	@$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -MF $@.d $(LINK_$(VARIANT)) -o $@ $< $(B)/libknowd.a $(LDLIBS)
 
 unit: $(TESTS)
 	@scripts/run-unit.sh $(TESTS)
@@ -202,4 +208,4 @@ clean:
 help:
 	@echo "make | debug | check | asan | tsan | valgrind | fuzz T=60 | cov | lint | format | bench ROW=name | install | dist | clean"
 
--include $(OBJ:.o=.d) $(B)/main.d $(wildcard $(B)/tests/*.d)
+-include $(OBJ:.o=.d) $(B)/main.d $(wildcard $(B)/tests/*.d $(B)/drivers/*.d)

@@ -5,10 +5,11 @@
 BUILD_PACKAGES="gcc make pkg-config libmicrohttpd-dev libcurl4-openssl-dev
     libsqlite3-dev libjansson-dev libcmark-gfm-dev libcmark-gfm-extensions-dev
     libutf8proc-dev libstemmer-dev libsodium-dev libssl-dev libzstd-dev
-    libexpat1-dev zlib1g-dev libgumbo-dev poppler-utils poppler-data
+    libexpat1-dev zlib1g-dev libgumbo-dev libidn2-dev poppler-utils poppler-data
     tesseract-ocr tesseract-ocr-eng python3 python3-pip"
 TEST_PACKAGES="libcmocka-dev clang-14 libclang-rt-14-dev clang-format-14
-    shellcheck codespell python3-venv curl qpdf"
+    shellcheck codespell python3-venv curl qpdf nginx-light nftables iproute2
+    util-linux openssl"
 FULL_PACKAGES="clang-tidy-14 cppcheck man-db zsh maven gcc-aarch64-linux-gnu
     libc6-dev-arm64-cross qemu-user-static"
 

@@ -9,7 +9,7 @@
 #include "base/file.h"
 #include "base/io.h"
 
-#define REDIRECTS_MAX 8
+#define HOPS_MAX 8
 #define TRIES_MAX 5 /* without a byte more */
 #define RETRY_MS 100u
 #define TAG_BYTES_MAX 200
@@ -70,6 +70,16 @@ static void take_remote(struct loading *l, const struct fetch_answer *a,
         l->remote.all = 0;
 }
 
+/* Whoever is out there may send us on, but not to a neighbour of ours: behind an
+ * answer of a public address the rules for anybody's URL hold. A hub of one's
+ * own may point to another host of one's own. */
+static enum fetch_policy policy_behind(const struct fetch_opts *o,
+                                       const struct fetch_answer *a)
+{
+    return a->peer.n != 0 && addr_kind(&a->peer) == NULL ? FETCH_PUBLIC
+                                                         : o->policy;
+}
+
 /* Sends o, with its URL set to each place it is told; *e and the answer are of
  * the last. */
 static rc follow(struct loading *l, struct fetch_opts *o, bool look,
@@ -78,6 +88,7 @@ static rc follow(struct loading *l, struct fetch_opts *o, bool look,
     rc code;
 
     o->policy = FETCH_OPERATOR;
+    o->redirects_off = true; /* each says something of the file */
     o->url = l->d->url;
     for (int hops = 0;; hops++) {
         code = fetch_run(l->f, o, l->tmp, a, e);
@@ -89,13 +100,14 @@ static rc follow(struct loading *l, struct fetch_opts *o, bool look,
             return RC_OK;
         if (look && l->remote.tag.n > 0)
             return RC_OK; /* the place itself may refuse to be looked at */
-        if (hops == REDIRECTS_MAX)
+        if (hops == HOPS_MAX)
             return err_set(e, RC_REMOTE, "%.150s: too many redirects",
                            l->d->url);
         code = fetch_location(o->url, fetch_header(a, STR("location")), l->tmp,
                               &o->url, e);
         if (code != RC_OK)
             return code;
+        o->policy = policy_behind(o, a);
     }
 }
 

@@ -6,12 +6,15 @@
  * of the file the bytes are of), and afterwards PATH.tag. A file that is there
  * in the version that the server has is not brought again.
  *
- * Redirects are followed (REDIRECTS_MAX at most, never from https to http).
+ * Redirects are followed (HOPS_MAX at most, never from https to http). The host
+ * that is named may be anywhere; one that a public server points to is guarded
+ * as any URL of the public (net/fetch).
  * Where the server gives a SHA-256 as the file's tag, as model hubs do for
  * large files, the bytes are checked by it.
  *
  * Errors:  RC_NOTFOUND   the server has no such file (404)
- *          RC_DENIED     it wants to know who asks (401, 403)
+ *          RC_DENIED     it wants to know who asks (401, 403), or points to an
+ *                        address that is not public
  *          RC_LIMIT      larger than bytes_max
  *          RC_CORRUPT    the bytes are not those of the tag; they are dropped
  *          RC_CANCELLED  the progress function said so
