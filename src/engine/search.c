@@ -9,6 +9,8 @@
  * them are shown is left to the order they stand in. */
 #define CANDIDATES_MAX ((size_t)1 << 16)
 #define CATCH_UP_NS ((int64_t)1000000000)
+/* So often the views are taken again, as commits come in between. */
+#define VIEWS_TRIES_MAX 16
 /* Up to so many rows every vector is looked at; above, their one-bit codes, and
  * the vectors of so many times as many as are asked for. */
 #define EXACT_ROWS_MAX ((size_t)100000)
@@ -166,7 +168,8 @@ static int64_t until_ns(const struct caller *who, int64_t wait_ns)
                : until;
 }
 
-static rc base_view(struct search *s, uuid id, struct err *e)
+/* *taken: the generation the views are of. */
+static rc base_view(struct search *s, uuid id, uint64_t *taken, struct err *e)
 {
     uint64_t generation;
     struct base *b = NULL;
@@ -183,6 +186,7 @@ static rc base_view(struct search *s, uuid id, struct err *e)
     if (code == RC_OK) {
         (void)pthread_mutex_lock(&b->lock);
         views_take(s, b);
+        *taken = b->applied;
         (void)pthread_mutex_unlock(&b->lock);
     }
     base_release(s->g, b);
@@ -197,21 +201,73 @@ static bool asked_before(const struct engine_query *q, size_t i)
     return false;
 }
 
-static rc views_make(struct search *s, struct err *e)
+static void views_let_go(struct search *s)
 {
-    for (size_t i = 0; i < s->q->bases_n; i++) {
-        rc code =
-            asked_before(s->q, i) ? RC_OK : base_view(s, s->q->bases[i], e);
+    for (size_t i = 0; i < s->views_n; i++) {
+        vectors_unref(s->views[i].vectors);
+        places_unref(s->views[i].places);
+        segment_unref(s->views[i].s);
+    }
+    s->views_n = 0;
+}
 
+/* How the session stands to the views: before them (< 0), behind, or both are
+ * of one moment (0). A deleted base is of any. */
+static rc session_compare(const struct search *s, const uint64_t *taken,
+                          int *order, struct err *e)
+{
+    *order = 0;
+    for (size_t i = 0; i < s->q->bases_n && *order >= 0; i++) {
+        uint64_t now;
+        rc code = db_generation(s->db, s->q->bases[i], &now, e);
+
+        if (code == RC_NOTFOUND || (code == RC_OK && now == taken[i]))
+            continue;
+        if (code != RC_OK)
+            return code;
+        *order = now < taken[i] ? -1 : 1;
+    }
+    return RC_OK;
+}
+
+static rc bases_view(struct search *s, uint64_t *taken, struct err *e)
+{
+    rc code = RC_OK;
+
+    views_let_go(s);
+    for (size_t i = 0; i < s->q->bases_n && code == RC_OK; i++) {
+        if (!asked_before(s->q, i))
+            code = base_view(s, s->q->bases[i], &taken[i], e);
+        for (size_t k = 0; k < i; k++)
+            if (uuid_eq(s->q->bases[k], s->q->bases[i]))
+                taken[i] = taken[k];
         if (code == RC_OK)
             code = gone(s->who, e);
-        if (code != RC_OK)
+    }
+    return code;
+}
+
+/* What the views name must be in the session, and what the session has should
+ * be in them: both are brought to one moment. Where commits come too fast for
+ * that, the session is the newer one, and who shows hits sees what is stale. */
+static rc views_make(struct search *s, struct err *e)
+{
+    uint64_t *taken = ARENA_ARRAY(s->tmp, uint64_t, s->q->bases_n);
+    int order = 1;
+    rc code = RC_OK;
+
+    for (unsigned i = 0; i < VIEWS_TRIES_MAX && order != 0; i++) {
+        if ((code = bases_view(s, taken, e)) != RC_OK ||
+            (code = session_compare(s, taken, &order, e)) != RC_OK)
+            return code;
+        if (order < 0 &&
+            ((code = store_read_renew(s->db, e)) != RC_OK ||
+             (code = session_compare(s, taken, &order, e)) != RC_OK))
             return code;
     }
     for (size_t i = 0; i < s->views_n && s->q->pins_n > 0; i++)
         view_pin(s, &s->views[i]);
-    /* The views may be newer than the session: what they name must be in it. */
-    return store_read_renew(s->db, e);
+    return RC_OK;
 }
 
 /* ---- one leg ---- */
@@ -827,11 +883,7 @@ rc engine_search(struct engine *g, struct db *db, const struct caller *who,
 
     *res = (struct engine_result){0};
     code = search_run(&s, e);
-    for (size_t i = 0; i < s.views_n; i++) {
-        vectors_unref(s.views[i].vectors);
-        places_unref(s.views[i].places);
-        segment_unref(s.views[i].s);
-    }
+    views_let_go(&s);
     arena_close(s.tmp);
     return code;
 }
