@@ -219,8 +219,11 @@ static rc session_compare(const struct search *s, const uint64_t *taken,
     *order = 0;
     for (size_t i = 0; i < s->q->bases_n && *order >= 0; i++) {
         uint64_t now;
-        rc code = db_generation(s->db, s->q->bases[i], &now, e);
+        rc code;
 
+        if (asked_before(s->q, i))
+            continue;
+        code = db_generation(s->db, s->q->bases[i], &now, e);
         if (code == RC_NOTFOUND || (code == RC_OK && now == taken[i]))
             continue;
         if (code != RC_OK)
@@ -238,9 +241,6 @@ static rc bases_view(struct search *s, uint64_t *taken, struct err *e)
     for (size_t i = 0; i < s->q->bases_n && code == RC_OK; i++) {
         if (!asked_before(s->q, i))
             code = base_view(s, s->q->bases[i], &taken[i], e);
-        for (size_t k = 0; k < i; k++)
-            if (uuid_eq(s->q->bases[k], s->q->bases[i]))
-                taken[i] = taken[k];
         if (code == RC_OK)
             code = gone(s->who, e);
     }

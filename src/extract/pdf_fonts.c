@@ -143,6 +143,22 @@ static bool object_of(str s, size_t at, struct object *o)
     return true;
 }
 
+/* The next object from *at on, which moves to what it holds. */
+static bool object_next(str s, size_t *at, struct object *o)
+{
+    static const str WORD = STR_INIT("obj");
+
+    for (;;) {
+        size_t found = *at + str_find(str_sub(s, *at, s.n), WORD);
+
+        if (found >= s.n)
+            return false;
+        *at = found + WORD.n;
+        if (object_of(s, found, o))
+            return true;
+    }
+}
+
 static str key_of(const struct object *o)
 {
     return (str){(const char *)&o->number, sizeof o->number};
@@ -203,39 +219,33 @@ static void font_put(struct fonts *f, const struct object *o, str head)
             o->number, o->generation, head.n, head.n, STR_ARG(head));
 }
 
-/* Notes all objects of the plain bytes. */
+/* Notes all objects of the plain bytes; false: there are too many. */
 static bool objects_note(struct fonts *f)
 {
     struct object o;
+    size_t at = 0;
 
-    for (size_t at = 0;; at += 3) {
-        at += str_find(str_sub(f->file, at, f->file.n), STR("obj"));
-        if (at >= f->file.n)
-            return true;
-        if (!object_of(f->file, at, &o))
-            continue;
+    while (object_next(f->file, &at, &o)) {
         ++*map_slot(f->objects, key_of(&o), NULL);
         if (map_count(f->objects) > OBJECTS_MAX)
             return false;
     }
+    return true;
 }
 
 static void fonts_put(struct fonts *f)
 {
     unsigned char *head = mem_alloc(HEAD_BYTES_MAX);
     struct object o;
+    size_t at = 0;
 
-    for (size_t at = 0; f->n < FONTS_MAX && f->to->n < UPDATE_BYTES_MAX;
-         at += 3) {
+    while (f->n < FONTS_MAX && f->to->n < UPDATE_BYTES_MAX &&
+           object_next(f->file, &at, &o)) {
         uint64_t n;
         str packed, s;
 
-        at += str_find(str_sub(f->file, at, f->file.n), STR("obj"));
-        if (at >= f->file.n)
-            break;
-        if (!object_of(f->file, at, &o) ||
-            *map_find(f->objects, key_of(&o)) != 1 ||
-            !font_at(str_sub(f->file, at + 3, f->file.n), &packed, &n) ||
+        if (*map_find(f->objects, key_of(&o)) != 1 ||
+            !font_at(str_sub(f->file, at, f->file.n), &packed, &n) ||
             !unpack(packed, head, (size_t)n))
             continue;
         s = (str){(const char *)head, (size_t)n};

@@ -149,7 +149,7 @@ static rc go_on(struct run *r, str location, struct err *e)
         (void)err_wrap(e, "redirected to what is not fetched");
         return bad_url(r->a, e);
     }
-    if (r->url.https && !to.https && !r->o->downgrade)
+    if (r->url.https && !to.https)
         return fetch_fail(r->a, FETCH_FORBIDDEN,
                           err_set(e, RC_DENIED,
                                   "redirected from https to http, which is "

@@ -117,7 +117,6 @@ struct fetch_opts {
     unsigned redirects_max;  /* 0: REDIRECTS_MAX; none are followed for an
                                 operator */
     bool redirects_off;      /* they are answers */
-    bool downgrade;          /* from https to http is followed */
     unsigned connect_ms;     /* 0: 5 s */
     unsigned stall_ms;       /* 0: 60 s; 15 s if public */
     unsigned bytes_per_s;    /* slower for stall_ms is too slow; 0: 1 */
