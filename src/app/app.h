@@ -49,6 +49,11 @@ struct app_opts {
     bool unsandboxed_allowed; /* read documents where walls are missing */
     const char *model_dir;    /* packed models; NULL: DIR/model */
     bool models_off;          /* every base is searched by words alone */
+    bool short_ids; /* the hub's ids are shown as 12 characters, not UUIDs */
+    /* Networks that fetches may reach beside public addresses, any port: texts
+     * as addr_net_parse takes them; RC_INVALID from app_open for another. */
+    const char *const *allow_nets;
+    size_t allow_nets_n;
     bool ocr_off;
     unsigned ocr_pages_max; /* of one file; 0: OCR_PAGES_MAX */
     /* Tests: what extraction children do instead; NULL: extract. */

@@ -53,6 +53,7 @@ struct app {
     pthread_mutex_t url_lock; /* guards: url */
     char *url;
     size_t url_n;
+    bool short_ids;
 };
 
 /* The program itself, for what nobody asked for. */

@@ -116,24 +116,6 @@ rc db_base_get(struct db *db, uuid tenant, uuid id, struct arena *out,
     return q_end_one(&q, "knowledge base", e);
 }
 
-/* Names need not be unique; the oldest base of one answers to it. */
-rc db_base_by_name(struct db *db, uuid tenant, str name, struct arena *out,
-                   struct base_row *b, struct err *e)
-{
-    struct q q;
-    rc code = tallies_write(db, e);
-
-    if (code != RC_OK)
-        return code;
-    q = q_open(db, BASE_SELECT " WHERE b.tenant = ?1 AND name = ?2"
-                               " ORDER BY b.id LIMIT 1");
-    q_uuid(&q, tenant);
-    q_text(&q, name);
-    if (q_row(&q))
-        base_read(&q, out, b);
-    return q_end_one(&q, "knowledge base", e);
-}
-
 rc db_base_list(struct db *db, uuid tenant, struct page_req p,
                 struct arena *out, struct base_row **v, size_t *n, bool *more,
                 struct err *e)

@@ -164,8 +164,69 @@ static const char *const SCHEMA_3[] = {
 };
 static_assert(STAGE_REFINING == 4, "the number in this statement");
 
+/* A tenant's hub and what only it has: short ids, documents from the web,
+ * folders, articles. All but short ids lead with the base. */
+static const char *const SCHEMA_4[] = {
+    "ALTER TABLE object ADD COLUMN code TEXT;",
+    "CREATE UNIQUE INDEX object_code ON object(code) WHERE code IS NOT NULL;",
+    "ALTER TABLE base ADD COLUMN hub INTEGER NOT NULL DEFAULT 0;",
+    "CREATE UNIQUE INDEX base_hub ON base(tenant) WHERE hub = 1;",
+    "ALTER TABLE document ADD COLUMN cover TEXT;",
+    "ALTER TABLE document ADD COLUMN creator BLOB;",
+    "ALTER TABLE version ADD COLUMN summary TEXT;",
+    "ALTER TABLE version ADD COLUMN canonical TEXT;",
+    "ALTER TABLE version ADD COLUMN images INTEGER NOT NULL DEFAULT 0;",
+
+    /* Where a document is fetched from. `key` is the URL's normal form, by
+     * which two are one; `answered` the URL behind the redirects. */
+    "CREATE TABLE web("
+    " base BLOB NOT NULL, document BLOB NOT NULL, tenant BLOB NOT NULL,"
+    " url TEXT NOT NULL, key TEXT NOT NULL, answered TEXT, etag TEXT,"
+    " last_modified TEXT, tried_ms INTEGER NOT NULL,"
+    " fetched_ms INTEGER NOT NULL,"
+    " PRIMARY KEY(base, document)) STRICT, WITHOUT ROWID;",
+    "CREATE UNIQUE INDEX web_key ON web(base, key);",
+
+    "CREATE TABLE folder("
+    " base BLOB NOT NULL, id BLOB NOT NULL, tenant BLOB NOT NULL,"
+    " name TEXT NOT NULL, emoji TEXT, parent BLOB,"
+    " visibility INTEGER NOT NULL, created_ms INTEGER NOT NULL,"
+    " updated_ms INTEGER NOT NULL,"
+    " PRIMARY KEY(base, id)) STRICT, WITHOUT ROWID;",
+    "CREATE INDEX folder_parent ON folder(base, parent, id);",
+    /* What lies in a folder: documents (kind 4) and articles (kind 8). */
+    "CREATE TABLE folder_item("
+    " base BLOB NOT NULL, folder BLOB NOT NULL, item BLOB NOT NULL,"
+    " kind INTEGER NOT NULL,"
+    " PRIMARY KEY(base, folder, item)) STRICT, WITHOUT ROWID;",
+    "CREATE INDEX folder_item_item ON folder_item(base, item);",
+
+    /* `version` is the published one's number, `document` the one it is
+     * searched by; a draft is what was written since. */
+    "CREATE TABLE article("
+    " base BLOB NOT NULL, id BLOB NOT NULL, tenant BLOB NOT NULL,"
+    " title TEXT NOT NULL, cover TEXT NOT NULL, status INTEGER NOT NULL,"
+    " visibility INTEGER NOT NULL, owner BLOB, document BLOB,"
+    " version INTEGER NOT NULL, draft_title TEXT, draft_content TEXT,"
+    " published_ms INTEGER NOT NULL, created_ms INTEGER NOT NULL,"
+    " updated_ms INTEGER NOT NULL,"
+    " PRIMARY KEY(base, id)) STRICT, WITHOUT ROWID;",
+    "CREATE TABLE article_version("
+    " base BLOB NOT NULL, article BLOB NOT NULL, number INTEGER NOT NULL,"
+    " title TEXT NOT NULL, content TEXT NOT NULL, change INTEGER NOT NULL,"
+    " creator BLOB, created_ms INTEGER NOT NULL,"
+    " PRIMARY KEY(base, article, number)) STRICT, WITHOUT ROWID;",
+    "CREATE TABLE article_source("
+    " base BLOB NOT NULL, article BLOB NOT NULL, document BLOB NOT NULL,"
+    " PRIMARY KEY(base, article, document)) STRICT, WITHOUT ROWID;",
+    "CREATE INDEX article_source_document ON article_source(base, document);",
+    NULL,
+};
+static_assert(OBJECT_DOCUMENT == 4 && OBJECT_ARTICLE == 8,
+              "the kinds of folder_item");
+
 const struct migration MIGRATIONS[] = {
-    {1, SCHEMA_1}, {2, SCHEMA_2}, {3, SCHEMA_3}};
+    {1, SCHEMA_1}, {2, SCHEMA_2}, {3, SCHEMA_3}, {4, SCHEMA_4}};
 const size_t MIGRATIONS_N = NELEMS(MIGRATIONS);
 
 int migrations_version(void)

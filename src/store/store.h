@@ -167,6 +167,11 @@ void blob_writer_close(struct blob_writer *w);
  * commit. */
 rc blob_use(struct db *db, struct blob_writer *w, struct err *e) MUST_CHECK;
 
+/* Inside a write: a body of few bytes from memory, all of the above at once. A
+ * larger one than BLOB_INLINE_BYTES_MAX has the writer wait for the disk. */
+rc blob_add(struct db *db, str bytes, struct blob_ref *ref,
+            struct err *e) MUST_CHECK;
+
 rc blob_read(struct db *db, const sha256 *sha, size_t bytes_max,
              struct arena *out, str *bytes, struct err *e) MUST_CHECK;
 /* Bytes [at, at + n), clamped; decodes only the frames it needs. */
@@ -199,7 +204,9 @@ enum object_kind { /* stored by value: append only */
                    OBJECT_BASE,
                    OBJECT_DOCUMENT,
                    OBJECT_VERSION,
-                   OBJECT_JOB
+                   OBJECT_JOB,
+                   OBJECT_FOLDER,
+                   OBJECT_ARTICLE
 };
 
 struct base_row {
@@ -210,6 +217,7 @@ struct base_row {
     str embedding_model; /* "none" without one */
     uint32_t embedding_dimensions, chunk_size, chunk_overlap, retrieval_top_k;
     int sensitivity;
+    bool hub; /* the tenant's; set with db_base_put only, at most one has it */
     uint64_t document_count; /* computed on read */
     uint64_t generation;
     int64_t created_ms, updated_ms;
@@ -218,9 +226,11 @@ struct base_row {
 struct document_row {
     uuid id, base, tenant;
     str title, metadata, external_id; /* external_id.p NULL: none */
-    str source_type;                  /* "file", "text" */
-    uuid active_version;              /* nil: none */
-    enum version_state state;         /* of its governing version */
+    str source_type;                  /* "file", "text", "url", "page" */
+    str cover;                        /* p NULL: none */
+    uuid creator;             /* the key that brought it in; nil: the program */
+    uuid active_version;      /* nil: none */
+    enum version_state state; /* of its governing version */
     uint64_t version_count;
     int64_t created_ms, updated_ms;
     /* read with it, of the governing version (active, else the newest): */
@@ -246,6 +256,9 @@ struct version_row {
     str found_title, language, doc_created, doc_modified;
     uint32_t pages, ocr_confidence; /* 0: it has none; nothing was read so */
     str flags;                      /* JSON array text; p NULL: none */
+    str summary;                    /* sentences of its own; p NULL: none */
+    str canonical;   /* the URL it names as its own; p NULL: none */
+    uint32_t images; /* pictures it shows */
     uint32_t extractor_version, chunker_version;
     /* Index rows whose origin (the segment they were first written to) is less
      * are of an earlier text. */
@@ -272,13 +285,14 @@ enum stage { /* of an item; stored by value: append only */
              STAGE_INDEX,
              STAGE_REFINING,
              STAGE_DONE,
+             STAGE_FETCH,
              STAGE_COUNT
 };
 extern const char *const STAGE_NAMES[STAGE_COUNT];
 
 struct job_row {
     uuid id, base, tenant;
-    str kind, title, error; /* kind: "bulk", "reindex", "reprocess" */
+    str kind, title, error; /* kind: "bulk", "url", "reindex", "reprocess" */
     enum job_status status;
     uint64_t total, counts[JOB_STATUS_COUNT]; /* items by status */
     bool cancel;
@@ -289,6 +303,7 @@ enum item_class { /* stored by value: append only; lower ones are leased first *
                   ITEM_NEW,       /* of a manifest */
                   ITEM_REINDEX,   /* its stored text is indexed again */
                   ITEM_REPROCESS, /* its original is extracted again */
+                  ITEM_FETCH,     /* its original is fetched, then it is new */
                   ITEM_CLASS_COUNT
 };
 
@@ -352,13 +367,23 @@ rc db_key_count(struct db *db, uint64_t *n, struct err *e);
 rc db_object_find(struct db *db, uuid tenant, enum object_kind kind, uuid id,
                   uuid *base, struct err *e);
 
+/* Short ids: 12 characters, a letter and 11 of base 36, for objects of a hub.
+ * What has one keeps it; RC_NOTFOUND as db_object_find. */
+rc db_code_put(struct db *db, uuid id, char letter, struct err *e);
+rc db_code_find(struct db *db, uuid tenant, enum object_kind kind, str code,
+                uuid *id, uuid *base, struct err *e);
+rc db_code_get(struct db *db, uuid id, struct arena *out, str *code,
+               struct err *e); /* p NULL: it has none */
+/* What that of an object is, where no other has it; for what is not stored. */
+str code_text(struct arena *out, uuid id, char letter);
+
 /* bases */
+/* The tenant's hub; RC_NOTFOUND while there is none. */
+rc db_base_hub(struct db *db, uuid tenant, uuid *base, struct err *e);
 rc db_base_put(struct db *db, const struct base_row *b, struct err *e);
 rc db_base_update(struct db *db, const struct base_row *b, struct err *e);
 rc db_base_get(struct db *db, uuid tenant, uuid id, struct arena *out,
                struct base_row *b, struct err *e);
-rc db_base_by_name(struct db *db, uuid tenant, str name, struct arena *out,
-                   struct base_row *b, struct err *e);
 rc db_base_list(struct db *db, uuid tenant, struct page_req p,
                 struct arena *out, struct base_row **v, size_t *n, bool *more,
                 struct err *e);
@@ -380,7 +405,7 @@ rc db_purge_slice(struct db *db, size_t rows, bool *more, struct err *e);
 
 /* documents */
 rc db_document_put(struct db *db, const struct document_row *d, struct err *e);
-/* title, metadata, state, active_version, updated_ms */
+/* title, metadata, cover, state, active_version, updated_ms */
 rc db_document_update(struct db *db, const struct document_row *d,
                       struct err *e);
 rc db_document_get(struct db *db, uuid tenant, uuid base, uuid id,
@@ -404,11 +429,174 @@ rc db_document_delete(struct db *db, uuid tenant, uuid base, uuid id,
 rc db_document_states(struct db *db, uuid tenant, uuid base,
                       uint64_t counts[VERSION_STATE_COUNT], struct err *e);
 
+/* documents of the web */
+struct web_row {
+    uuid base, document, tenant;
+    str url, key;            /* key: two with one are the same */
+    str answered;            /* after redirects; p NULL: the same */
+    str etag, last_modified; /* p NULL: none */
+    int64_t tried_ms;        /* this fetch's first try; 0: none */
+    int64_t fetched_ms;      /* when it last was there; 0: never */
+};
+/* RC_CONFLICT: the base has a document with that key. */
+rc db_web_put(struct db *db, const struct web_row *w, struct err *e);
+rc db_web_update(struct db *db, const struct web_row *w, struct err *e);
+rc db_web_get(struct db *db, uuid base, uuid document, struct arena *out,
+              struct web_row *w, struct err *e);
+rc db_web_by_key(struct db *db, uuid tenant, uuid base, str key,
+                 struct arena *out, struct web_row *w, struct err *e);
+
+/* folders: a tree, and many-to-many what lies in them */
+enum visibility { /* stored by value: append only */
+                  VISIBILITY_PRIVATE,
+                  VISIBILITY_WORKSPACE,
+                  VISIBILITY_GLOBAL,
+                  VISIBILITY_COUNT
+};
+struct folder_row {
+    uuid id, base, tenant;
+    str name, emoji; /* emoji.p NULL: none */
+    uuid parent;     /* nil: at the top */
+    enum visibility visibility;
+    uint64_t article_count, folder_count; /* computed: not archived, direct */
+    int64_t created_ms, updated_ms;
+};
+/* One window of a list; *total counts all rows of the filter. */
+struct window {
+    size_t offset, limit;
+};
+rc db_folder_put(struct db *db, const struct folder_row *f, struct err *e);
+rc db_folder_update(struct db *db, const struct folder_row *f, struct err *e);
+rc db_folder_get(struct db *db, uuid tenant, uuid base, uuid id,
+                 struct arena *out, struct folder_row *f, struct err *e);
+struct folder_filter {
+    bool by_parent;
+    uuid parent;
+    str query; /* in the name, letter case aside; p NULL: any */
+};
+/* By name, then id. */
+rc db_folder_list(struct db *db, uuid tenant, uuid base,
+                  const struct folder_filter *f, struct window w,
+                  struct arena *out, struct folder_row **v, size_t *n,
+                  uint64_t *total, struct err *e);
+/* What lies in it stays, its folders move up to its parent. */
+rc db_folder_drop(struct db *db, uuid tenant, uuid base, uuid id,
+                  struct err *e);
+/* The folders an item (document or article) lies in, by name. */
+rc db_folders_of(struct db *db, uuid base, uuid item, struct arena *out,
+                 struct folder_row **v, size_t *n, struct err *e);
+/* Replaces them. */
+rc db_folders_set(struct db *db, uuid base, uuid item, enum object_kind kind,
+                  const uuid *folders, size_t n, struct err *e);
+/* Documents that lie in a folder or one below it: their own, and those that
+ * published articles there are searched by. */
+rc db_folder_documents(struct db *db, uuid tenant, uuid base, uuid folder,
+                       struct arena *out, uuid **v, size_t *n, struct err *e);
+
+/* articles: authored pages */
+enum article_status { /* stored by value: append only */
+                      ARTICLE_DRAFT,
+                      ARTICLE_PUBLISHED,
+                      ARTICLE_ARCHIVED,
+                      ARTICLE_STATUS_COUNT
+};
+struct article_row {
+    uuid id, base, tenant;
+    str title, cover; /* title: of the published version, else of the draft */
+    enum article_status status;
+    enum visibility visibility;
+    uuid owner;       /* a key; nil: none */
+    uuid document;    /* that it is searched by; nil: never published */
+    uint32_t version; /* published; 0: none */
+    str draft_title, draft_content; /* p NULL: there is no draft */
+    uint64_t source_count;          /* computed */
+    int64_t published_ms, created_ms, updated_ms; /* 0: never */
+};
+enum article_change { /* stored by value: append only */
+                      CHANGE_CREATED,
+                      CHANGE_MANUAL_EDIT,
+                      ARTICLE_CHANGE_COUNT
+};
+struct article_version_row {
+    uuid base, article;
+    uint32_t number;
+    str title, content;
+    enum article_change change;
+    uuid creator;
+    int64_t created_ms;
+};
+rc db_article_put(struct db *db, const struct article_row *a, struct err *e);
+rc db_article_update(struct db *db, const struct article_row *a, struct err *e);
+rc db_article_get(struct db *db, uuid tenant, uuid base, uuid id,
+                  struct arena *out, struct article_row *a, struct err *e);
+enum article_sort { SORT_UPDATED, SORT_CREATED, SORT_TITLE };
+struct article_filter {
+    bool by_status; /* else all but archived ones */
+    enum article_status status;
+    uuid folder, owner; /* nil: any */
+    str query;          /* in the title, letter case aside; p NULL: any */
+    int64_t updated_from_ms, updated_to_ms; /* both inclusive; 0: open */
+    enum article_sort sort;
+};
+rc db_article_list(struct db *db, uuid tenant, uuid base,
+                   const struct article_filter *f, struct window w,
+                   struct arena *out, struct article_row **v, size_t *n,
+                   uint64_t *total, struct err *e);
+rc db_article_version_put(struct db *db, const struct article_version_row *v,
+                          struct err *e);
+rc db_article_version_get(struct db *db, uuid base, uuid article,
+                          uint32_t number, struct arena *out,
+                          struct article_version_row *v, struct err *e);
+/* Newest first; content is left out. */
+rc db_article_version_list(struct db *db, uuid base, uuid article,
+                           struct window w, struct arena *out,
+                           struct article_version_row **v, size_t *n,
+                           uint64_t *total, struct err *e);
+/* The documents attached to an article. */
+rc db_article_sources(struct db *db, uuid base, uuid article, struct arena *out,
+                      uuid **v, size_t *n, struct err *e);
+rc db_article_sources_set(struct db *db, uuid base, uuid article,
+                          const uuid *documents, size_t n, struct err *e);
+
+/* sources: the documents of a hub as its lists show them */
+struct source_row {
+    struct document_row document;
+    str url;                  /* p NULL: not of the web */
+    str mime, summary, error; /* of the governing version; p NULL */
+    uint32_t images;
+    int64_t processed_ms; /* 0: not yet */
+};
+struct source_filter {
+    unsigned types;  /* bits 1 << source_type; 0: any */
+    unsigned states; /* bits 1 << version_state; 0: any */
+    uuid folder;     /* nil: any */
+    uuid article;    /* attached to it; nil: any */
+    str query;       /* in the title, letter case aside; p NULL: any */
+};
+enum source_type {
+    SOURCE_FILE,
+    SOURCE_TEXT,
+    SOURCE_URL,
+    SOURCE_PAGE,
+    SOURCE_TYPE_COUNT
+};
+extern const char *const SOURCE_TYPE_NAMES[SOURCE_TYPE_COUNT];
+/* Newest first. */
+rc db_source_list(struct db *db, uuid tenant, uuid base,
+                  const struct source_filter *f, struct window w,
+                  struct arena *out, struct source_row **v, size_t *n,
+                  uint64_t *total, struct err *e);
+rc db_source_get(struct db *db, uuid tenant, uuid base, uuid document,
+                 struct arena *out, struct source_row *s, struct err *e);
+
 /* versions */
 rc db_version_put(struct db *db, const struct version_row *v, struct err *e);
 /* All that indexing sets: state, text, counts, what extraction said, versions,
  * processed_ms; notes CHANGE_VERSION when the state changed. */
 rc db_version_update(struct db *db, const struct version_row *v, struct err *e);
+/* The original was fetched: its body, mime and filename are these. */
+rc db_version_fetched(struct db *db, const struct version_row *v,
+                      struct err *e);
 rc db_version_get(struct db *db, uuid tenant, uuid base, uuid id,
                   struct arena *out, struct version_row *v, struct err *e);
 rc db_version_by_number(struct db *db, uuid tenant, uuid base, uuid document,
@@ -486,6 +674,14 @@ rc db_item_list(struct db *db, uuid tenant, uuid job, uint32_t from,
 rc db_items_lease(struct db *db, size_t max, size_t shares, int64_t now_ms,
                   struct arena *out, struct item_row **v, size_t *n,
                   int64_t *next_ms, struct err *e);
+/* Leases items to be fetched of any base whose run_at has come, oldest job
+ * first; *next_ms as above. */
+rc db_fetches_lease(struct db *db, size_t max, int64_t now_ms,
+                    struct arena *out, struct item_row **v, size_t *n,
+                    int64_t *next_ms, struct err *e);
+/* A leased item's original is there: it waits as a new one, at no try. */
+rc db_item_fetched(struct db *db, const struct item_row *i, int64_t now_ms,
+                   struct err *e);
 /* How many wait and how many are leased, of all bases: for figures. */
 rc db_items_count(struct db *db, uint64_t *queued, uint64_t *leased,
                   struct err *e);
