@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "app/app_priv.h"
+#include "app/web_priv.h"
 #include "base/clock.h"
 #include "base/cores.h"
 #include "base/log.h"
@@ -127,7 +128,8 @@ static rc rooms_open(struct app *a, const struct app_opts *o, struct arena *out,
         return code;
     code = pipeline_open(a, workers, &pipeline, e);
     a->pipeline = pipeline;
-    return code;
+    return code == RC_OK ? fetcher_open(a, o->allow_nets, o->allow_nets_n, e)
+                         : code;
 }
 
 static size_t or_default(size_t given, size_t otherwise)
@@ -163,6 +165,7 @@ rc app_open(const struct app_opts *o, struct arena *out, struct app **res,
     a = mem_alloc(sizeof *a);
     a->limits = limits_with_defaults(&o->limits);
     ASSERT(pthread_mutex_init(&a->url_lock, NULL) == 0);
+    a->short_ids = o->short_ids;
     app_public_url_set(a, o->public_url);
     code = rooms_open(a, o, out, made_key, e);
     if (code != RC_OK) {
@@ -185,6 +188,7 @@ void app_close(struct app *a)
         return;
     atomic_store(&a->ready, false);
     intake_stop(a);
+    fetcher_stop(a);
     if (a->pipeline != NULL)
         pipeline_stop(a->pipeline);
     refiner_stop(a);
@@ -199,6 +203,7 @@ void app_close(struct app *a)
     if (a->maintenance != NULL)
         maintenance_close(a->maintenance);
     refiner_close(a);
+    fetcher_close(a);
     models_close(a);
     (void)pthread_mutex_destroy(&a->url_lock);
     mem_free(a->url);
@@ -282,6 +287,8 @@ void app_wake(struct app *a)
 {
     if (atomic_exchange(&a->items_queued, false) && a->pipeline != NULL)
         pipeline_wake(a->pipeline);
+    if (atomic_exchange(&a->fetches_queued, false))
+        fetcher_wake(a);
     if (atomic_exchange(&a->rows_to_purge, false) && a->maintenance != NULL)
         maintenance_wake(a->maintenance);
 }

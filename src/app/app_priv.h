@@ -22,6 +22,7 @@
 struct map;
 struct pipeline;
 struct maintenance;
+struct fetcher;
 struct queue;
 
 #define INTAKE_THREADS 2
@@ -40,6 +41,7 @@ struct app {
     _Atomic(struct maintenance *) maintenance;
     struct models *models;
     struct refiner *refiner;
+    _Atomic(struct fetcher *) fetcher;
     struct queue *intake;
     pthread_t intake_threads[INTAKE_THREADS];
     size_t intake_threads_n;
@@ -48,7 +50,7 @@ struct app {
     atomic_bool ready;
     /* Set inside a write that queued items or left rows to purge, looked at
      * after its commit, when the threads concerned are woken. */
-    atomic_bool items_queued, rows_to_purge;
+    atomic_bool items_queued, fetches_queued, rows_to_purge;
     struct app_counters count;
     pthread_mutex_t url_lock; /* guards: url */
     char *url;
@@ -144,7 +146,16 @@ enum link_kind { LINK_ORIGINAL, LINK_NORMALIZED };
 str link_make(struct app *a, enum link_kind kind, uuid tenant, uuid version,
               struct arena *out);
 
+/* documents.c */
+/* Inside a write: a new document, brought in by the caller; the hub's get a
+ * short id. */
+rc document_enter(const struct caller *who, struct db *db,
+                  struct document_row *d, struct err *e) MUST_CHECK;
+
 /* bases.c */
+rc base_add(struct app *a, const struct caller *who, struct db *db,
+            const struct base_in *in, bool hub, struct base *b,
+            struct err *e) MUST_CHECK;
 struct base base_of_row(const struct base_row *r);
 rc base_row_get(const struct caller *who, struct db *db, uuid id,
                 struct arena *out, struct base_row *b,

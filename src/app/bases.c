@@ -141,9 +141,8 @@ rc base_row_get(const struct caller *who, struct db *db, uuid id,
                                : code;
 }
 
-rc app_base_add(struct app *a, const struct caller *who, struct db *db,
-                const struct base_in *in, struct arena *out, struct base *b,
-                struct err *e)
+rc base_add(struct app *a, const struct caller *who, struct db *db,
+            const struct base_in *in, bool hub, struct base *b, struct err *e)
 {
     int64_t now = clock_wall_ms();
     struct base_row row = {.id = uuid_new(),
@@ -154,12 +153,12 @@ rc app_base_add(struct app *a, const struct caller *who, struct db *db,
                            .chunk_overlap = CHUNK_OVERLAP_DEFAULT,
                            .retrieval_top_k = TOP_K_DEFAULT,
                            .sensitivity = SENSITIVITY_DEFAULT,
+                           .hub = hub,
                            .created_ms = now,
                            .updated_ms = now};
     struct base_in named = *in;
     rc code;
 
-    (void)out;
     named.set.name = true;
     if ((code = app_allow(who, SCOPE_KB_MANAGE, e)) != RC_OK ||
         (code = base_apply(&named, &row, e)) != RC_OK ||
@@ -169,6 +168,14 @@ rc app_base_add(struct app *a, const struct caller *who, struct db *db,
         return code;
     *b = base_of_row(&row);
     return RC_OK;
+}
+
+rc app_base_add(struct app *a, const struct caller *who, struct db *db,
+                const struct base_in *in, struct arena *out, struct base *b,
+                struct err *e)
+{
+    (void)out;
+    return base_add(a, who, db, in, false, b, e);
 }
 
 rc app_base_update(struct app *a, const struct caller *who, struct db *db,

@@ -15,6 +15,23 @@ rc document_row_get(const struct caller *who, struct db *db, uuid id,
     return code == RC_NOTFOUND ? err_set(e, code, "no such document") : code;
 }
 
+rc document_enter(const struct caller *who, struct db *db,
+                  struct document_row *d, struct err *e)
+{
+    uuid hub;
+    bool there;
+    rc code;
+
+    d->creator = who->key;
+    if ((code = db_document_put(db, d, e)) != RC_OK ||
+        (code = maybe(db_base_hub(db, who->tenant, &hub, e), &there)) != RC_OK)
+        return code;
+    if (there && uuid_eq(hub, d->base) &&
+        (code = db_code_put(db, d->id, 's', e)) != RC_OK)
+        return code;
+    return app_event(db, who, d->base, d->id, "document.created", e);
+}
+
 /* `sensitivity` is the base's level: nothing raises a document above it. */
 static struct document document_of_row(struct app *a,
                                        const struct document_row *r,

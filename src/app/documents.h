@@ -21,6 +21,7 @@ struct version {
     uint32_t number;
     const char *state;                            /* "pending" … */
     str source_type, filename, mime, note, error; /* p NULL: null */
+    str source_url; /* it was fetched from; p NULL: from nowhere */
     str metadata;
     uint64_t chunk_count, token_count, bytes;
     bool has_text, processed;

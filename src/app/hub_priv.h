@@ -46,10 +46,12 @@ rc hub_user_of(struct app *a, struct db *db, uuid tenant, uuid key,
                struct err *e) MUST_CHECK;
 
 /* intake.c: inside a write: a text as a document's next version (document nil:
- * a new document of this source type), with a job of its own. */
+ * a new document of this source type), with a job of its own. A document that
+ * isn't there any more is made anew. */
 struct text_in {
     uuid base, document;
-    str title, content, mime;
+    str title, content;
+    str filename, mime;      /* p NULL: none; as an upload's would be */
     const char *source_type; /* "page" */
 };
 rc intake_text(struct app *a, const struct caller *who, struct db *db,

@@ -1,6 +1,6 @@
 #include "app/intake.h"
 
-#include "app/app_priv.h"
+#include "app/hub_priv.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/queue.h"
@@ -310,7 +310,6 @@ static rc document_new(struct intake_run *r, struct db *db, size_t i,
 {
     const struct intake_call *c = r->call;
     const struct intake_item *it = &c->in->items[i];
-    rc code;
 
     *d = (struct document_row){
         .id = uuid_new(),
@@ -323,9 +322,7 @@ static rc document_new(struct intake_run *r, struct db *db, size_t i,
         .state = VERSION_PENDING,
         .created_ms = now,
         .updated_ms = now};
-    if ((code = db_document_put(db, d, e)) != RC_OK)
-        return code;
-    return app_event(db, c->who, d->base, d->id, "document.created", e);
+    return document_enter(c->who, db, d, e);
 }
 
 /* A title and metadata given with a version are the document's from now on,
@@ -480,6 +477,115 @@ static rc intake_write(struct app_write *w, struct db *db, struct err *e)
     arena_close(tmp);
     if (code == RC_OK)
         atomic_store(&r->app->items_queued, true);
+    return code;
+}
+
+/* ---- a text from inside ---- */
+
+static rc text_version(struct db *db, const struct document_row *d,
+                       uint32_t number, const struct text_in *in, int64_t now,
+                       uuid *version, struct err *e)
+{
+    struct version_row v = {.id = uuid_new(),
+                            .document = d->id,
+                            .base = d->base,
+                            .tenant = d->tenant,
+                            .number = number,
+                            .state = VERSION_PENDING,
+                            .source_type = str_of(in->source_type),
+                            .filename = in->filename,
+                            .mime = in->mime,
+                            .metadata = STR("{}"),
+                            .created_ms = now};
+    rc code = blob_add(db, in->content, &v.original, e);
+
+    *version = v.id;
+    return code == RC_OK ? db_version_put(db, &v, e) : code;
+}
+
+static rc text_job(struct app *a, const struct caller *who, struct db *db,
+                   const struct document_row *d, uuid version, int64_t now,
+                   struct err *e)
+{
+    struct job_row j = {.id = uuid_new(),
+                        .base = d->base,
+                        .tenant = d->tenant,
+                        .kind = STR("bulk"),
+                        .title = d->title,
+                        .total = 1,
+                        .counts = {[JOB_QUEUED] = 1},
+                        .created_ms = now};
+    rc code = db_job_put(db, &j, e);
+
+    if (code == RC_OK)
+        code = db_item_put(db,
+                           &(struct item_row){.job = j.id,
+                                              .base = d->base,
+                                              .tenant = d->tenant,
+                                              .document = d->id,
+                                              .version = version,
+                                              .title = d->title,
+                                              .status = JOB_QUEUED,
+                                              .stage = STAGE_QUEUED,
+                                              .run_at_ms = now,
+                                              .counted = true},
+                           e);
+    if (code == RC_OK)
+        code = app_event(db, who, d->base, j.id, "job.created", e);
+    if (code == RC_OK)
+        atomic_store(&a->items_queued, true);
+    return code;
+}
+
+rc intake_text(struct app *a, const struct caller *who, struct db *db,
+               const struct text_in *in, uuid *document, struct err *e)
+{
+    int64_t now = clock_wall_ms();
+    struct arena *tmp = arena_open();
+    struct document_row d;
+    struct version_row *v;
+    uint32_t number = 1;
+    bool there = false;
+    uuid version;
+    size_t n = 0;
+    rc code = RC_OK;
+
+    if (!uuid_is_nil(in->document))
+        code = maybe(db_document_get(db, who->tenant, in->base, in->document,
+                                     tmp, &d, e),
+                     &there);
+    if (code == RC_OK && there &&
+        (code = db_version_list(db, d.tenant, d.base, d.id, tmp, &v, &n, e)) ==
+            RC_OK)
+        number = n > 0 ? v[0].number + 1 : 1;
+    if (code != RC_OK)
+        goto done;
+    if (there) {
+        d.title = in->title;
+        if (uuid_is_nil(d.active_version))
+            d.state = VERSION_PENDING;
+        d.updated_ms = now;
+        code = db_document_update(db, &d, e);
+    } else {
+        d = (struct document_row){.id = uuid_new(),
+                                  .base = in->base,
+                                  .tenant = who->tenant,
+                                  .title = in->title,
+                                  .metadata = STR("{}"),
+                                  .external_id = STR_NONE,
+                                  .source_type = str_of(in->source_type),
+                                  .cover = STR_NONE,
+                                  .state = VERSION_PENDING,
+                                  .created_ms = now,
+                                  .updated_ms = now};
+        code = document_enter(who, db, &d, e);
+    }
+    *document = d.id;
+    if (code == RC_OK &&
+        (code = text_version(db, &d, number, in, now, &version, e)) == RC_OK)
+        code = text_job(a, who, db, &d, version, now, e);
+done:
+    arena_close(tmp);
     return code;
 }
 

@@ -20,6 +20,9 @@ struct search_in {
     bool by_rank; /* reciprocal rank instead of scaled scores */
     const struct search_override *overrides;
     size_t overrides_n;
+    bool by_only; /* no other documents than these are searched */
+    const uuid *only;
+    size_t only_n;
     uuid why_not; /* a document whose fate is told too; nil: none */
 };
 

@@ -6,8 +6,10 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "doc/blocks.h"
+#include "text/utf8.h"
 
-static const char *const STEP_NAMES[STEP_COUNT] = {[STEP_PREPARE] =
+static const char *const STEP_NAMES[STEP_COUNT] = {[STEP_FETCH] = "fetch",
+                                                   [STEP_PREPARE] =
                                                        "prepare_document",
                                                    [STEP_EXTRACT] = "extract",
                                                    [STEP_CHUNK] = "chunk",
@@ -26,14 +28,14 @@ static const char *const OUTCOME_ERRORS[EXTRACT_OUTCOME_COUNT] = {
 
 /* ---- steps ---- */
 
-static void step_begin(struct task *t, enum task_step step)
+void task_step_begin(struct task *t, enum task_step step)
 {
     t->step = step;
     t->logs[step].began_ms = clock_wall_ms();
     t->logs[step].us = clock_mono_ns() / 1000;
 }
 
-static void step_end(struct task *t, str input, str output)
+void task_step_end(struct task *t, str input, str output)
 {
     struct task_log *l = &t->logs[t->step];
 
@@ -181,6 +183,24 @@ static void said_keep(struct task *t, const struct doc *d, struct arena *keep)
     t->extractor_version = d->extractor_version;
 }
 
+static bool is_url(str s)
+{
+    return str_starts(s, STR("https://")) || str_starts(s, STR("http://"));
+}
+
+/* A document of the web that nobody has named takes the title of its page. */
+static void retitle(struct task *t, const struct doc *d, struct arena *keep)
+{
+    str title = str_trim(d->title);
+
+    if (!str_eq(t->document.source_type, STR("url")) ||
+        !is_url(t->document.title) || title.n == 0)
+        return;
+    title = str_sub(title, 0, utf8_advance(title, TITLE_CHARS_MAX));
+    t->retitle = arena_str(keep, title);
+    t->document.title = t->retitle;
+}
+
 static rc text_extract(struct app *a, struct task *t, struct extract_session *s,
                        struct arena *doc, struct arena *keep, struct doc *d,
                        struct err *e)
@@ -189,12 +209,12 @@ static rc text_extract(struct app *a, struct task *t, struct extract_session *s,
     struct extract_in in;
     rc code;
 
-    step_begin(t, STEP_PREPARE);
+    task_step_begin(t, STEP_PREPARE);
     if ((code = original_open(a, t, &in, doc, e)) != RC_OK)
         return code;
-    step_end(t, arena_fmt(keep, "{\"bytes\":%llu}", bytes),
-             arena_fmt(keep, "{\"try\":%u}", t->item.attempts));
-    step_begin(t, STEP_EXTRACT);
+    task_step_end(t, arena_fmt(keep, "{\"bytes\":%llu}", bytes),
+                  arena_fmt(keep, "{\"try\":%u}", t->item.attempts));
+    task_step_begin(t, STEP_EXTRACT);
     t->logs[STEP_EXTRACT].us -= t->ahead_us;
     code = extract_session_run(s, &in, doc, d, e);
     if (in.fd >= 0)
@@ -216,13 +236,15 @@ static rc text_extract(struct app *a, struct task *t, struct extract_session *s,
                            .p);
     } else if ((code = text_keep(a, t, d, in.bytes, e)) != RC_OK) {
         return code;
+    } else if (!version_is_indexed(&t->version)) {
+        retitle(t, d, keep);
     }
-    step_end(t, arena_fmt(keep, "{\"bytes\":%llu}", bytes),
-             arena_fmt(keep,
-                       "{\"outcome\":\"%s\",\"characters\":%llu,"
-                       "\"blocks\":%zu}",
-                       EXTRACT_OUTCOME_NAMES[d->outcome],
-                       (unsigned long long)d->text_cp, d->blocks_n));
+    task_step_end(t, arena_fmt(keep, "{\"bytes\":%llu}", bytes),
+                  arena_fmt(keep,
+                            "{\"outcome\":\"%s\",\"characters\":%llu,"
+                            "\"blocks\":%zu}",
+                            EXTRACT_OUTCOME_NAMES[d->outcome],
+                            (unsigned long long)d->text_cp, d->blocks_n));
     return RC_OK;
 }
 
@@ -235,7 +257,7 @@ static rc text_load(struct app *a, struct task *t, struct arena *doc,
     struct db *db;
     rc code;
 
-    step_begin(t, STEP_PREPARE);
+    task_step_begin(t, STEP_PREPARE);
     if ((code = store_read_begin(a->store, &db, e)) != RC_OK)
         return code;
     if ((code = blob_read(db, &v->text.sha, TEXT_BYTES_MAX, doc, &text, e)) ==
@@ -252,9 +274,9 @@ static rc text_load(struct app *a, struct task *t, struct arena *doc,
         return RC_OK;
     }
     if (code == RC_OK)
-        step_end(t, arena_fmt(keep, "{\"again\":true}"),
-                 arena_fmt(keep, "{\"characters\":%llu,\"blocks\":%zu}",
-                           (unsigned long long)d->text_cp, d->blocks_n));
+        task_step_end(t, arena_fmt(keep, "{\"again\":true}"),
+                      arena_fmt(keep, "{\"characters\":%llu,\"blocks\":%zu}",
+                                (unsigned long long)d->text_cp, d->blocks_n));
     return code;
 }
 
@@ -267,7 +289,7 @@ static rc text_cut(struct task *t, struct arena *doc, struct arena *keep,
                                  .counter = text->counter};
     rc code;
 
-    step_begin(t, STEP_CHUNK);
+    task_step_begin(t, STEP_CHUNK);
     doc_headings_read(&text->doc, doc);
     code = chunk_split(&text->doc, &o, doc, &text->chunks, e);
     if (code == RC_LIMIT) {
@@ -278,12 +300,12 @@ static rc text_cut(struct task *t, struct arena *doc, struct arena *keep,
         return code;
     t->chunks = text->chunks.n;
     t->tokens = text->chunks.tokens;
-    step_end(t,
-             arena_fmt(keep, "{\"chunk_size\":%u,\"chunk_overlap\":%u}",
-                       o.tokens_max, o.overlap_tokens),
-             arena_fmt(keep, "{\"chunks\":%llu,\"tokens\":%llu}",
-                       (unsigned long long)t->chunks,
-                       (unsigned long long)t->tokens));
+    task_step_end(t,
+                  arena_fmt(keep, "{\"chunk_size\":%u,\"chunk_overlap\":%u}",
+                            o.tokens_max, o.overlap_tokens),
+                  arena_fmt(keep, "{\"chunks\":%llu,\"tokens\":%llu}",
+                            (unsigned long long)t->chunks,
+                            (unsigned long long)t->tokens));
     return RC_OK;
 }
 
@@ -358,10 +380,10 @@ rc task_index(struct task *t, struct engine_batch *b,
                                  .counter = text->counter};
     rc code;
 
-    step_begin(t, STEP_INDEX);
+    task_step_begin(t, STEP_INDEX);
     if ((code = engine_batch_add(b, &d, e)) != RC_OK)
         return code;
-    step_end(
+    task_step_end(
         t, arena_fmt(keep, "{\"chunks\":%llu}", (unsigned long long)t->chunks),
         t->refines ? STR("{\"legs\":[\"lexical\",\"dense\"]}")
                    : STR("{\"legs\":[\"lexical\"]}"));
@@ -370,7 +392,7 @@ rc task_index(struct task *t, struct engine_batch *b,
 
 /* ---- writing down ---- */
 
-static rc logs_put(struct db *db, const struct task *t, struct err *e)
+rc task_logs_put(struct db *db, const struct task *t, struct err *e)
 {
     struct log_row rows[STEP_COUNT];
     uuid id = uuid_new();
@@ -451,6 +473,8 @@ static str or_none(str s)
 
 static void said_put(const struct task *t, struct version_row *v)
 {
+    if (t->step == STEP_FETCH && t->logs[STEP_FETCH].began_ms != 0) /* unseen */
+        return;
     v->outcome = str_of(EXTRACT_OUTCOME_NAMES[t->outcome]);
     v->note = or_none(t->note);
     v->mime = t->mime.n > 0 ? t->mime : v->mime;
@@ -461,6 +485,7 @@ static void said_put(const struct task *t, struct version_row *v)
     v->pages = t->pages;
     v->ocr_confidence = t->ocr_confidence;
     v->flags = or_none(t->flags);
+    v->summary = or_none(t->summary);
     v->extractor_version = t->extractor_version;
 }
 
@@ -617,6 +642,8 @@ static rc finish_done(struct app *a, struct db *db, struct task *t,
                 (v->state == VERSION_FAILED && t->item.class == ITEM_REPROCESS);
     rc code = RC_OK;
 
+    if (open && t->retitle.p != NULL && is_url(d->title))
+        d->title = t->retitle;
     if (open && t->blocks != NULL)
         code = finish_new(db, t, v, d, tmp, now, e);
     else if (version_is_indexed(v) && t->blocks != NULL)
@@ -655,7 +682,7 @@ rc task_finish(struct app *a, struct db *db, struct task *t, struct arena *tmp,
         code = finish_done(a, db, t, &v, &d, tmp, now, e);
     else if (!version_is_indexed(&v))
         code = finish_failed(a, db, t, &v, &d, now, e);
-    if (code != RC_OK || (code = logs_put(db, t, e)) != RC_OK)
+    if (code != RC_OK || (code = task_logs_put(db, t, e)) != RC_OK)
         return code;
     if (t->fate == FATE_DONE && t->refines && t->chunks > 0)
         return item_refines(db, t, e);

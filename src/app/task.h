@@ -16,6 +16,7 @@ enum fate {
 };
 
 enum task_step {
+    STEP_FETCH, /* fetcher.c */
     STEP_PREPARE,
     STEP_EXTRACT,
     STEP_CHUNK,
@@ -48,6 +49,8 @@ struct task {
     enum extract_outcome outcome;
     str note, mime, title, language, created, modified, flags;
     uint32_t pages, ocr_confidence, extractor_version;
+    str summary;      /* of a hub's; p NULL: none */
+    str retitle;      /* the title the page gives its document; p NULL: none */
     uint64_t segment; /* its rows were written to, when there are any */
     /* NULL: indexed again from the store; text also: it is the original */
     struct blob_writer *text, *blocks;
@@ -84,6 +87,12 @@ rc task_finish(struct app *a, struct db *db, struct task *t, struct arena *tmp,
 /* After the commit, for the figures. */
 void task_count(struct app *a, const struct task *t);
 void task_close(struct task *t);
+
+/* A step's time, and what went in and came out of it (JSON objects). */
+void task_step_begin(struct task *t, enum task_step step);
+void task_step_end(struct task *t, str input, str output);
+/* Inside a write: the logs of the steps so far. */
+rc task_logs_put(struct db *db, const struct task *t, struct err *e) MUST_CHECK;
 
 void task_failed(struct task *t, const char *why); /* static text */
 void task_gave_up(struct task *t, const char *why, struct arena *keep);

@@ -45,6 +45,23 @@ static struct version version_of_row(struct app *a, const struct version_row *r,
     };
 }
 
+/* The place behind the redirects, where it was fetched last. */
+static rc source_url(struct db *db, const struct document_row *d,
+                     struct arena *out, str *url, struct err *e)
+{
+    struct web_row w;
+    bool there;
+    rc code;
+
+    *url = STR_NONE;
+    if (!str_eq(d->source_type, STR("url")))
+        return RC_OK;
+    code = maybe(db_web_get(db, d->base, d->id, out, &w, e), &there);
+    if (code == RC_OK && there)
+        *url = w.answered.p != NULL ? w.answered : w.url;
+    return code;
+}
+
 static rc version_none(struct err *e)
 {
     return err_set(e, RC_NOTFOUND, "no such version of this document");
@@ -68,6 +85,7 @@ rc app_version_list(struct app *a, const struct caller *who, struct db *db,
 {
     struct version_row *rows;
     struct document_row d;
+    str url;
     rc code;
 
     *n = 0;
@@ -77,9 +95,12 @@ rc app_version_list(struct app *a, const struct caller *who, struct db *db,
                                 n, e)) != RC_OK)
         return code;
     *v = ARENA_ARRAY(out, struct version, *n);
-    for (size_t i = 0; i < *n; i++)
+    code = source_url(db, &d, out, &url, e);
+    for (size_t i = 0; code == RC_OK && i < *n; i++) {
         (*v)[i] = version_of_row(a, &rows[i], out);
-    return RC_OK;
+        (*v)[i].source_url = url;
+    }
+    return code;
 }
 
 /* active, latest, draft (the newest draft). */
@@ -130,9 +151,10 @@ rc app_version_get(struct app *a, const struct caller *who, struct db *db,
     } else {
         code = version_by_alias(db, &d, ref, out, &row, e);
     }
-    if (code == RC_OK)
-        *v = version_of_row(a, &row, out);
-    return code;
+    if (code != RC_OK)
+        return code;
+    *v = version_of_row(a, &row, out);
+    return source_url(db, &d, out, &v->source_url, e);
 }
 
 rc app_version_delete(struct app *a, const struct caller *who, struct db *db,

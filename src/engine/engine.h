@@ -149,6 +149,9 @@ struct engine_query {
     bool explain;
     const struct engine_pin *pins;
     size_t pins_n;
+    bool by_only; /* no other documents than these are searched */
+    const uuid *only;
+    size_t only_n;
     uuid why_not; /* a document whose fate is told too; nil: none */
 };
 

@@ -57,6 +57,7 @@ struct search {
     struct view *views;
     size_t views_n, views_cap;
     struct engine_pin *pins; /* by document */
+    uuid *only;              /* ascending */
     struct lex_query words;
     struct lex_stats stats;
     struct vec_query *vector; /* NULL: no dense leg */
@@ -110,6 +111,26 @@ static const struct engine_pin *pin_find(const struct search *s, uuid document)
     return bsearch(&key, s->pins, s->q->pins_n, sizeof *s->pins, compare_pins);
 }
 
+static int compare_uuids(const void *a, const void *b)
+{
+    return uuid_cmp(*(const uuid *)a, *(const uuid *)b);
+}
+
+static void only_sort(struct search *s)
+{
+    if (s->q->only_n == 0)
+        return;
+    s->only = ARENA_ARRAY(s->tmp, uuid, s->q->only_n);
+    memcpy(s->only, s->q->only, s->q->only_n * sizeof *s->only);
+    qsort(s->only, s->q->only_n, sizeof *s->only, compare_uuids);
+}
+
+static bool only_has(const struct search *s, uuid document)
+{
+    return s->q->only_n > 0 && bsearch(&document, s->only, s->q->only_n,
+                                       sizeof *s->only, compare_uuids) != NULL;
+}
+
 /* Rows of a segment whose places are not looked up yet are found by words. */
 static void view_vectors(const struct search *s, const struct base *b,
                          const struct segment *seg, struct view *v)
@@ -133,7 +154,7 @@ static void views_take(struct search *s, struct base *b)
 
         if (s->vector != NULL)
             view_vectors(s, b, seg, &v);
-        if (seg->rows_live != seg->rows || s->q->pins_n > 0) {
+        if (seg->rows_live != seg->rows || s->q->pins_n > 0 || s->q->by_only) {
             v.live = ARENA_ARRAY(s->tmp, uint64_t, words);
             memcpy(v.live, seg->live, words * sizeof *v.live);
         }
@@ -156,6 +177,17 @@ static void view_pin(const struct search *s, struct view *v)
             rows_set(v->live, r->first_row, r->rows,
                      uuid_eq(pin->version, r->version) &&
                          state_indexed(v->state[i]));
+    }
+}
+
+/* Leaves the rows of the documents asked for. */
+static void view_restrict(const struct search *s, struct view *v)
+{
+    for (uint32_t i = 0; i < v->s->versions_n; i++) {
+        const struct version_rec *r = &v->s->versions[i];
+
+        if (!only_has(s, r->document))
+            rows_set(v->live, r->first_row, r->rows, false);
     }
 }
 
@@ -267,6 +299,8 @@ static rc views_make(struct search *s, struct err *e)
     }
     for (size_t i = 0; i < s->views_n && s->q->pins_n > 0; i++)
         view_pin(s, &s->views[i]);
+    for (size_t i = 0; i < s->views_n && s->q->by_only; i++)
+        view_restrict(s, &s->views[i]);
     return RC_OK;
 }
 
@@ -849,6 +883,7 @@ static rc search_run(struct search *s, struct err *e)
     if (s->q->vector != NULL)
         s->vector = vec_query_open(s->q->vector, s->q->model->dims, s->tmp);
     pins_sort(s);
+    only_sort(s);
     stage(s, "analyse");
     code = views_make(s, e);
     if (code != RC_OK)

@@ -103,7 +103,7 @@ static void put_version(struct out *o, const struct version *v, bool whole)
     out_cstr(o, "state", v->state);
     out_null(o, "scan_status");
     out_str(o, "source_type", v->source_type);
-    out_null(o, "source_url");
+    out_str_or_null(o, "source_url", v->source_url);
     out_str_or_null(o, "filename", v->filename);
     out_uint(o, "chunk_count", v->chunk_count);
     out_uint(o, "token_count", v->token_count);

@@ -14,7 +14,7 @@ const char *const VERSION_STATE_NAMES[VERSION_STATE_COUNT] = {
     "SELECT b.id, b.tenant, name, description, metadata, active,"        \
     " embedding_model, embedding_dimensions, chunk_size, chunk_overlap," \
     " retrieval_top_k, sensitivity, created_ms, updated_ms,"             \
-    " n0 + n1 + n2 + n3 + n4 + n5 + n6, generation"                      \
+    " n0 + n1 + n2 + n3 + n4 + n5 + n6, generation, hub"                 \
     " FROM base b JOIN base_state s ON s.base = b.id AND s.deleted = 0"
 
 static void base_read(struct q *q, struct arena *out, struct base_row *b)
@@ -35,6 +35,7 @@ static void base_read(struct q *q, struct arena *out, struct base_row *b)
     b->updated_ms = q_get_int(q);
     b->document_count = q_get_uint(q);
     b->generation = q_get_uint(q);
+    b->hub = q_get_bool(q);
 }
 
 /* The columns that a caller sets, in this order. */
@@ -59,15 +60,18 @@ rc db_base_put(struct db *db, const struct base_row *b, struct err *e)
         db, "INSERT INTO base(tenant, id, created_ms, name, description,"
             " metadata, active, embedding_model, embedding_dimensions,"
             " chunk_size, chunk_overlap, retrieval_top_k, sensitivity,"
-            " updated_ms) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10,"
-            " ?11, ?12, ?13, ?14)");
+            " updated_ms, hub) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9,"
+            " ?10, ?11, ?12, ?13, ?14, ?15)");
     rc code;
 
     q_uuid(&q, b->tenant);
     q_uuid(&q, b->id);
     q_int(&q, b->created_ms);
     bind_settings(&q, b);
+    q_int(&q, b->hub);
     code = q_run(&q, NULL, e);
+    if (code == RC_CONFLICT)
+        return err_set(e, RC_CONFLICT, "the organization has a hub already");
     if (code != RC_OK)
         return code;
     q = q_open(db, "INSERT INTO base_state(base, tenant) VALUES(?1, ?2)");
@@ -114,6 +118,17 @@ rc db_base_get(struct db *db, uuid tenant, uuid id, struct arena *out,
     if (q_row(&q))
         base_read(&q, out, b);
     return q_end_one(&q, "knowledge base", e);
+}
+
+rc db_base_hub(struct db *db, uuid tenant, uuid *base, struct err *e)
+{
+    struct q q = q_open(db, "SELECT id FROM base WHERE tenant = ?1"
+                            " AND hub = 1");
+
+    q_uuid(&q, tenant);
+    if (q_row(&q))
+        *base = q_get_uuid(&q);
+    return q_end_one(&q, "hub", e);
 }
 
 rc db_base_list(struct db *db, uuid tenant, struct page_req p,
@@ -260,6 +275,13 @@ rc db_base_delete(struct db *db, uuid tenant, uuid id, struct err *e)
         return code;
     if (changed == 0)
         return err_set(e, RC_NOTFOUND, "no such knowledge base");
+    /* The organization may have another one at once. */
+    q = q_open(db, "UPDATE base SET hub = 0 WHERE tenant = ?1 AND id = ?2"
+                   " AND hub = 1");
+    q_uuid(&q, tenant);
+    q_uuid(&q, id);
+    if ((code = q_run(&q, NULL, e)) != RC_OK)
+        return code;
     return db_change(db,
                      &(struct change){.kind = CHANGE_BASE_GONE,
                                       .base = id,

@@ -410,6 +410,20 @@ void blob_writer_close(struct blob_writer *w)
 
 /* ---- rows ---- */
 
+/* The pin may go before the commit: only this thread sweeps, after it. */
+rc blob_add(struct db *db, str bytes, struct blob_ref *ref, struct err *e)
+{
+    struct blob_writer *w = NULL;
+    rc code;
+
+    if ((code = blob_writer_open(db->store, &w, e)) == RC_OK &&
+        (code = blob_put(w, bytes.p, bytes.n, e)) == RC_OK &&
+        (code = blob_end(w, ref, e)) == RC_OK)
+        code = blob_use(db, w, e);
+    blob_writer_close(w);
+    return code;
+}
+
 static rc insert_body(struct db *db, const struct blob_writer *w, int64_t id,
                       struct err *e)
 {

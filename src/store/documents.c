@@ -1,20 +1,9 @@
 /* Documents: rows, and with each the version that governs it. */
 #include "store/store_priv.h"
 
-#define DOCUMENT_COLUMNS                                          \
-    "d.id, d.base, d.tenant, d.title, d.metadata, d.external_id," \
-    " d.source_type, d.active_version, d.state, d.created_ms, d.updated_ms"
-
-/* The governing version: the active one, else the newest. */
-#define DOCUMENT_SELECT                                                  \
-    "SELECT " DOCUMENT_COLUMNS ", (SELECT count(*) FROM version w"       \
-    "  WHERE w.base = d.base AND w.document = d.id),"                    \
-    " v.id, v.number, v.chunk_count, v.token_count, v.original_sha,"     \
-    " v.text_sha"                                                        \
-    " FROM document d LEFT JOIN version v ON v.base = d.base AND v.id =" \
-    "  coalesce(d.active_version, (SELECT w.id FROM version w"           \
-    "   WHERE w.base = d.base AND w.document = d.id"                     \
-    "   ORDER BY w.number DESC LIMIT 1))"
+#define DOCUMENT_SELECT                                        \
+    "SELECT " DOCUMENT_COLUMNS ", " DOCUMENT_GOVERNING_COLUMNS \
+    " FROM document d " DOCUMENT_GOVERNING
 
 static void row_read(struct q *q, struct arena *out, struct document_row *d)
 {
@@ -29,10 +18,11 @@ static void row_read(struct q *q, struct arena *out, struct document_row *d)
     d->state = (enum version_state)q_get_u32(q);
     d->created_ms = q_get_int(q);
     d->updated_ms = q_get_int(q);
+    d->cover = q_get_text(q, out);
+    d->creator = q_get_uuid(q);
 }
 
-static void document_read(struct q *q, struct arena *out,
-                          struct document_row *d)
+void document_read(struct q *q, struct arena *out, struct document_row *d)
 {
     row_read(q, out, d);
     d->version_count = q_get_uint(q);
@@ -50,8 +40,8 @@ rc db_document_put(struct db *db, const struct document_row *d, struct err *e)
     struct q q =
         q_open(db, "INSERT INTO document(base, id, tenant, title, metadata,"
                    " external_id, source_type, active_version, state,"
-                   " created_ms, updated_ms)"
-                   " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)");
+                   " created_ms, updated_ms, cover, creator) VALUES(?1, ?2,"
+                   " ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)");
     rc code;
 
     q_uuid(&q, d->base);
@@ -65,6 +55,8 @@ rc db_document_put(struct db *db, const struct document_row *d, struct err *e)
     q_int(&q, d->state);
     q_int(&q, d->created_ms);
     q_int(&q, d->updated_ms);
+    q_text_or_null(&q, d->cover);
+    q_uuid(&q, d->creator);
     code = q_run(&q, NULL, e);
     if (code == RC_CONFLICT)
         return err_set(e, RC_CONFLICT,
@@ -106,7 +98,7 @@ rc db_document_update(struct db *db, const struct document_row *d,
     if (code != RC_OK)
         return code;
     q = q_open(db, "UPDATE document SET title = ?3, metadata = ?4, state = ?5,"
-                   " active_version = ?6, updated_ms = ?7"
+                   " active_version = ?6, updated_ms = ?7, cover = ?8"
                    " WHERE base = ?1 AND id = ?2");
     q_uuid(&q, d->base);
     q_uuid(&q, d->id);
@@ -115,6 +107,7 @@ rc db_document_update(struct db *db, const struct document_row *d,
     q_int(&q, d->state);
     q_uuid(&q, d->active_version);
     q_int(&q, d->updated_ms);
+    q_text_or_null(&q, d->cover);
     code = q_run(&q, NULL, e);
     if (code == RC_OK)
         tally_move(db, d->base, UUID_NIL, was, d->state);

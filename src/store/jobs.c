@@ -17,6 +17,7 @@ const char *const STAGE_NAMES[STAGE_COUNT] = {
     [STAGE_QUEUED] = "queued",     [STAGE_EXTRACT] = "extract",
     [STAGE_CHUNK] = "chunk",       [STAGE_INDEX] = "index",
     [STAGE_REFINING] = "refining", [STAGE_DONE] = "done",
+    [STAGE_FETCH] = "fetch",
 };
 
 static_assert(JOB_QUEUED == 0 && JOB_PROCESSING == 1 && JOB_COMPLETED == 2 &&
@@ -485,14 +486,18 @@ static rc due_items(struct db *db, unsigned class, uuid base, size_t max,
     return items_take(&q, out, v, n, e);
 }
 
-static rc next_due(struct db *db, int64_t *next_ms, struct err *e)
+/* Of the classes [from, to). */
+static rc next_due(struct db *db, unsigned from, unsigned to, int64_t *next_ms,
+                   struct err *e)
 {
     struct q q = q_open(
         db, "SELECT coalesce(min(run_at_ms), 0) FROM item INDEXED BY item_queue"
-            " WHERE status = 0 AND status < 2"
+            " WHERE status = 0 AND status < 2 AND late >= ?1 AND late < ?2"
             " AND NOT EXISTS(SELECT 1 FROM base_state s"
             "  WHERE s.base = item.base AND s.deleted = 1)");
 
+    q_int(&q, from);
+    q_int(&q, to);
     *next_ms = q_row(&q) ? q_get_int(&q) : 0;
     return q_end(&q, e);
 }
@@ -558,21 +563,76 @@ rc db_items_lease(struct db *db, size_t max, size_t shares, int64_t now_ms,
     *n = 0;
     *next_ms = 0;
     for (unsigned class = 0;
-         code == RC_OK && uuid_is_nil(base) && class < ITEM_CLASS_COUNT;
-         class ++) {
+         code == RC_OK && uuid_is_nil(base) && class < ITEM_FETCH; class ++) {
         code = next_base(db, class, now_ms, &base, e);
         if (code == RC_OK && !uuid_is_nil(base))
             code =
                 share_items(db, class, base, max, shares, now_ms, out, v, n, e);
     }
     if (code == RC_OK && *n == 0)
-        code = next_due(db, next_ms, e);
+        code = next_due(db, 0, ITEM_FETCH, next_ms, e);
     for (size_t i = 0, end; code == RC_OK && i < *n; i = end) {
         for (end = i + 1; end < *n && uuid_eq((*v)[end].job, (*v)[i].job);)
             end++;
         code = lease_of_job(db, *v + i, end - i, now_ms, e);
     }
     return code;
+}
+
+/* ---- fetches ---- */
+
+static_assert(ITEM_FETCH == 3, "the number in this statement");
+
+rc db_fetches_lease(struct db *db, size_t max, int64_t now_ms,
+                    struct arena *out, struct item_row **v, size_t *n,
+                    int64_t *next_ms, struct err *e)
+{
+    struct q q = q_open(
+        db, "SELECT " ITEM_COLUMNS " FROM item WHERE (base, job, idx) IN"
+            " (SELECT base, job, idx FROM item INDEXED BY item_queue"
+            "  WHERE status = 0 AND status < 2 AND late = 3"
+            "  AND run_at_ms <= ?1 AND NOT EXISTS(SELECT 1 FROM base_state s"
+            "   WHERE s.base = item.base AND s.deleted = 1)"
+            "  ORDER BY job, idx LIMIT ?2) ORDER BY job, idx");
+    rc code;
+
+    *next_ms = 0;
+    q_int(&q, now_ms);
+    q_uint(&q, max);
+    code = items_take(&q, out, v, n, e);
+    if (code == RC_OK && *n == 0)
+        code = next_due(db, ITEM_FETCH, ITEM_CLASS_COUNT, next_ms, e);
+    for (size_t i = 0; code == RC_OK && i < *n; i++) {
+        struct item_row *it = &(*v)[i];
+
+        it->status = JOB_PROCESSING;
+        it->stage = STAGE_FETCH;
+        it->attempts++;
+        it->started_ms = now_ms;
+        code = item_update(db, it, JOB_QUEUED, e);
+    }
+    return code;
+}
+
+rc db_item_fetched(struct db *db, const struct item_row *i, int64_t now_ms,
+                   struct err *e)
+{
+    struct item_row it = *i;
+    struct q q = q_open(db, "UPDATE item SET late = ?4 WHERE base = ?1"
+                            " AND job = ?2 AND idx = ?3");
+    rc code;
+
+    q_uuid(&q, it.base);
+    q_uuid(&q, it.job);
+    q_int(&q, it.index);
+    q_int(&q, ITEM_NEW);
+    if ((code = q_run(&q, NULL, e)) != RC_OK)
+        return code;
+    it.status = JOB_QUEUED;
+    it.stage = STAGE_QUEUED;
+    it.attempts = 0;
+    it.run_at_ms = now_ms;
+    return db_item_update(db, &it, e);
 }
 
 static_assert(JOB_QUEUED == 0 && JOB_PROCESSING == 1,

@@ -594,7 +594,7 @@ rc db_version_put(struct db *db, const struct version_row *v, struct err *e);
 /* All that indexing sets: state, text, counts, what extraction said, versions,
  * processed_ms; notes CHANGE_VERSION when the state changed. */
 rc db_version_update(struct db *db, const struct version_row *v, struct err *e);
-/* The original was fetched: its body, mime and filename are these. */
+/* The original was fetched: its body and filename are these. */
 rc db_version_fetched(struct db *db, const struct version_row *v,
                       struct err *e);
 rc db_version_get(struct db *db, uuid tenant, uuid base, uuid id,

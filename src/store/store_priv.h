@@ -255,6 +255,23 @@ rc versions_drop(struct db *db, uuid tenant, uuid base, uuid document,
                  struct err *e) MUST_CHECK;
 rc document_drop(struct db *db, uuid tenant, uuid base, uuid document,
                  struct err *e) MUST_CHECK;
+/* A document with the version that governs it: the active one, else the newest.
+ * document_read takes both lists of columns, in this order. */
+#define DOCUMENT_COLUMNS                                                     \
+    "d.id, d.base, d.tenant, d.title, d.metadata, d.external_id,"            \
+    " d.source_type, d.active_version, d.state, d.created_ms, d.updated_ms," \
+    " d.cover, d.creator"
+#define DOCUMENT_GOVERNING_COLUMNS                                   \
+    "(SELECT count(*) FROM version w"                                \
+    "  WHERE w.base = d.base AND w.document = d.id),"                \
+    " v.id, v.number, v.chunk_count, v.token_count, v.original_sha," \
+    " v.text_sha"
+#define DOCUMENT_GOVERNING                                    \
+    "LEFT JOIN version v ON v.base = d.base AND v.id ="       \
+    " coalesce(d.active_version, (SELECT w.id FROM version w" \
+    "  WHERE w.base = d.base AND w.document = d.id"           \
+    "  ORDER BY w.number DESC LIMIT 1))"
+void document_read(struct q *q, struct arena *out, struct document_row *d);
 enum job_status job_status_of(const uint64_t counts[JOB_STATUS_COUNT]);
 
 #endif

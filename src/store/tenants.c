@@ -41,6 +41,85 @@ rc db_object_find(struct db *db, uuid tenant, enum object_kind kind, uuid id,
     return q_end_one(&q, "object", e);
 }
 
+/* ---- short ids ---- */
+
+#define CODE_DIGITS 11
+
+/* Base 36 of 56 bits of a hash of the id and how often that was taken. */
+static str code_try(struct arena *out, uuid id, char letter, uint8_t tries)
+{
+    static const char DIGITS[] = "0123456789abcdefghijklmnopqrstuvwxyz";
+    uint8_t key[sizeof id.b + 1];
+    char *to = arena_alloc(out, CODE_DIGITS + 2);
+    uint64_t bits = 0;
+    sha256 sha;
+
+    memcpy(key, id.b, sizeof id.b);
+    key[sizeof id.b] = tries;
+    sha = sha256_of((str){(const char *)key, sizeof key});
+    for (size_t i = 0; i < 7; i++)
+        bits = bits << 8 | sha.b[i];
+    to[0] = letter;
+    for (size_t i = CODE_DIGITS; i > 0; i--, bits /= 36)
+        to[i] = DIGITS[bits % 36];
+    to[CODE_DIGITS + 1] = '\0';
+    return (str){to, CODE_DIGITS + 1};
+}
+
+str code_text(struct arena *out, uuid id, char letter)
+{
+    return code_try(out, id, letter, 0);
+}
+
+#define CODE_TRIES 8
+
+rc db_code_put(struct db *db, uuid id, char letter, struct err *e)
+{
+    struct arena *tmp = arena_open();
+    rc code = RC_CONFLICT;
+
+    for (uint8_t i = 0; code == RC_CONFLICT && i < CODE_TRIES; i++) {
+        struct q q = q_open(db, "UPDATE object SET code = ?2 WHERE id = ?1");
+
+        q_uuid(&q, id);
+        q_text(&q, code_try(tmp, id, letter, i));
+        code = q_run(&q, NULL, e);
+    }
+    arena_close(tmp);
+    return code;
+}
+
+rc db_code_find(struct db *db, uuid tenant, enum object_kind kind, str code,
+                uuid *id, uuid *base, struct err *e)
+{
+    struct q q =
+        q_open(db, "SELECT id, base FROM object WHERE code = ?1"
+                   " AND tenant = ?2 AND kind = ?3"
+                   " AND (base IS NULL OR EXISTS(SELECT 1 FROM base_state"
+                   "  WHERE base_state.base = object.base AND deleted = 0))");
+
+    q_text(&q, code);
+    q_uuid(&q, tenant);
+    q_int(&q, kind);
+    if (q_row(&q)) {
+        *id = q_get_uuid(&q);
+        *base = q_get_uuid(&q);
+    }
+    return q_end_one(&q, "object", e);
+}
+
+rc db_code_get(struct db *db, uuid id, struct arena *out, str *code,
+               struct err *e)
+{
+    struct q q = q_open(db, "SELECT code FROM object WHERE id = ?1");
+
+    *code = STR_NONE;
+    q_uuid(&q, id);
+    if (q_row(&q))
+        *code = q_get_text(&q, out);
+    return q_end(&q, e);
+}
+
 /* ---- tenants ---- */
 
 rc db_tenant_put(struct db *db, const struct tenant_row *t, struct err *e)

@@ -7,7 +7,7 @@
     " blocks_sha, blocks_bytes, chunk_count, token_count, outcome, note,"      \
     " error, extractor_version, chunker_version, created_ms, processed_ms,"    \
     " found_title, language, doc_created, doc_modified, pages,"                \
-    " ocr_confidence, flags, text_since"
+    " ocr_confidence, flags, text_since, summary, canonical, images"
 
 static struct blob_ref ref_read(struct q *q)
 {
@@ -52,6 +52,9 @@ static void version_read(struct q *q, struct arena *out, struct version_row *v)
     v->ocr_confidence = q_get_u32(q);
     v->flags = q_get_text(q, out);
     v->text_since = q_get_uint(q);
+    v->summary = q_get_text(q, out);
+    v->canonical = q_get_text(q, out);
+    v->images = q_get_u32(q);
 }
 
 /* What indexing sets, in this order. */
@@ -79,6 +82,9 @@ static void bind_results(struct q *q, const struct version_row *v)
     q_int(q, v->ocr_confidence);
     q_text_or_null(q, v->flags);
     q_uint(q, v->text_since);
+    q_text_or_null(q, v->summary);
+    q_text_or_null(q, v->canonical);
+    q_int(q, v->images);
 }
 
 static rc note_state(struct db *db, const struct version_row *v, struct err *e)
@@ -106,10 +112,10 @@ static rc insert(struct db *db, const struct version_row *v, struct err *e)
             " blocks_sha, blocks_bytes, chunk_count, token_count, outcome,"
             " note, error, extractor_version, chunker_version, processed_ms,"
             " mime, found_title, language, doc_created, doc_modified, pages,"
-            " ocr_confidence, flags, text_since)"
+            " ocr_confidence, flags, text_since, summary, canonical, images)"
             " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13,"
             " ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25,"
-            " ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34)");
+            " ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36, ?37)");
     rc code;
 
     q_uuid(&q, v->base);
@@ -206,7 +212,8 @@ rc db_version_update(struct db *db, const struct version_row *v, struct err *e)
                    " chunker_version = ?14, processed_ms = ?15,"
                    " mime = ?16, found_title = ?17, language = ?18,"
                    " doc_created = ?19, doc_modified = ?20, pages = ?21,"
-                   " ocr_confidence = ?22, flags = ?23, text_since = ?24"
+                   " ocr_confidence = ?22, flags = ?23, text_since = ?24,"
+                   " summary = ?25, canonical = ?26, images = ?27"
                    " WHERE base = ?1 AND id = ?2");
     q_uuid(&q, v->base);
     q_uuid(&q, v->id);
@@ -221,6 +228,27 @@ rc db_version_update(struct db *db, const struct version_row *v, struct err *e)
     if (code == RC_OK && was.state != v->state)
         code = note_state(db, v, e);
     return code;
+}
+
+rc db_version_fetched(struct db *db, const struct version_row *v, struct err *e)
+{
+    struct held was = {0};
+    struct q q;
+    rc code = held_by(db, v->tenant, v->base, v->id, &was, e);
+
+    db->read.version = UUID_NIL;
+    if (code != RC_OK)
+        return code;
+    q = q_open(db, "UPDATE version SET original_sha = ?3, original_bytes = ?4,"
+                   " filename = ?5 WHERE base = ?1 AND id = ?2");
+    q_uuid(&q, v->base);
+    q_uuid(&q, v->id);
+    q_sha(&q, &v->original.sha);
+    q_uint(&q, v->original.bytes);
+    q_text_or_null(&q, v->filename);
+    code = q_run(&q, NULL, e);
+    return code == RC_OK ? swap_use(db, &was.original, &v->original.sha, e)
+                         : code;
 }
 
 static rc let_go_of(struct db *db, const struct held *h, struct err *e)
