@@ -252,17 +252,20 @@ rc app_urls_add(struct app *a, const struct caller *who, struct db *db,
         return err_set(e, RC_LIMIT, "%zu URLs, at most %d at once", n,
                        URLS_MAX);
     for (size_t i = 0; i < n; i++) {
+        struct url_added *to = &(*added)[i];
         struct fetch_item it = {0};
 
-        if ((code = url_add(a, who, db, base, &v[i], now, out, &it, e)) !=
-            RC_OK) {
-            const char *name = e->name;
-
-            code = err_wrap(e, "URL %zu", i + 1);
-            return name != NULL ? err_name(e, name) : code;
+        code = url_add(a, who, db, base, &v[i], now, out, &it, e);
+        if (code == RC_INVALID) {
+            to->refused = arena_fmt(out, "%s", e->text);
+            continue;
         }
-        (*added)[i] = (struct url_added){it.document, !uuid_is_nil(it.version)};
-        if ((*added)[i].queued)
+        if (code != RC_OK)
+            return code;
+        to->document = it.document;
+        to->refused = STR_NONE;
+        to->queued = !uuid_is_nil(it.version);
+        if (to->queued)
             items[(*queued)++] = it;
     }
     if (*queued == 0)

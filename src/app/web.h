@@ -3,8 +3,7 @@
  * whatever its spelling; naming it again fetches it again, and a page that has
  * not changed costs nothing.
  *
- * Errors:  RC_INVALID "invalid_url": not a URL that may be fetched, with why
- *          RC_NOTFOUND no such base
+ * Errors:  RC_NOTFOUND no such base; RC_LIMIT more than URLS_MAX
  * Threads: inside a write.
  */
 #ifndef APP_WEB_H
@@ -18,11 +17,11 @@ struct url_in {
     str url, title; /* title empty: the page's own */
 };
 struct url_added {
-    uuid document;
-    bool queued; /* false: it is being fetched already, or named twice */
+    uuid document; /* nil: refused */
+    bool queued;   /* false: it is being fetched already, or named twice */
+    str refused;   /* why it may not be fetched; p NULL: it may */
 };
-/* One job for all; *job is nil where none is queued. A URL that is no good
- * refuses the whole, err.index says which. */
+/* One job for all; *job is nil where none is queued. */
 rc app_urls_add(struct app *a, const struct caller *who, struct db *db,
                 uuid base, const struct url_in *v, size_t n, struct arena *out,
                 struct url_added **added, uuid *job, size_t *queued,

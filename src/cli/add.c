@@ -1,4 +1,5 @@
-/* add: files and folders to a base, in manifests within the limits. */
+/* add: files, folders and web pages to a base, in requests within the
+ * limits. */
 #include <stdio.h>
 
 #include "base/limits.h"
@@ -14,6 +15,7 @@
 #define BATCH_ITEMS_MAX 1000
 #define BATCH_FILES_MAX (MULTIPART_PARTS_MAX - 1) /* and the manifest */
 #define BATCH_BYTES_MAX (8 * MIB)
+#define BATCH_URLS_MAX 1000
 /* JSON may write each character of a text as six. */
 #define LINE_BYTES_MAX (6 * INLINE_CONTENT_BYTES_MAX)
 #define DEFAULT_BASE "default"
@@ -47,6 +49,8 @@ struct adding {
     const char **jobs;
     size_t jobs_n, jobs_cap;
     uint64_t duplicates;
+    const char **urls;
+    size_t urls_n;
 };
 
 /* ---- what did not go in ---- */
@@ -427,6 +431,63 @@ static rc add_lines(struct adding *a, const struct walk_file *f, struct err *e)
     return code;
 }
 
+/* ---- web pages ---- */
+
+static bool is_url(const char *s)
+{
+    return str_starts(str_of(s), STR("http://")) ||
+           str_starts(str_of(s), STR("https://"));
+}
+
+static void take_urls(struct adding *a, const json_t *answer)
+{
+    const json_t *items = json_object_get(answer, "items");
+    struct arena *out = a->r->arena;
+    str job = js_str(answer, "job_id");
+
+    if (job.n > 0)
+        ARENA_PUSH(out, a->jobs, a->jobs_n, a->jobs_cap, arena_cstr(out, job));
+    for (size_t i = 0; i < json_array_size(items); i++) {
+        const json_t *item = json_array_get(items, i);
+        str url = arena_str(out, js_str(item, "url")),
+            status = js_str(item, "status");
+
+        if (str_eq(status, STR("queued")))
+            ARENA_PUSH(
+                out, a->queued, a->queued_n, a->queued_cap,
+                ((struct queued){arena_str(out, js_str(item, "document_id")),
+                                 url}));
+        else if (str_eq(status, STR("refused")))
+            fail(a, url, js_str(item, "reason"));
+        else
+            a->duplicates++;
+    }
+}
+
+/* The server fetches them. */
+static rc add_urls(struct adding *a, struct err *e)
+{
+    const char *path =
+        arena_cstr(a->r->arena, arena_fmt(a->r->arena,
+                                          "/knowd/v1/bases/" STR_FMT "/urls",
+                                          STR_ARG(a->base.id)));
+    rc code = RC_OK;
+
+    for (size_t i = 0; i < a->urls_n && code == RC_OK; i += BATCH_URLS_MAX) {
+        json_t *urls = json_array(), *answer = NULL;
+
+        for (size_t k = i; k < a->urls_n && k < i + BATCH_URLS_MAX; k++)
+            (void)json_array_append_new(
+                urls, json_pack("{s:o}", "url", js_of_str(str_of(a->urls[k]))));
+        code = client_call(a->c, "POST", path,
+                           json_pack("{s:o}", "urls", urls), &answer, e);
+        if (code == RC_OK)
+            take_urls(a, answer);
+        json_decref(answer);
+    }
+    return code;
+}
+
 /* ---- afterwards ---- */
 
 struct blame {
@@ -578,6 +639,8 @@ static rc add_all(struct adding *a, const struct walk *w, struct err *e)
                              : add_file(a, &w->v[i], e);
     if (code == RC_OK)
         code = flush(a, e);
+    if (code == RC_OK)
+        code = add_urls(a, e);
     progress_clear();
     return code == RC_OK ? wait_for_all(a, e) : code;
 }
@@ -588,8 +651,13 @@ static rc add(struct adding *a, struct err *e)
     struct err other;
     rc code = client_open(&a->r->o, a->r->arena, &a->c, e);
 
-    for (size_t i = 0; i < a->r->o.args_n && code == RC_OK; i++)
-        code = walk_path(&w, a->r->o.args[i], e);
+    a->urls = ARENA_ARRAY(a->r->arena, const char *, a->r->o.args_n);
+    for (size_t i = 0; i < a->r->o.args_n && code == RC_OK; i++) {
+        if (is_url(a->r->o.args[i]))
+            a->urls[a->urls_n++] = a->r->o.args[i];
+        else
+            code = walk_path(&w, a->r->o.args[i], e);
+    }
     if (code == RC_OK)
         code = find_base(a, e);
     if (code != RC_OK)

@@ -2,6 +2,7 @@
  * vendor offers. */
 #include "app/keys.h"
 #include "app/models.h"
+#include "app/web.h"
 #include "serve/feather_priv.h"
 
 static const struct field KEY_FIELDS[] = {
@@ -107,6 +108,112 @@ static rc reprocess(struct request *q, struct reply *r, struct err *e)
     out_uint(&o, "queued", done.queued);
     out_str_or_null(&o, "next_cursor",
                     done.next_cursor.n > 0 ? done.next_cursor : STR_NONE);
+    out_end(&o);
+    return feather_end(r, e);
+}
+
+/* ---- URLs ---- */
+
+static const struct field URL_FIELDS[] = {
+    {.name = "url",
+     .type = FIELD_STRING,
+     .required = true,
+     .nonblank = true,
+     .doc = "http or https; one base has one document of a URL."},
+    {.name = "title",
+     .type = FIELD_STRING,
+     .nullable = true,
+     .length_max = TITLE_CHARS_MAX,
+     .doc = "None: the page's own."},
+    {0},
+};
+static const struct model URL = {
+    .name = "KnowdUrl", .strict = true, .fields = URL_FIELDS};
+static const struct field URL_ITEM = {
+    .name = "", .type = FIELD_MODEL, .model = &URL};
+static const struct field URLS_FIELDS[] = {
+    {.name = "urls",
+     .type = FIELD_LIST,
+     .required = true,
+     .item = &URL_ITEM,
+     .length_min = 1,
+     .length_max = URLS_MAX},
+    {0},
+};
+static const struct model URLS = {
+    .name = "KnowdUrlsRequest", .strict = true, .fields = URLS_FIELDS};
+
+static const char *const URL_STATUSES[] = {"queued", "duplicate", "refused",
+                                           NULL};
+static const struct field URL_DONE_FIELDS[] = {
+    OUT_STR("url"),
+    {.name = "document_id",
+     .type = FIELD_UUID,
+     .required = true,
+     .nullable = true},
+    {.name = "status",
+     .type = FIELD_LITERAL,
+     .required = true,
+     .values = URL_STATUSES,
+     .doc = "duplicate: it is being fetched already."},
+    {.name = "reason",
+     .type = FIELD_STRING,
+     .required = true,
+     .nullable = true,
+     .doc = "Why it was refused."},
+    OUT_END,
+};
+static const struct model URL_DONE = {.name = "KnowdUrlResult",
+                                      .fields = URL_DONE_FIELDS};
+static const struct field URL_DONE_ITEM = {
+    .name = "", .type = FIELD_MODEL, .model = &URL_DONE};
+static const struct field URLS_DONE_FIELDS[] = {
+    {.name = "job_id",
+     .type = FIELD_UUID,
+     .required = true,
+     .nullable = true,
+     .doc = "Null where nothing was queued."},
+    OUT_INT("queued"),
+    OUT_LIST("items", &URL_DONE_ITEM),
+    OUT_END,
+};
+static const struct model URLS_DONE = {.name = "KnowdUrlsResponse",
+                                       .fields = URLS_DONE_FIELDS};
+
+static rc urls_add(struct request *q, struct reply *r, struct err *e)
+{
+    const json_t *urls = json_object_get(q->body, "urls");
+    size_t n = json_array_size(urls), queued;
+    struct url_in *in = ARENA_ARRAY(q->arena, struct url_in, n);
+    struct out o = feather_out(r);
+    struct url_added *added;
+    uuid job;
+    rc code;
+
+    for (size_t i = 0; i < n; i++) {
+        const json_t *one = json_array_get(urls, i);
+
+        in[i] = (struct url_in){in_str(one, "url"), in_str(one, "title")};
+    }
+    code = app_urls_add(q->app, &q->who, q->db, q->ids[0], in, n, q->arena,
+                        &added, &job, &queued, e);
+    if (code != RC_OK)
+        return code;
+    out_begin(&o, NULL);
+    out_uuid_or_null(&o, "job_id", job);
+    out_uint(&o, "queued", queued);
+    out_begin_list(&o, "items");
+    for (size_t i = 0; i < n; i++) {
+        out_begin(&o, NULL);
+        out_str(&o, "url", in[i].url);
+        out_uuid_or_null(&o, "document_id", added[i].document);
+        out_cstr(&o, "status", added[i].refused.p != NULL ? "refused"
+                               : added[i].queued          ? "queued"
+                                                          : "duplicate");
+        out_str_or_null(&o, "reason", added[i].refused);
+        out_end(&o);
+    }
+    out_end_list(&o);
     out_end(&o);
     return feather_end(r, e);
 }
@@ -308,6 +415,23 @@ const struct route KNOWD_ROUTES[] = {
         .handle = reprocess,
         .operation = "knowdReprocess",
         .doc = "Extract documents of a base again, behind all other work",
+    },
+    {
+        .method = "POST",
+        .pattern = "/knowd/v1/bases/{kb_id}/urls",
+        .params = {{.name = "kb_id", .type = FIELD_UUID, .prefix = "kb"}},
+        .access = ACCESS_MANAGE,
+        .object = "base",
+        .writes = true,
+        .body_kind = BODY_JSON,
+        .body = &URLS,
+        .answer = &URLS_DONE,
+        .success = 202,
+        .dialect = DIALECT_KNOWD,
+        .handle = urls_add,
+        .operation = "knowdAddUrls",
+        .doc = "Fetch web pages into a base; one that is there is looked at "
+               "again",
     },
     {
         .method = "GET",
