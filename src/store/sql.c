@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "store/store_priv.h"
+#include "text/fold.h"
 
 /* The sticky failure of a writer's transaction: from now on every statement
  * of this write fails, so that nothing runs outside of the savepoint SQLite
@@ -287,6 +288,34 @@ rc sql_run(struct db *db, const char *sql, struct err *e)
     struct q q = q_open(db, sql);
 
     return q_run(&q, NULL, e);
+}
+
+/* fold(text) */
+static void fold_call(sqlite3_context *c, int n, sqlite3_value **v)
+{
+    const unsigned char *p = sqlite3_value_text(v[0]);
+    str s = {(const char *)p, (size_t)sqlite3_value_bytes(v[0])};
+    struct buf b = {0};
+
+    (void)n;
+    if (p == NULL)
+        return; /* NULL is what a call gives that sets nothing */
+    fold_case(s, &b);
+    if (b.code == RC_OK)
+        sqlite3_result_text64(c, b.n == 0 ? "" : b.p, b.n, SQLITE_TRANSIENT,
+                              SQLITE_UTF8);
+    else
+        sqlite3_result_error_nomem(c);
+    buf_close(&b);
+}
+
+rc sql_functions(sqlite3 *conn, struct err *e)
+{
+    int code = sqlite3_create_function_v2(conn, "fold", 1,
+                                          SQLITE_UTF8 | SQLITE_DETERMINISTIC,
+                                          NULL, fold_call, NULL, NULL, NULL);
+
+    return code == SQLITE_OK ? RC_OK : sql_error(conn, code, e);
 }
 
 bool sql_is_sync_failure(int code)

@@ -39,6 +39,8 @@ static rc set_up(struct db *db, struct err *e)
                           NULL) != SQLITE_OK)
         code = sql_error(db->conn, sqlite3_errcode(db->conn), e);
     if (code == RC_OK)
+        code = sql_functions(db->conn, e);
+    if (code == RC_OK)
         code = sql_exec(db->conn,
                         "PRAGMA wal_autocheckpoint = 0;"
                         "PRAGMA temp_store = memory;"
