@@ -189,11 +189,10 @@ static bool within_rate(struct exchange *x)
     (void)err_name(&e, "rate_limited");
     e.retry_ms = state.wait_s * 1000;
     exchange_fail(x, RC_BUSY, &e);
-    reply_header(&x->r, "RateLimit-Policy",
-                 arena_fmt(x->q.arena, "\"%s\";q=%llu;w=%u",
-                           DIALECT_NAMES[r->dialect],
-                           (unsigned long long)state.rule.count,
-                           state.rule.window_s));
+    reply_header(
+        &x->r, "RateLimit-Policy",
+        arena_fmt(x->q.arena, "\"%s\";q=%llu;w=%u", DIALECT_NAMES[r->dialect],
+                  (unsigned long long)state.rule.count, state.rule.window_s));
     reply_header(&x->r, "RateLimit",
                  arena_fmt(x->q.arena, "\"%s\";r=0;t=%u",
                            DIALECT_NAMES[r->dialect], state.wait_s));

@@ -32,7 +32,7 @@ struct exchange {
     struct request q;
     struct reply r;
     struct faults faults;
-    struct err failed; /* why, once there is an error to answer */
+    struct err failed;    /* why, once there is an error to answer */
     enum dialect dialect; /* of its errors */
     struct http_head head;
     size_t body_bytes_max;

@@ -18,11 +18,10 @@ static str place_text(struct arena *a, const struct fault *f)
     for (size_t i = 2; i < f->path_len; i++) {
         const struct path_step *step = &f->path[i];
 
-        s = step->name.p != NULL
-                ? arena_fmt(a, STR_FMT "." STR_FMT, STR_ARG(s),
-                            STR_ARG(step->name))
-                : arena_fmt(a, STR_FMT "[%llu]", STR_ARG(s),
-                            (unsigned long long)step->index);
+        s = step->name.p != NULL ? arena_fmt(a, STR_FMT "." STR_FMT, STR_ARG(s),
+                                             STR_ARG(step->name))
+                                 : arena_fmt(a, STR_FMT "[%llu]", STR_ARG(s),
+                                             (unsigned long long)step->index);
     }
     return s;
 }
@@ -84,16 +83,16 @@ struct words {
 static struct words words_of_body(struct arena *a, const struct fault *f)
 {
     if (f->reason == REASON_JSON)
-        return (struct words){
-            STR("invalid_json"),
-            arena_fmt(a, "the body is no valid JSON: " STR_FMT,
-                      STR_ARG(f->note))};
+        return (struct words){STR("invalid_json"),
+                              arena_fmt(a,
+                                        "the body is no valid JSON: " STR_FMT,
+                                        STR_ARG(f->note))};
     if (f->reason == REASON_VALUE) /* a rule across its fields */
         return (struct words){STR("invalid_body"), f->note};
-    return (struct words){f->reason == REASON_MISSING ? STR("missing_field")
-                                                      : STR("invalid_body"),
-                          arena_fmt(a, "the body " STR_FMT,
-                                    STR_ARG(rule_of(a, f)))};
+    return (struct words){
+        f->reason == REASON_MISSING ? STR("missing_field")
+                                    : STR("invalid_body"),
+        arena_fmt(a, "the body " STR_FMT, STR_ARG(rule_of(a, f)))};
 }
 
 static struct words words_of(struct arena *a, const struct fault *f)

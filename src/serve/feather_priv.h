@@ -55,7 +55,9 @@ extern const struct field FEATHER_SCOPE_ITEM;
 unsigned feather_scopes(const json_t *body);
 /* Search as both dialects answer it; see feather_search.c. */
 rc feather_search(struct request *q, struct reply *r, struct err *e);
-extern const struct model FEATHER_SEARCH_ANSWER, KNOWD_SEARCH;
+extern const struct model FEATHER_SEARCH_ANSWER, KNOWD_SEARCH, FEATHER_LOCATION;
+/* The member "location" of a hit. */
+void feather_put_location(struct out *o, const struct search_hit *h);
 /* A UUID that the tables have checked. */
 uuid feather_uuid(const struct request *q, str text, const char *prefix);
 

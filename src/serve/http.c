@@ -501,19 +501,16 @@ static rc read_rate(const char *text, struct rate_rules all[DIALECT_COUNT],
         if (!str_eq(dialect, str_of(DIALECT_NAMES[i])))
             continue;
         if (all[i].n == RATE_RULES_MAX)
-            return err_set(e, RC_INVALID,
-                           "%s has more than %d rate limits", DIALECT_NAMES[i],
-                           RATE_RULES_MAX);
+            return err_set(e, RC_INVALID, "%s has more than %d rate limits",
+                           DIALECT_NAMES[i], RATE_RULES_MAX);
         all[i].v[all[i].n++] = rule;
         return RC_OK;
     }
     return err_set(e, RC_INVALID,
-                   "\"%.64s\": the dialects are feather, knowd and exec",
-                   text);
+                   "\"%.64s\": the dialects are feather, knowd and exec", text);
 }
 
-static rc open_rates(struct serve *s, const struct serve_opts *o,
-                     struct err *e)
+static rc open_rates(struct serve *s, const struct serve_opts *o, struct err *e)
 {
     struct rate_rules all[DIALECT_COUNT] = {0};
     rc code = RC_OK;
