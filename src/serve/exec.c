@@ -5,8 +5,6 @@
 
 const struct field EXEC_ID_ITEM = {
     .name = "", .type = FIELD_STRING, .length_max = EXEC_ID_CHARS_MAX};
-const char *const EXEC_VISIBILITIES[] = {"private", "workspace", "global",
-                                         NULL};
 
 static const struct field PAGE_FIELDS[] = {EXEC_PAGE_FIELDS, {0}};
 const struct model EXEC_PAGE_QUERY = {.name = "ExecPage",

@@ -9,7 +9,7 @@ static const struct field FOLDER_FIELDS[] = {
     {.name = "visibility",
      .type = FIELD_LITERAL,
      .required = true,
-     .values = EXEC_VISIBILITIES},
+     .values = VISIBILITY_NAMES},
     {.name = "item_count",
      .type = FIELD_INT,
      .required = true,
@@ -50,7 +50,7 @@ static const struct model LIST = {.name = "FolderQuery", .fields = LIST_FIELDS};
          .doc = "Null or empty: none"},              \
     {                                                \
         .name = "visibility", .type = FIELD_LITERAL, \
-        .values = EXEC_VISIBILITIES                  \
+        .values = VISIBILITY_NAMES                   \
     }
 static const struct field CREATE_FIELDS[] = {
     {.name = "name",

@@ -21,7 +21,7 @@ static const struct field SKILL_ITEM = {
         {.name = "visibility",                                                 \
          .type = FIELD_LITERAL,                                                \
          .required = true,                                                     \
-         .values = EXEC_VISIBILITIES},                                         \
+         .values = VISIBILITY_NAMES},                                          \
         OUT_USER_OR_NULL("owner"), OUT_LIST("folders", &EXEC_FOLDER_REF_ITEM), \
         {.name = "skills",                                                     \
          .type = FIELD_LIST,                                                   \

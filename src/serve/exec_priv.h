@@ -48,7 +48,6 @@ extern const struct model EXEC_PAGE_QUERY; /* these alone */
 extern const struct field EXEC_ID_ITEM, EXEC_FOLDER_REF_ITEM,
     EXEC_SOURCE_ITEM; /* of lists */
 extern const struct model EXEC_PAGINATION, EXEC_USER, EXEC_DELETED;
-extern const char *const EXEC_VISIBILITIES[];
 
 /* The answer is built from nothing, also when a write runs again. */
 struct out exec_out(struct reply *r);
