@@ -50,19 +50,47 @@ static bool key_counts(const struct key_row *k, const sha256 *hash,
            (k->expires_ms == 0 || k->expires_ms > now_ms);
 }
 
+/* The same key as clients of another dialect spell it; empty: no such
+ * spelling. */
+static str key_own_spelling(str text, struct arena *out)
+{
+    static const str PREFIXES[] = {STR_INIT("exec_live_"),
+                                   STR_INIT("fth_live_")};
+
+    for (size_t i = 0; i < NELEMS(PREFIXES); i++)
+        if (str_starts(text, PREFIXES[i]))
+            return arena_fmt(out, KEY_PREFIX STR_FMT,
+                             STR_ARG(str_sub(text, PREFIXES[i].n, text.n)));
+    return STR_NONE;
+}
+
+static rc key_find(struct db *db, str text, struct arena *out,
+                   struct key_row *k, sha256 *hash, bool *there, struct err *e)
+{
+    str own = key_own_spelling(text, out);
+    rc code;
+
+    *hash = sha256_of(text);
+    code = maybe(db_key_by_hash(db, hash, out, k, e), there);
+    if (code != RC_OK || *there || own.n == 0)
+        return code;
+    *hash = sha256_of(own);
+    return maybe(db_key_by_hash(db, hash, out, k, e), there);
+}
+
 rc app_authenticate(struct app *a, struct db *db, str key_text,
                     struct caller *who, struct err *e)
 {
-    sha256 hash = sha256_of(key_text);
     int64_t now = clock_wall_ms();
     struct arena *tmp = arena_open();
     struct key_row k;
+    sha256 hash;
     bool there;
     rc code;
 
-    code = maybe(db_key_by_hash(db, &hash, tmp, &k, e), &there);
+    code = key_find(db, key_text, tmp, &k, &hash, &there, e);
     if (code == RC_OK && (!there || !key_counts(&k, &hash, now)))
-        code = err_set(e, RC_UNAUTHENTICATED, "the API key is not valid");
+        code = err_set(e, RC_UNAUTHENTICATED, "invalid or inactive API key");
     if (code == RC_OK) {
         who->tenant = k.tenant;
         who->key = k.id;

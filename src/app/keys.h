@@ -1,6 +1,8 @@
 /*
  * keys: who may call, and as whom. A key is PREFIX + 40 random base62
  * characters (or KNOWD_ADMIN_KEY); only the SHA-256 of its whole text is kept.
+ * exec_live_ and fth_live_ before the same 40 are the same key, for clients that
+ * look at how theirs begins.
  */
 #ifndef APP_KEYS_H
 #define APP_KEYS_H

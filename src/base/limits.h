@@ -64,4 +64,10 @@
 #define PAGE_ITEMS_MAX 200
 #define PAGE_ITEMS_DEFAULT 50
 
+/* Exec's dialect */
+#define EXEC_PAGE_ITEMS_MAX 100
+#define EXEC_IDS_MAX 1000    /* of one list in a body */
+#define EXEC_ID_CHARS_MAX 64 /* of one of them */
+#define EMOJI_CHARS_MAX 32
+
 #endif

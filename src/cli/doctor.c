@@ -181,6 +181,27 @@ static void print_models(const struct exam *x)
         print_fmt(" in %s\n", json_string_value(dir));
 }
 
+/* What a server with these options would let its fetches reach. */
+static void examine_nets(struct exam *x)
+{
+    const struct option_value *v = &x->r->o.v[OPT_ALLOW_NET];
+    json_t *nets = json_array();
+
+    for (size_t i = 0; i < v->n; i++)
+        (void)json_array_append_new(nets, json_string(v->texts[i]));
+    put(x, "allow_nets", nets);
+}
+
+static void print_nets(const struct exam *x)
+{
+    const json_t *nets = json_object_get(x->report, "allow_nets");
+
+    print_fmt("fetches     public addresses");
+    for (size_t i = 0; i < json_array_size(nets); i++)
+        print_fmt(", %s", json_string_value(json_array_get(nets, i)));
+    print_fmt(json_array_size(nets) == 0 ? " only\n" : "\n");
+}
+
 static void examine_libraries(struct exam *x)
 {
     json_t *all = json_object();
@@ -325,6 +346,7 @@ static void print_report(const struct exam *x)
                   ? ""
                   : " (not made yet)");
     print_models(x);
+    print_nets(x);
     print_fmt("free        %lld MiB\n",
               (long long)(json_integer_value(
                               json_object_get(x->report, "free_bytes")) /
@@ -352,6 +374,7 @@ rc cmd_doctor(struct run *r, struct err *e)
     put(&x, "version", json_string(KNOWD_VERSION));
     examine_data(&x);
     examine_models(&x);
+    examine_nets(&x);
     examine_libraries(&x);
     examine_sandbox(&x);
     examine_server(&x);

@@ -136,9 +136,14 @@ const struct option OPTIONS[OPT_COUNT] = {
                         "How clients reach this server, for the links it "
                         "gives out; the listen address when not given"},
     [OPT_ALLOW_NET] = {"allow-net", 0, OPTION_CIDR, "CIDR", NULL, 0, 0,
-                       ON(SERVE), true, false,
-                       "An address range that outgoing requests may reach; "
-                       "this version makes none"},
+                       ON(SERVE) | ON(DOCTOR), true, false,
+                       "A network that fetches of URLs may reach beside "
+                       "public addresses, on any port, as 10.1.0.0/16; "
+                       "without it they reach public ones on 80 and 443"},
+    [OPT_EXEC_IDS] = {"exec-ids", 0, OPTION_CHOICE, "uuid|short", "uuid", 0, 0,
+                      ON(SERVE), false, false,
+                      "How ids are shown under /rest/v1: as UUIDs or as 12 "
+                      "characters; both are always taken"},
     [OPT_KEY_FILE] = {"key-file", 0, OPTION_FILE, "FILE", NULL, 0, 0, ON(SERVE),
                       false, false,
                       "The file that encrypts connectors' credentials; this "
@@ -170,8 +175,9 @@ const struct option OPTIONS[OPT_COUNT] = {
     [OPT_RATE_LIMIT] = {"rate-limit", 0, T, "DIALECT=COUNT/min", NULL, 0, 0,
                         ON(SERVE), true, false,
                         "How many requests an organization may make in a "
-                        "dialect (feather, knowd), as feather=6000/min; /sec "
-                        "and /hour too; none when not given"},
+                        "dialect (feather, knowd, exec), as feather=6000/min; "
+                        "/sec, /hour and /day too; several of a dialect all "
+                        "hold; none when not given"},
     [OPT_ALLOW_UNSANDBOXED] = {"allow-unsandboxed", 0, OPTION_FLAG, NULL, NULL,
                                0, 0, ON(SERVE), false, false,
                                "Read documents even where the kernel has no "

@@ -56,6 +56,7 @@ enum option_id {
     OPT_MODEL,
     OPT_PUBLIC_URL,
     OPT_ALLOW_NET,
+    OPT_EXEC_IDS,
     OPT_KEY_FILE,
     OPT_ADMIN_KEY,
     OPT_UPLOAD_BYTES_MAX,

@@ -1,13 +1,13 @@
 /* Command line, environment and config file to struct options. */
 #include "cli/options.h"
 
-#include <arpa/inet.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/file.h"
 #include "base/limits.h"
+#include "net/addr.h"
 
 #define CONFIG_BYTES_MAX (64 * KIB)
 #define WORD_BYTES_MAX 40 /* of names that are compared for a hint */
@@ -139,20 +139,6 @@ static bool is_address(str s)
            str_find_char(s, '/') == s.n;
 }
 
-static bool is_cidr(struct arena *tmp, str s)
-{
-    uint8_t address[16];
-    uint64_t bits;
-    str host, len;
-
-    if (!str_cut(s, '/', &host, &len))
-        return false;
-    if (inet_pton(AF_INET, arena_cstr(tmp, host), address) == 1)
-        return str_to_u64(len, 32, &bits);
-    return inet_pton(AF_INET6, arena_cstr(tmp, host), address) == 1 &&
-           str_to_u64(len, 128, &bits);
-}
-
 static bool is_true(str s, bool *v)
 {
     *v = str_eq_nocase(s, STR("1")) || str_eq_nocase(s, STR("true")) ||
@@ -172,10 +158,10 @@ static rc in_bounds(const struct option *opt, const char *where, double v,
 }
 
 /* Fills the number, checks the kind. */
-static rc take_value(struct parse *p, const struct option *opt,
-                     struct option_value *v, const char *text,
-                     const char *where, struct err *e)
+static rc take_value(const struct option *opt, struct option_value *v,
+                     const char *text, const char *where, struct err *e)
 {
+    struct addr_net net;
     bool yes;
 
     switch (opt->type) {
@@ -208,10 +194,8 @@ static rc take_value(struct parse *p, const struct option *opt,
             return err_set(e, RC_INVALID, "%s must be ADDR:PORT", where);
         return RC_OK;
     case OPTION_CIDR:
-        if (!is_cidr(p->out, str_of(text)))
-            return err_set(e, RC_INVALID,
-                           "%s must be an address range such as 10.0.0.0/8",
-                           where);
+        if (addr_net_parse(str_of(text), &net, e) != RC_OK)
+            return err_wrap(e, "%s", where);
         return RC_OK;
     case OPTION_URL:
         if (!str_starts(str_of(text), STR("http://")) &&
@@ -239,7 +223,7 @@ static rc set(struct parse *p, enum option_id id, const char *text,
 
     if (v->from > from)
         return RC_OK;
-    code = take_value(p, &OPTIONS[id], v, text, where, e);
+    code = take_value(&OPTIONS[id], v, text, where, e);
     if (code != RC_OK)
         return code;
     if (!OPTIONS[id].many)

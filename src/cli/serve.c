@@ -144,6 +144,9 @@ rc cmd_serve(struct run *r, struct err *e)
         .limits = limits_of(&r->o),
         .model_dir = option_text(&r->o, OPT_MODEL),
         .models_off = str_eq(option_str(&r->o, OPT_MODEL), STR("none")),
+        .short_ids = str_eq(option_str(&r->o, OPT_EXEC_IDS), STR("short")),
+        .allow_nets = r->o.v[OPT_ALLOW_NET].texts,
+        .allow_nets_n = r->o.v[OPT_ALLOW_NET].n,
         .unsandboxed_allowed = option_flag(&r->o, OPT_ALLOW_UNSANDBOXED),
         .ocr_off = str_eq(option_str(&r->o, OPT_OCR), STR("off")),
         .ocr_pages_max = (unsigned)option_count(&r->o, OPT_OCR_PAGES_MAX)};

@@ -1,5 +1,6 @@
 #include "serve/errors.h"
 
+#include "serve/exec_errors.h"
 #include "serve/pydantic.h"
 
 #define RETRY_SECONDS_DEFAULT 1
@@ -57,40 +58,57 @@ static void clear(struct reply *r)
     r->type = NULL;
 }
 
-void reply_error(struct reply *r, struct arena *a, rc code, const struct err *e,
-                 const struct faults *fs)
+/* Feather's other shape, and that of everything that is nobody's. */
+static void feather_put(struct buf *b, const struct failure *f,
+                        const struct faults *fs)
 {
-    const struct kind *kind = &KINDS[code < RC_COUNT ? code : RC_IO];
-    struct out o;
-    unsigned retry_s;
+    struct out o = out_to(b);
 
-    clear(r);
-    if (code == RC_INVALID && fs != NULL && fs->n > 0) {
-        r->status = 422;
-        pydantic_put(&r->body, fs);
-        return;
-    }
-    r->status = status_of(kind, e);
-    retry_s =
-        e->retry_ms > 0 ? (e->retry_ms + 999) / 1000 : RETRY_SECONDS_DEFAULT;
-    o = out_to(&r->body);
     out_begin(&o, NULL);
-    out_cstr(&o, "error", e->name != NULL ? e->name : kind->name);
-    /* What failed inside is for the log; the caller gets no paths of ours. */
-    out_cstr(&o, "message",
-             kind->status == 500 ? "the server failed to do this; its log "
-                                   "says why, under this answer's request id"
-                                 : e->text);
-    out_bool(&o, "retryable", kind->retryable);
-    if (kind->retryable)
-        out_uint(&o, "retry_after", retry_s);
+    out_cstr(&o, "error", f->name);
+    out_cstr(&o, "message", f->text);
+    out_bool(&o, "retryable", f->retryable);
+    if (f->retryable)
+        out_uint(&o, "retry_after", f->retry_s);
     else
         out_null(&o, "retry_after");
     if (fs != NULL && fs->n > 0) /* what names that which isn't there */
         pydantic_put_loc(&o, &fs->v[0]);
     out_end(&o);
-    if (kind->retryable)
-        reply_header(r, "Retry-After", arena_fmt(a, "%u", retry_s));
-    if (kind->status == 401)
+}
+
+void reply_error(struct reply *r, struct arena *a, enum dialect dialect,
+                 rc code, const struct err *e, const struct faults *fs)
+{
+    const struct kind *kind = &KINDS[code < RC_COUNT ? code : RC_IO];
+    struct failure f = {
+        .status = status_of(kind, e),
+        .name = e->name != NULL ? e->name : kind->name,
+        .named = e->name != NULL,
+        /* What failed inside is for the log; the caller gets no paths of
+         * ours. */
+        .text = kind->status == 500 ? "the server failed to do this; its log "
+                                      "says why, under this answer's request id"
+                                    : e->text,
+        .retryable = kind->retryable,
+        .retry_s = e->retry_ms > 0 ? (e->retry_ms + 999) / 1000
+                                   : RETRY_SECONDS_DEFAULT,
+    };
+    bool is_invalid = code == RC_INVALID && fs != NULL && fs->n > 0;
+
+    clear(r);
+    r->status = f.status;
+    if (dialect == DIALECT_EXEC) {
+        r->status = exec_error_put(&r->body, a, &f, is_invalid ? fs : NULL);
+    } else if (is_invalid) {
+        r->status = 422;
+        pydantic_put(&r->body, fs);
+        return;
+    } else {
+        feather_put(&r->body, &f, fs);
+    }
+    if (f.retryable)
+        reply_header(r, "Retry-After", arena_fmt(a, "%u", f.retry_s));
+    if (f.status == 401)
         reply_header(r, "WWW-Authenticate", STR("Bearer"));
 }

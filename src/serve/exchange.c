@@ -67,7 +67,7 @@ void exchange_fail(struct exchange *x, rc code, const struct err *e)
 {
     x->failed = *e;
     x->failed.code = code;
-    reply_error(&x->r, x->q.arena, code, e, &x->faults);
+    reply_error(&x->r, x->q.arena, x->dialect, code, e, &x->faults);
     x->answered = true;
     drop_parts(x);
 }
@@ -112,6 +112,7 @@ static void find_route(struct exchange *x)
     struct err e;
     str allow;
 
+    x->dialect = dialect_of_path(h->path);
     switch (route_find(h->method, h->path, x->q.arena, &x->q.route, x->q.texts,
                        &allow)) {
     case ROUTE_FOUND:
@@ -139,13 +140,14 @@ static rc key_of(const struct http_head *h, str *key, struct err *e)
     if (h->authorization.p != NULL) {
         if (!str_eq_nocase(str_sub(h->authorization, 0, 7), STR("Bearer ")))
             return err_set(e, RC_UNAUTHENTICATED,
-                           "authorization must be a bearer key");
+                           "the Authorization header must be a bearer key");
         bearer = str_trim(str_sub(h->authorization, 7, h->authorization.n));
     }
     *key = h->api_key.p != NULL ? h->api_key : bearer;
     if (key->n == 0)
         return err_set(e, RC_UNAUTHENTICATED,
-                       "a key is needed: send it as x-api-key or as bearer");
+                       "missing API key: send the header Authorization: Bearer "
+                       "KEY, or x-api-key");
     if (bearer.p != NULL && !crypto_eq(bearer, *key))
         return err_set(e, RC_UNAUTHENTICATED,
                        "x-api-key and bearer hold different keys");
@@ -180,15 +182,17 @@ static bool within_rate(struct exchange *x)
     if (rate == NULL ||
         rate_take(rate, x->q.who.tenant, clock_mono_ns(), &state))
         return true;
-    (void)err_set(&e, RC_BUSY, "over this organization's rate limit");
+    (void)err_set(&e, RC_BUSY,
+                  "over this organization's rate limit of %llu requests in %u "
+                  "seconds",
+                  (unsigned long long)state.rule.count, state.rule.window_s);
     (void)err_name(&e, "rate_limited");
     e.retry_ms = state.wait_s * 1000;
     exchange_fail(x, RC_BUSY, &e);
-    reply_header(&x->r, "RateLimit-Policy",
-                 arena_fmt(x->q.arena, "\"%s\";q=%llu;w=%u",
-                           DIALECT_NAMES[r->dialect],
-                           (unsigned long long)rate_rule_of(rate).count,
-                           rate_rule_of(rate).window_s));
+    reply_header(
+        &x->r, "RateLimit-Policy",
+        arena_fmt(x->q.arena, "\"%s\";q=%llu;w=%u", DIALECT_NAMES[r->dialect],
+                  (unsigned long long)state.rule.count, state.rule.window_s));
     reply_header(&x->r, "RateLimit",
                  arena_fmt(x->q.arena, "\"%s\";r=0;t=%u",
                            DIALECT_NAMES[r->dialect], state.wait_s));
@@ -248,7 +252,7 @@ static void limit_body(struct exchange *x)
     }
 }
 
-/* 422 with what is wrong about the body as a whole. */
+/* What is wrong about the body as a whole, as a fault. */
 static void body_broken(struct exchange *x, const char *why)
 {
     struct place at = place_of(STR("body"));

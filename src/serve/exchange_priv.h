@@ -32,7 +32,8 @@ struct exchange {
     struct request q;
     struct reply r;
     struct faults faults;
-    struct err failed; /* why, once there is an error to answer */
+    struct err failed;    /* why, once there is an error to answer */
+    enum dialect dialect; /* of its errors */
     struct http_head head;
     size_t body_bytes_max;
     uint64_t body_bytes; /* received */
@@ -71,7 +72,7 @@ void exchange_read(struct exchange *x);
 bool exchange_start(struct exchange *x);
 void exchange_write(struct exchange *x);
 
-/* Puts an error into the reply, in the dialect of the route (Feather's when
+/* Puts an error into the reply, in the dialect of its path (Feather's when
  * there is none), and marks it answered. */
 void exchange_fail(struct exchange *x, rc code, const struct err *e);
 

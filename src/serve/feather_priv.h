@@ -7,66 +7,9 @@
 #include "app/jobs.h"
 #include "app/search.h"
 #include "serve/route.h"
+#include "serve/rows_priv.h"
 
 #define FEATHER_PREFIX "/v1/knowledge-base"
-
-/* Rows of the tables of answers. */
-#define OUT_UUID(n)                                       \
-    {                                                     \
-        .name = (n), .type = FIELD_UUID, .required = true \
-    }
-#define OUT_UUID_OR_NULL(n)                               \
-    {                                                     \
-        .name = (n), .type = FIELD_UUID, .nullable = true \
-    }
-#define OUT_STR(n)                                          \
-    {                                                       \
-        .name = (n), .type = FIELD_STRING, .required = true \
-    }
-#define OUT_STR_OR_NULL(n)                                  \
-    {                                                       \
-        .name = (n), .type = FIELD_STRING, .nullable = true \
-    }
-#define OUT_INT(n)                                       \
-    {                                                    \
-        .name = (n), .type = FIELD_INT, .required = true \
-    }
-#define OUT_INT_OR_NULL(n)                               \
-    {                                                    \
-        .name = (n), .type = FIELD_INT, .nullable = true \
-    }
-#define OUT_NUM(n)                                          \
-    {                                                       \
-        .name = (n), .type = FIELD_NUMBER, .required = true \
-    }
-#define OUT_BOOL(n)                                       \
-    {                                                     \
-        .name = (n), .type = FIELD_BOOL, .required = true \
-    }
-#define OUT_TIME(n)                                       \
-    {                                                     \
-        .name = (n), .type = FIELD_TIME, .required = true \
-    }
-#define OUT_TIME_OR_NULL(n)                               \
-    {                                                     \
-        .name = (n), .type = FIELD_TIME, .nullable = true \
-    }
-#define OUT_OBJECT(n)                                       \
-    {                                                       \
-        .name = (n), .type = FIELD_OBJECT, .required = true \
-    }
-#define OUT_OBJECT_OR_NULL(n)                               \
-    {                                                       \
-        .name = (n), .type = FIELD_OBJECT, .nullable = true \
-    }
-#define OUT_LIST(n, of)                                                 \
-    {                                                                   \
-        .name = (n), .type = FIELD_LIST, .required = true, .item = (of) \
-    }
-#define OUT_END \
-    {           \
-        0       \
-    }
 
 /* A model that is one page of items; `of` is a struct field of FIELD_MODEL. */
 #define PAGE_MODEL(NAME, label, of)                              \
@@ -112,7 +55,9 @@ extern const struct field FEATHER_SCOPE_ITEM;
 unsigned feather_scopes(const json_t *body);
 /* Search as both dialects answer it; see feather_search.c. */
 rc feather_search(struct request *q, struct reply *r, struct err *e);
-extern const struct model FEATHER_SEARCH_ANSWER, KNOWD_SEARCH;
+extern const struct model FEATHER_SEARCH_ANSWER, KNOWD_SEARCH, FEATHER_LOCATION;
+/* The member "location" of a hit. */
+void feather_put_location(struct out *o, const struct search_hit *h);
 /* A UUID that the tables have checked. */
 uuid feather_uuid(const struct request *q, str text, const char *prefix);
 

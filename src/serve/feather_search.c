@@ -126,8 +126,8 @@ static const struct field LOCATION_FIELDS[] = {
      .item = &TEXT_ITEM},
     OUT_END,
 };
-static const struct model LOCATION = {.name = "KnowdLocation",
-                                      .fields = LOCATION_FIELDS};
+const struct model FEATHER_LOCATION = {.name = "KnowdLocation",
+                                       .fields = LOCATION_FIELDS};
 
 static const struct field MARK_FIELDS[] = {OUT_INT("start_char"),
                                            OUT_INT("end_char"), OUT_END};
@@ -216,7 +216,7 @@ static const struct field HIT_FIELDS[] = {
      .doc = "An addition of knowd: only where the document has one."},
     {.name = "location",
      .type = FIELD_MODEL,
-     .model = &LOCATION,
+     .model = &FEATHER_LOCATION,
      .doc = "An addition of knowd."},
     {.name = "explain",
      .type = FIELD_MODEL,
@@ -314,7 +314,7 @@ static void put_box(struct out *o, const double box[4])
     out_end_list(o);
 }
 
-static void put_location(struct out *o, const struct search_hit *h)
+void feather_put_location(struct out *o, const struct search_hit *h)
 {
     out_begin(o, "location");
     if (h->page > 0)
@@ -404,7 +404,7 @@ static void put_hit(struct out *o, const struct search_in *in,
     out_cstr(o, "pii_coverage_status", "");
     if (h->external_id.n > 0)
         out_str(o, "external_id", h->external_id);
-    put_location(o, h);
+    feather_put_location(o, h);
     if (in->explain) {
         out_begin(o, "explain");
         put_legs(o, h->legs, h->legs_n);

@@ -483,7 +483,13 @@ static struct MHD_Daemon *start_daemon(struct serve *s,
         MHD_OPTION_UNESCAPE_CALLBACK, keep_encoded, s, MHD_OPTION_END);
 }
 
-static rc open_rate(struct serve *s, const char *text, struct err *e)
+struct rate_rules {
+    struct rate_rule v[RATE_RULES_MAX];
+    size_t n;
+};
+
+static rc read_rate(const char *text, struct rate_rules all[DIALECT_COUNT],
+                    struct err *e)
 {
     struct rate_rule rule;
     str dialect;
@@ -492,14 +498,30 @@ static rc open_rate(struct serve *s, const char *text, struct err *e)
     if (code != RC_OK)
         return code;
     for (size_t i = 0; i < DIALECT_PLAIN; i++) {
-        if (str_eq(dialect, str_of(DIALECT_NAMES[i]))) {
-            rate_close(s->rates[i]);
-            s->rates[i] = rate_open(rule);
-            return RC_OK;
-        }
+        if (!str_eq(dialect, str_of(DIALECT_NAMES[i])))
+            continue;
+        if (all[i].n == RATE_RULES_MAX)
+            return err_set(e, RC_INVALID, "%s has more than %d rate limits",
+                           DIALECT_NAMES[i], RATE_RULES_MAX);
+        all[i].v[all[i].n++] = rule;
+        return RC_OK;
     }
-    return err_set(e, RC_INVALID, "\"%s\": the dialects are feather and knowd",
-                   text);
+    return err_set(e, RC_INVALID,
+                   "\"%.64s\": the dialects are feather, knowd and exec", text);
+}
+
+static rc open_rates(struct serve *s, const struct serve_opts *o, struct err *e)
+{
+    struct rate_rules all[DIALECT_COUNT] = {0};
+    rc code = RC_OK;
+
+    for (size_t i = 0; code == RC_OK && i < o->rate_limits_n; i++)
+        code = read_rate(o->rate_limits[i], all, e);
+    for (size_t i = 0; code == RC_OK && i < DIALECT_COUNT; i++) {
+        if (all[i].n > 0)
+            s->rates[i] = rate_open(all[i].v, all[i].n);
+    }
+    return code;
 }
 
 static void drop(struct serve *s)
@@ -527,8 +549,8 @@ rc serve_start(struct app *a, const struct serve_opts *o, struct arena *out,
                  ": framing is checked by it alone",
                  MHD_get_version());
     code = listener_open(o->address, o->port, out, &s->listener, e);
-    for (size_t i = 0; code == RC_OK && i < o->rate_limits_n; i++)
-        code = open_rate(s, o->rate_limits[i], e);
+    if (code == RC_OK)
+        code = open_rates(s, o, e);
     if (code == RC_OK)
         code = watch_open(&s->watch, e);
     if (code == RC_OK) {

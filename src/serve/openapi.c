@@ -4,9 +4,9 @@
 #include "serve/route.h"
 #include "serve/serve.h"
 
-#define MODELS_MAX 128
+#define MODELS_MAX 256
 
-/* ---- the two shapes of errors ---- */
+/* ---- the shapes of errors ---- */
 
 static const struct field ERROR_FIELDS[] = {
     {.name = "error", .type = FIELD_STRING, .required = true},
@@ -35,6 +35,31 @@ static const struct field FAULTS_FIELDS[] = {
     {.name = "detail", .type = FIELD_LIST, .item = &FAULT_ITEM}, {0}};
 static const struct model FAULTS = {.name = "HTTPValidationError",
                                     .fields = FAULTS_FIELDS};
+
+static const struct field EXEC_ERROR_FIELDS[] = {
+    {.name = "type", .type = FIELD_STRING, .required = true},
+    {.name = "code", .type = FIELD_STRING},
+    {.name = "message", .type = FIELD_STRING, .required = true},
+    {.name = "retry_after", .type = FIELD_INT},
+    {0},
+};
+static const struct model EXEC_ERROR = {.name = "ErrorDetail",
+                                        .fields = EXEC_ERROR_FIELDS};
+static const struct field EXEC_ENVELOPE_FIELDS[] = {
+    {.name = "error",
+     .type = FIELD_MODEL,
+     .required = true,
+     .model = &EXEC_ERROR},
+    {.name = "retry_after", .type = FIELD_INT},
+    {0},
+};
+static const struct model EXEC_ENVELOPE = {.name = "ValidationErrorDetail",
+                                           .fields = EXEC_ENVELOPE_FIELDS};
+
+static const struct model *error_of(const struct route *r)
+{
+    return r->dialect == DIALECT_EXEC ? &EXEC_ENVELOPE : &ERROR;
+}
 
 /* ---- schemas ---- */
 
@@ -202,6 +227,7 @@ static void find_models(struct models *ms)
 
     add_model(ms, &ERROR);
     add_model(ms, &FAULTS);
+    add_model(ms, &EXEC_ENVELOPE);
     while ((r = route_next(&at)) != NULL) {
         if (r->body != NULL)
             add_model(ms, r->body);
@@ -253,28 +279,38 @@ static void put_answer(struct out *o, unsigned status, const char *what,
     out_end(o);
 }
 
+/* What a request may break: Exec has no status of its own for that. */
+static bool has_rules(const struct route *r)
+{
+    return r->params[0].name != NULL || r->query != NULL || r->body != NULL;
+}
+
 static void put_answers(struct out *o, const struct route *r)
 {
+    const struct model *error = error_of(r);
     bool keyed = r->access != ACCESS_OPEN;
 
     out_begin(o, "responses");
+    if (r->success_too != 0)
+        put_answer(o, r->success_too, "It is there already", r->answer,
+                   r->answer_list);
     put_answer(o, r->success, "Done", r->answer, r->answer_list);
     if (keyed || r->body != NULL)
-        put_answer(o, 400, "Bad request", &ERROR, false);
+        put_answer(o, 400, "Bad request", error, false);
     if (keyed)
-        put_answer(o, 401, "No valid key", &ERROR, false);
+        put_answer(o, 401, "No valid key", error, false);
     if (keyed && r->access != ACCESS_KEY)
-        put_answer(o, 403, "The key lacks the scope", &ERROR, false);
+        put_answer(o, 403, "The key lacks the scope", error, false);
     if (r->object != NULL)
-        put_answer(o, 404, "Not found", &ERROR, false);
+        put_answer(o, 404, "Not found", error, false);
     if (r->body_kind != BODY_NONE)
-        put_answer(o, 413, "Over a limit", &ERROR, false);
-    if (r->params[0].name != NULL || r->query != NULL || r->body != NULL)
+        put_answer(o, 413, "Over a limit", error, false);
+    if (has_rules(r) && r->dialect != DIALECT_EXEC)
         put_answer(o, 422, "Validation error", &FAULTS, false);
     if (keyed)
-        put_answer(o, 429, "Over the organization's rate limit", &ERROR, false);
+        put_answer(o, 429, "Over the organization's rate limit", error, false);
     if (r->writes || route_takes_in(r))
-        put_answer(o, 507, "The disk is full", &ERROR, false);
+        put_answer(o, 507, "The disk is full", error, false);
     out_end(o);
 }
 
@@ -355,6 +391,11 @@ static void put_operation(struct out *o, const struct route *r)
     out_begin(o, method);
     out_cstr(o, "operationId", r->operation);
     out_cstr(o, "summary", r->doc);
+    if (r->tag != NULL) {
+        out_begin_list(o, "tags");
+        out_cstr(o, NULL, r->tag);
+        out_end_list(o);
+    }
     put_security(o, r);
     put_parameters(o, r);
     put_body(o, r);

@@ -9,16 +9,19 @@
 /* Tenants at rest are looked for when so many more are known. */
 #define SWEEP_TENANTS_MIN 64
 
-struct tenant {
-    uuid id;
+struct window {
     uint64_t slot; /* number of the newest slot, from the clock's begin */
     uint64_t sum;
     uint32_t counts[RATE_SLOTS];
 };
+struct tenant {
+    uuid id;
+    struct window windows[RATE_RULES_MAX]; /* one a rule */
+};
 
 struct rate {
-    struct rate_rule rule;
-    int64_t slot_ns;
+    struct rate_rule rules[RATE_RULES_MAX];
+    size_t rules_n;
     pthread_mutex_t lock; /* guards: all below */
     struct map *index;    /* tenant's id -> place in tenants */
     struct tenant *tenants;
@@ -30,8 +33,10 @@ rc rate_parse(str text, str *dialect, struct rate_rule *rule, struct err *e)
     static const struct {
         str name;
         unsigned seconds;
-    } UNITS[] = {
-        {STR_INIT("sec"), 1}, {STR_INIT("min"), 60}, {STR_INIT("hour"), 3600}};
+    } UNITS[] = {{STR_INIT("sec"), 1},
+                 {STR_INIT("min"), 60},
+                 {STR_INIT("hour"), 3600},
+                 {STR_INIT("day"), 86400}};
     str rest, count, unit;
 
     *rule = (struct rate_rule){0};
@@ -46,17 +51,18 @@ rc rate_parse(str text, str *dialect, struct rate_rule *rule, struct err *e)
         }
     }
     return err_set(e, RC_INVALID,
-                   "a rate limit is DIALECT=COUNT/sec, /min or /hour, not "
-                   "\"" STR_FMT "\"",
+                   "a rate limit is DIALECT=COUNT/sec, /min, /hour or /day, "
+                   "not \"" STR_FMT "\"",
                    STR_ARG(str_sub(text, 0, 64)));
 }
 
-struct rate *rate_open(struct rate_rule rule)
+struct rate *rate_open(const struct rate_rule *rules, size_t n)
 {
     struct rate *r = mem_alloc(sizeof *r);
 
-    r->rule = rule;
-    r->slot_ns = rule.window_s * NS_PER_S / RATE_SLOTS;
+    ASSERT(n > 0 && n <= RATE_RULES_MAX);
+    memcpy(r->rules, rules, n * sizeof *rules);
+    r->rules_n = n;
     r->index = map_open();
     r->sweep_at = SWEEP_TENANTS_MIN;
     (void)pthread_mutex_init(&r->lock, NULL);
@@ -73,24 +79,41 @@ void rate_close(struct rate *r)
     mem_free(r);
 }
 
-/* Forgets the slots that have left the window. */
-static void slide(struct tenant *t, uint64_t slot)
+static int64_t slot_ns(const struct rate_rule *rule)
 {
-    uint64_t steps = slot > t->slot ? slot - t->slot : 0;
+    return rule->window_s * NS_PER_S / RATE_SLOTS;
+}
+
+/* Forgets the slots that have left the window. */
+static void slide(struct window *w, uint64_t slot)
+{
+    uint64_t steps = slot > w->slot ? slot - w->slot : 0;
 
     if (steps >= RATE_SLOTS) {
-        memset(t->counts, 0, sizeof t->counts);
-        t->sum = 0;
+        memset(w->counts, 0, sizeof w->counts);
+        w->sum = 0;
     } else {
         for (uint64_t i = 1; i <= steps; i++) {
-            uint32_t *count = &t->counts[(t->slot + i) % RATE_SLOTS];
+            uint32_t *count = &w->counts[(w->slot + i) % RATE_SLOTS];
 
-            t->sum -= *count;
+            w->sum -= *count;
             *count = 0;
         }
     }
-    if (slot > t->slot)
-        t->slot = slot;
+    if (slot > w->slot)
+        w->slot = slot;
+}
+
+/* false: it is at rest. */
+static bool slide_all(const struct rate *r, struct tenant *t, int64_t now_ns)
+{
+    bool counts = false;
+
+    for (size_t i = 0; i < r->rules_n; i++) {
+        slide(&t->windows[i], (uint64_t)(now_ns / slot_ns(&r->rules[i])));
+        counts = counts || t->windows[i].sum > 0;
+    }
+    return counts;
 }
 
 static str key_of(const uuid *id)
@@ -99,13 +122,12 @@ static str key_of(const uuid *id)
 }
 
 /* Drops tenants at rest, moving the last into each gap. */
-static void sweep(struct rate *r, uint64_t slot)
+static void sweep(struct rate *r, int64_t now_ns)
 {
     for (size_t i = 0; i < r->n;) {
         struct tenant *t = &r->tenants[i];
 
-        slide(t, slot);
-        if (t->sum > 0) {
+        if (slide_all(r, t, now_ns)) {
             i++;
             continue;
         }
@@ -117,64 +139,88 @@ static void sweep(struct rate *r, uint64_t slot)
     r->sweep_at = r->n * 2 + SWEEP_TENANTS_MIN;
 }
 
-static struct tenant *tenant_of(struct rate *r, uuid id, uint64_t slot)
+static struct tenant *tenant_of(struct rate *r, uuid id, int64_t now_ns)
 {
     uint64_t *place = map_find(r->index, key_of(&id));
 
     if (place != NULL)
         return &r->tenants[*place];
     if (r->n >= r->sweep_at)
-        sweep(r, slot);
+        sweep(r, now_ns);
     if (r->n == r->cap) {
         r->cap = r->cap * 2 + SWEEP_TENANTS_MIN;
         r->tenants = mem_resize(r->tenants, r->cap * sizeof *r->tenants);
     }
     *map_slot(r->index, key_of(&id), NULL) = r->n;
-    r->tenants[r->n] = (struct tenant){.id = id, .slot = slot};
+    r->tenants[r->n] = (struct tenant){.id = id};
     return &r->tenants[r->n++];
 }
 
 /* Seconds until the oldest request leaves the window. */
-static unsigned wait_s(const struct rate *r, const struct tenant *t,
+static unsigned wait_s(const struct rate_rule *rule, const struct window *w,
                        int64_t now_ns)
 {
     for (uint64_t back = RATE_SLOTS; back-- > 0;) {
-        int64_t leaves_ns;
+        int64_t leaves_ns, wait;
 
-        if (back > t->slot || t->counts[(t->slot - back) % RATE_SLOTS] == 0)
+        if (back > w->slot || w->counts[(w->slot - back) % RATE_SLOTS] == 0)
             continue;
-        leaves_ns = (int64_t)(t->slot - back + RATE_SLOTS) * r->slot_ns;
-        return (unsigned)((leaves_ns - now_ns + NS_PER_S - 1) / NS_PER_S);
+        leaves_ns = (int64_t)(w->slot - back + RATE_SLOTS) * slot_ns(rule);
+        wait = (leaves_ns - now_ns + NS_PER_S - 1) / NS_PER_S;
+        return wait < 1 ? 1 : (unsigned)wait;
     }
-    return 0;
+    return 1;
+}
+
+static struct rate_state state_of(const struct rate_rule *rule,
+                                  const struct window *w, int64_t now_ns)
+{
+    return (struct rate_state){.rule = *rule,
+                               .left = rule->count - w->sum,
+                               .wait_s = wait_s(rule, w, now_ns)};
+}
+
+/* Does a matter more to the caller than b? */
+static bool is_tighter(const struct rate_state *a, const struct rate_state *b)
+{
+    return a->left < b->left || (a->left == b->left && a->wait_s > b->wait_s);
+}
+
+static struct rate_state tightest(const struct rate *r, const struct tenant *t,
+                                  int64_t now_ns)
+{
+    struct rate_state best = state_of(&r->rules[0], &t->windows[0], now_ns);
+
+    for (size_t i = 1; i < r->rules_n; i++) {
+        struct rate_state s = state_of(&r->rules[i], &t->windows[i], now_ns);
+
+        if (is_tighter(&s, &best))
+            best = s;
+    }
+    return best;
 }
 
 bool rate_take(struct rate *r, uuid tenant, int64_t now_ns,
                struct rate_state *state)
 {
-    uint64_t slot = (uint64_t)(now_ns / r->slot_ns);
     struct tenant *t;
     bool taken;
 
     (void)pthread_mutex_lock(&r->lock);
-    t = tenant_of(r, tenant, slot);
-    slide(t, slot);
-    taken = t->sum < r->rule.count;
-    if (taken) {
-        t->counts[t->slot % RATE_SLOTS]++;
-        t->sum++;
+    t = tenant_of(r, tenant, now_ns);
+    (void)slide_all(r, t, now_ns);
+    *state = tightest(r, t, now_ns);
+    taken = state->left > 0;
+    for (size_t i = 0; taken && i < r->rules_n; i++) {
+        struct window *w = &t->windows[i];
+
+        w->counts[w->slot % RATE_SLOTS]++;
+        w->sum++;
     }
-    state->left = r->rule.count - t->sum;
-    state->wait_s = wait_s(r, t, now_ns);
-    if (state->wait_s == 0)
-        state->wait_s = 1;
+    if (taken)
+        *state = tightest(r, t, now_ns);
     (void)pthread_mutex_unlock(&r->lock);
     return taken;
-}
-
-struct rate_rule rate_rule_of(const struct rate *r)
-{
-    return r->rule;
 }
 
 size_t rate_tenants(struct rate *r)

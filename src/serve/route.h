@@ -4,8 +4,8 @@
  * it; a new route is a new row.
  *
  * Before a handler runs, in this order: the key (401), the scope (403), path,
- * query and body against their field tables (422). What is not there (404) is
- * the handler's to find, because only app/ knows.
+ * query and body against their field tables (422; in Exec 400). What is not
+ * there (404) is the handler's to find, because only app/ knows.
  *
  * A handler that changes something runs on the writer thread inside a
  * savepoint; the session it is handed is the writer's, and its reply is sent
@@ -27,8 +27,16 @@
 
 #define PATH_PARAMS_MAX 3
 
-enum dialect { DIALECT_FEATHER, DIALECT_KNOWD, DIALECT_PLAIN, DIALECT_COUNT };
+enum dialect {
+    DIALECT_FEATHER,
+    DIALECT_KNOWD,
+    DIALECT_EXEC,
+    DIALECT_PLAIN, /* not counted by rate limits */
+    DIALECT_COUNT
+};
 extern const char *const DIALECT_NAMES[DIALECT_COUNT];
+/* Whose words an answer has where no route is found. */
+enum dialect dialect_of_path(str path);
 
 enum access {
     ACCESS_OPEN,   /* no key */
@@ -83,7 +91,7 @@ struct reply {
     struct header headers[REPLY_HEADERS_MAX];
     size_t headers_n;
     struct faults
-        *faults; /* RC_INVALID with these is a 422; its arena is set */
+        *faults; /* RC_INVALID with these lists them; its arena is set */
 };
 
 /* An error it returns is rendered in the route's dialect. */
@@ -106,10 +114,11 @@ struct route {
     enum body_kind body_kind;
     const struct model *query, *body, *answer; /* NULL: none */
     bool answer_list;                          /* a bare array of `answer` */
-    unsigned success;
+    unsigned success, success_too; /* success_too: 0: there is no other */
     enum dialect dialect;
     handler_fn *handle;
     const char *operation, *doc;
+    const char *tag; /* the description's chapter; NULL: none */
 };
 
 /* Writes by itself, outside the writer thread. */
@@ -122,7 +131,9 @@ static inline bool route_takes_in(const struct route *r)
 extern const struct route FEATHER_BASE_ROUTES[], FEATHER_DOCUMENT_ROUTES[],
     FEATHER_VERSION_ROUTES[], FEATHER_JOB_ROUTES[], FEATHER_INGEST_ROUTES[],
     FEATHER_SEARCH_ROUTES[], FEATHER_KEY_ROUTES[], KNOWD_ROUTES[],
-    DOWNLOAD_ROUTES[], OPS_ROUTES[];
+    EXEC_SOURCE_ROUTES[], EXEC_SEARCH_ROUTES[], EXEC_FOLDER_ROUTES[],
+    EXEC_PAGE_ROUTES[], EXEC_WORKSPACE_ROUTES[], DOWNLOAD_ROUTES[],
+    OPS_ROUTES[];
 
 /* Walks all rows; *at starts at 0; NULL at the end. */
 const struct route *route_next(size_t *at);

@@ -3,6 +3,7 @@
 const char *const DIALECT_NAMES[DIALECT_COUNT] = {
     [DIALECT_FEATHER] = "feather",
     [DIALECT_KNOWD] = "knowd",
+    [DIALECT_EXEC] = "exec",
     [DIALECT_PLAIN] = "plain",
 };
 
@@ -11,8 +12,27 @@ static const struct route *const CHAPTERS[] = {
     OPS_ROUTES,          FEATHER_SEARCH_ROUTES,   KNOWD_ROUTES,
     FEATHER_BASE_ROUTES, FEATHER_DOCUMENT_ROUTES, FEATHER_VERSION_ROUTES,
     FEATHER_JOB_ROUTES,  FEATHER_INGEST_ROUTES,   FEATHER_KEY_ROUTES,
-    DOWNLOAD_ROUTES,
+    EXEC_SEARCH_ROUTES,  EXEC_SOURCE_ROUTES,      EXEC_FOLDER_ROUTES,
+    EXEC_PAGE_ROUTES,    EXEC_WORKSPACE_ROUTES,   DOWNLOAD_ROUTES,
 };
+
+enum dialect dialect_of_path(str path)
+{
+    static const struct {
+        str prefix;
+        enum dialect dialect;
+    } ROOTS[] = {{STR_INIT("/rest/v1"), DIALECT_EXEC},
+                 {STR_INIT("/knowd/v1"), DIALECT_KNOWD}};
+
+    for (size_t i = 0; i < NELEMS(ROOTS); i++) {
+        str root = ROOTS[i].prefix;
+
+        if (str_starts(path, root) &&
+            (path.n == root.n || path.p[root.n] == '/'))
+            return ROOTS[i].dialect;
+    }
+    return DIALECT_FEATHER;
+}
 
 const struct route *route_next(size_t *at)
 {

@@ -15,7 +15,8 @@ struct serve_opts {
     uint16_t port;          /* 0: a free one */
     unsigned threads;       /* 0: one a core it may use; at least some */
     size_t connections_max; /* 0: 4096 */
-    /* "feather=6000/min"; a dialect without one has no limit */
+    /* "feather=6000/min"; several of a dialect all hold, one without any has
+     * no limit */
     const char *const *rate_limits;
     size_t rate_limits_n;
 };

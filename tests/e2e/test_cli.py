@@ -385,7 +385,25 @@ def test_doctor_knows_the_machine(cli, server):
     assert got["server"]["up"] is True
     for missing in got["missing"]:
         assert set(missing) == {"what", "why", "how"}
+    assert got["allow_nets"] == []
     assert "libraries" in cli("doctor").stdout
+
+
+def test_doctor_shows_which_networks_fetches_may_reach(cli, tmp_path):
+    got = cli.json("doctor", "--allow-net", "10.0.0.0/8", "--allow-net",
+                   "fd00::/8")
+    assert got["allow_nets"] == ["10.0.0.0/8", "fd00::/8"]
+    assert "10.0.0.0/8, fd00::/8" in cli(
+        "doctor", "--allow-net", "10.0.0.0/8", "--allow-net",
+        "fd00::/8").stdout
+
+
+def test_a_network_that_is_none_is_a_usage_error_at_once(cli, tmp_path):
+    for bad in ("10.0.0.0/33", "10.0.0.1/8", "::ffff:10.0.0.0/104", "lan"):
+        done = cli("serve", "--data", tmp_path / "d", "--allow-net", bad,
+                   status=2)
+        assert "--allow-net" in done.stderr
+    assert not (tmp_path / "d").exists()
 
 
 def test_version_and_routes(cli):

@@ -71,6 +71,37 @@ static void a_key_is_a_prefix_and_forty_characters(void **state)
     assert_int_equal(who.scopes, SCOPE_KB_READ);
 }
 
+static str spelled(struct fx *f, const char *prefix, str key)
+{
+    return arena_fmt(f->out, "%s" STR_FMT, prefix,
+                     STR_ARG(str_sub(key, sizeof "knowd_live_" - 1, key.n)));
+}
+
+static void a_key_has_the_spellings_of_other_dialects(void **state)
+{
+    static const char *const PREFIXES[] = {"exec_live_", "fth_live_"};
+    struct fx *f = *state;
+    struct made m = key_made(f, SCOPE_KB_READ, "");
+    struct caller who;
+    struct err e = {0};
+
+    for (size_t i = 0; i < NELEMS(PREFIXES); i++) {
+        who = (struct caller){0};
+        fx_ok(logs_in(f, spelled(f, PREFIXES[i], m.text), &who, &e), &e);
+        assert_true(uuid_eq(who.key, m.key.id));
+        assert_int_equal(who.scopes, SCOPE_KB_READ);
+    }
+    assert_int_equal(logs_in(f, spelled(f, "api_live_", m.text), NULL, &e),
+                     RC_UNAUTHENTICATED);
+    assert_int_equal(logs_in(f, spelled(f, "", m.text), NULL, &e),
+                     RC_UNAUTHENTICATED);
+    assert_int_equal(logs_in(f, STR("exec_live_"), NULL, &e),
+                     RC_UNAUTHENTICATED);
+    fx_ok(fx_write(f, key_revoke_op, &m.key.id, &e), &e);
+    assert_int_equal(logs_in(f, spelled(f, "exec_live_", m.text), NULL, &e),
+                     RC_UNAUTHENTICATED);
+}
+
 static void unknown_revoked_and_expired_keys_get_the_same_answer(void **state)
 {
     struct fx *f = *state;
@@ -458,6 +489,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_key_is_a_prefix_and_forty_characters),
+        TEST(a_key_has_the_spellings_of_other_dialects),
         TEST(unknown_revoked_and_expired_keys_get_the_same_answer),
         TEST(a_key_grants_no_scope_it_lacks),
         TEST(only_the_first_tenant_makes_others),

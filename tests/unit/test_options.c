@@ -139,7 +139,15 @@ static void values_out_of_bounds_are_named_with_the_bounds(void **state)
     assert_int_equal(PARSE("serve", "--listen", "nothing"), RC_INVALID);
     assert_int_equal(PARSE("serve", "--listen", "1.2.3.4:65536"), RC_INVALID);
     assert_int_equal(PARSE("serve", "--allow-net", "10.0.0.0/33"), RC_INVALID);
-    assert_int_equal(PARSE("serve", "--allow-net", "fd00::/8"), RC_OK);
+    assert_string_equal(
+        e.text, "--allow-net: 10.0.0.0/33 is not a network such as 10.0.0.0/8");
+    assert_int_equal(PARSE("serve", "--allow-net", "10.1.2.3/8"), RC_INVALID);
+    assert_int_equal(PARSE("serve", "--allow-net", "intranet"), RC_INVALID);
+    assert_int_equal(PARSE("serve", "--allow-net", "fd00::/8", "--allow-net",
+                           "127.0.0.1/32"),
+                     RC_OK);
+    assert_int_equal(o.v[OPT_ALLOW_NET].n, 2);
+    assert_int_equal(PARSE("serve", "--exec-ids", "long"), RC_INVALID);
 }
 
 static void sizes_take_units(void **state)
