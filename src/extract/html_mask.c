@@ -223,7 +223,7 @@ struct mask {
     size_t skips, codes, nodes, metas;
     bool white;   /* white space is due */
     bool at_edge; /* and would mean nothing here */
-    bool has_title;
+    bool has_title, has_canonical;
 };
 
 static size_t name_number(str name)
@@ -350,9 +350,10 @@ static bool in_table(const struct mask *m)
 
 struct attrs {
     str style, color, ground, alt, datetime, name, content, lang, type,
-        itemprop;
+        itemprop, address, rel;
     unsigned hints, span, rows;
-    bool href, sheet, root;
+    bool href;
+    bool pixel; /* a picture that is too small to be seen */
 };
 
 static void put_attr(struct mask *m, const char *name, str value, size_t max)
@@ -582,6 +583,14 @@ static unsigned small_number(str s, unsigned max)
                : 1;
 }
 
+/* A picture of two pixels and less counts a reader, or keeps a place free. */
+static bool is_tiny(str s)
+{
+    uint64_t n;
+
+    return str_to_u64(str_trim(s), UINT32_MAX, &n) && n <= 2;
+}
+
 static bool takes_id(enum html_tag tag)
 {
     return html_is_block(tag) && !html_is_heading(tag) && tag != HTML_SECTION &&
@@ -591,13 +600,27 @@ static bool takes_id(enum html_tag tag)
 
 static void attr_id(struct attrs *a, str value)
 {
-    static const str ROOTS[] = {STR_INIT("root"), STR_INIT("app"),
-                                STR_INIT("__next"), STR_INIT("__nuxt"),
-                                STR_INIT("___gatsby")};
+    /* React, Vue, Next.js, Nuxt, Gatsby, Quasar, Docusaurus and Svelte. */
+    static const str MOUNTS[] = {
+        STR_INIT("root"),       STR_INIT("app"),     STR_INIT("__next"),
+        STR_INIT("__nuxt"),     STR_INIT("__app"),   STR_INIT("___gatsby"),
+        STR_INIT("react-root"), STR_INIT("q-app"),   STR_INIT("__docusaurus"),
+        STR_INIT("react-app"),  STR_INIT("vue-app"), STR_INIT("svelte"),
+        STR_INIT("app-root")};
 
     a->hints |= html_hints_id(value);
-    for (size_t i = 0; i < NELEMS(ROOTS); i++)
-        a->root = a->root || str_eq(value, ROOTS[i]);
+    for (size_t i = 0; i < NELEMS(MOUNTS); i++) {
+        if (str_eq(value, MOUNTS[i]))
+            a->hints |= HINT_MOUNT;
+    }
+}
+
+/* AngularJS's places for a page, elements or attributes. */
+static bool is_view(str name)
+{
+    return str_eq_nocase(name, STR("ng-view")) ||
+           str_eq_nocase(name, STR("ui-view")) ||
+           str_eq_nocase(name, STR("data-ng-view"));
 }
 
 static void attr_take(struct attrs *a, enum html_tag tag, str name, str value)
@@ -619,12 +642,16 @@ static void attr_take(struct attrs *a, enum html_tag tag, str name, str value)
         {STR_INIT("xml:lang"), offsetof(struct attrs, lang)},
         {STR_INIT("type"), offsetof(struct attrs, type)},
         {STR_INIT("itemprop"), offsetof(struct attrs, itemprop)},
+        {STR_INIT("href"), offsetof(struct attrs, address)},
+        {STR_INIT("rel"), offsetof(struct attrs, rel)},
     };
 
     if (str_eq_nocase(name, STR("class")))
         a->hints |= html_hints_class(value);
     else if (str_eq_nocase(name, STR("id")) && takes_id(tag))
         attr_id(a, value);
+    else if (is_view(name))
+        a->hints |= HINT_MOUNT;
     else if (str_eq_nocase(name, STR("role")))
         a->hints |= html_hints_role(value);
     else if (str_eq_nocase(name, STR("hidden")) &&
@@ -637,8 +664,9 @@ static void attr_take(struct attrs *a, enum html_tag tag, str name, str value)
         a->style = value;
     else if (str_eq_nocase(name, STR("href")))
         a->href = true;
-    else if (str_eq_nocase(name, STR("rel")))
-        a->sheet = str_find(value, STR("stylesheet")) < value.n;
+    else if (tag == HTML_IMG && (str_eq_nocase(name, STR("width")) ||
+                                 str_eq_nocase(name, STR("height"))))
+        a->pixel = a->pixel || is_tiny(value);
     else if (str_eq_nocase(name, STR("colspan")))
         a->span = small_number(value, HTML_SPAN_MAX);
     else if (str_eq_nocase(name, STR("rowspan")) ||
@@ -671,6 +699,22 @@ static struct attrs attrs_read(str raw, enum html_tag tag)
 
 /* ---- tags ---- */
 
+/* By a script's type: data of other programs and templates are none. */
+static bool is_program(str type)
+{
+    static const str WORDS[] = {STR_INIT("javascript"), STR_INIT("ecmascript"),
+                                STR_INIT("module"), STR_INIT("babel"),
+                                STR_INIT("jsx")};
+
+    for (size_t i = 0; i < type.n; i++) {
+        for (size_t k = 0; k < NELEMS(WORDS); k++) {
+            if (str_eq_nocase(str_sub(type, i, WORDS[k].n), WORDS[k]))
+                return true;
+        }
+    }
+    return str_blank(type);
+}
+
 /* Content that is no HTML; returns where its end tag is. */
 static size_t raw_content(struct mask *m, str name, const struct attrs *a,
                           str html, size_t at)
@@ -678,14 +722,16 @@ static size_t raw_content(struct mask *m, str name, const struct attrs *a,
     size_t end = html_raw_end(html, at, name);
     struct html_facts *f = m->facts;
 
-    if (str_eq_nocase(name, STR("script")))
+    if (str_eq_nocase(name, STR("script"))) {
         f->scripts++;
+        f->runs += is_program(a->type);
+    }
     /* One that paints no ground leaves it white. */
     if (str_eq_nocase(name, STR("style")) &&
         str_find(str_sub(html, at, end - at), STR("background")) < end - at)
         f->sheets = true;
     if (str_eq_nocase(name, STR("noscript")))
-        f->noscripts++;
+        f->asks = f->asks || html_asks_for_scripts(str_sub(html, at, end - at));
     if (str_eq_nocase(a->type, STR("application/ld+json")) &&
         f->json_n < HTML_JSON_MAX && end - at <= HTML_JSON_BYTES_MAX)
         f->json[f->json_n++] = str_sub(html, at, end - at);
@@ -717,7 +763,8 @@ static size_t title_content(struct mask *m, str html, size_t at)
 static bool inline_matters(enum html_tag tag, const struct attrs *a)
 {
     const unsigned hints = HINT_HIDDEN | HINT_ARIA_HIDDEN | HINT_PERMALINK |
-                           HINT_READER_ONLY | HINT_SIGN | HINT_MATH;
+                           HINT_READER_ONLY | HINT_SIGN | HINT_MATH |
+                           HINT_MOUNT;
 
     return tag != HTML_INLINE || a->style.n > 0 || a->color.n > 0 ||
            a->ground.n > 0 || (a->hints & hints) != 0;
@@ -729,7 +776,7 @@ static void void_tag(struct mask *m, enum html_tag tag, const struct attrs *a)
         return;
     if (tag == HTML_BR && m->codes > 0)
         buf_put_char(m->to, '\n');
-    else if (tag != HTML_IMG || a->alt.n > 0)
+    else if (tag != HTML_IMG || a->alt.n > 0 || !a->pixel)
         put_open(m, tag, a);
 }
 
@@ -739,13 +786,43 @@ static bool is_void(enum html_tag tag)
            tag == HTML_META;
 }
 
+/* Whether one of the words of a rel attribute is this one. */
+static bool rel_has(str rel, str word)
+{
+    for (size_t at = 0; at < rel.n;) {
+        size_t start = at;
+
+        while (at < rel.n && !html_white(rel.p[at]))
+            at++;
+        if (str_eq_nocase(str_sub(rel, start, at - start), word))
+            return true;
+        at++;
+    }
+    return false;
+}
+
+/* Handed on as a <meta>, so that gumbo reads its character references. */
+static void canonical(struct mask *m, str href)
+{
+    struct attrs a = {.content = href, .hints = HINT_CANONICAL};
+
+    if (m->has_canonical || m->skips > 0 || in_table(m) ||
+        href.n > HTML_VALUE_BYTES_MAX)
+        return;
+    m->has_canonical = true;
+    put_open(m, HTML_META, &a);
+}
+
 /* What is said of the page as a whole. */
 static void page_tag(struct mask *m, str name, const struct attrs *a)
 {
     struct html_facts *f = m->facts;
 
-    if (str_eq_nocase(name, STR("link")) && a->sheet)
-        f->sheets = true;
+    if (str_eq_nocase(name, STR("link"))) {
+        f->sheets = f->sheets || str_find(a->rel, STR("stylesheet")) < a->rel.n;
+        if (rel_has(a->rel, STR("canonical")))
+            canonical(m, a->address);
+    }
     if (str_eq_nocase(name, STR("html")) && f->lang.n == 0)
         f->lang = a->lang;
     if (str_eq_nocase(name, STR("body")) && f->body_ground.n == 0) {
@@ -755,6 +832,21 @@ static void page_tag(struct mask *m, str name, const struct attrs *a)
     }
 }
 
+/* Elements of a page's own for the whole of a program: <app-root> (Angular),
+ * <my-app>, <app>. */
+static bool is_mount_name(str name)
+{
+    static const str ENDS[] = {STR_INIT("-app"), STR_INIT("-root")};
+
+    for (size_t i = 0; i < NELEMS(ENDS); i++) {
+        if (name.n > ENDS[i].n &&
+            str_eq_nocase(str_sub(name, name.n - ENDS[i].n, ENDS[i].n),
+                          ENDS[i]))
+            return true;
+    }
+    return str_eq_nocase(name, STR("app")) || is_view(name);
+}
+
 static void start_tag(struct mask *m, const struct html_token *t, str html,
                       size_t *at)
 {
@@ -762,7 +854,8 @@ static void start_tag(struct mask *m, const struct html_token *t, str html,
     enum html_tag tag = number == OTHER ? HTML_INLINE : HTML_NAMES[number].tag;
     struct attrs a = attrs_read(t->attrs, tag);
 
-    m->facts->roots += a.root;
+    if (number == OTHER && is_mount_name(t->name))
+        a.hints |= HINT_MOUNT;
     if (m->skips > 0 && tag >= HTML_P && tag <= HTML_MAIN)
         close_controls(m);
     if (tag == HTML_A && !a.href)
