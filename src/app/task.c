@@ -180,6 +180,8 @@ static void said_keep(struct task *t, const struct doc *d, struct arena *keep)
     t->pages = d->pages;
     t->ocr_confidence = d->ocr_confidence;
     t->flags = flags_text(d, keep);
+    t->canonical = arena_str(keep, d->canonical);
+    t->images = d->images;
     t->extractor_version = d->extractor_version;
 }
 
@@ -486,6 +488,8 @@ static void said_put(const struct task *t, struct version_row *v)
     v->ocr_confidence = t->ocr_confidence;
     v->flags = or_none(t->flags);
     v->summary = or_none(t->summary);
+    v->canonical = or_none(t->canonical);
+    v->images = t->images;
     v->extractor_version = t->extractor_version;
 }
 

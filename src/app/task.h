@@ -48,7 +48,8 @@ struct task {
     /* what extraction said; of a new text only */
     enum extract_outcome outcome;
     str note, mime, title, language, created, modified, flags;
-    uint32_t pages, ocr_confidence, extractor_version;
+    uint32_t pages, ocr_confidence, extractor_version, images;
+    str canonical;
     str summary;      /* of a hub's; p NULL: none */
     str retitle;      /* the title the page gives its document; p NULL: none */
     uint64_t segment; /* its rows were written to, when there are any */

@@ -48,7 +48,8 @@ struct adding {
     size_t queued_n, queued_cap;
     const char **jobs;
     size_t jobs_n, jobs_cap;
-    uint64_t duplicates;
+    uint64_t duplicates, duplicates_in_jobs, unchanged;
+    size_t failed_later; /* of those queued */
     const char **urls;
     size_t urls_n;
 };
@@ -155,6 +156,7 @@ static void take_results(struct adding *a, const struct form *f,
 
         if (str_eq(js_str(item, "result"), STR("duplicate"))) {
             a->duplicates++;
+            a->duplicates_in_jobs++;
             continue;
         }
         ARENA_PUSH(out, a->queued, a->queued_n, a->queued_cap,
@@ -453,10 +455,9 @@ static void take_urls(struct adding *a, const json_t *answer)
             status = js_str(item, "status");
 
         if (str_eq(status, STR("queued")))
-            ARENA_PUSH(
-                out, a->queued, a->queued_n, a->queued_cap,
-                ((struct queued){arena_str(out, js_str(item, "document_id")),
-                                 url}));
+            ARENA_PUSH(out, a->queued, a->queued_n, a->queued_cap,
+                       ((struct queued){
+                           arena_str(out, js_str(item, "document_id")), url}));
         else if (str_eq(status, STR("refused")))
             fail(a, url, js_str(item, "reason"));
         else
@@ -467,10 +468,9 @@ static void take_urls(struct adding *a, const json_t *answer)
 /* The server fetches them. */
 static rc add_urls(struct adding *a, struct err *e)
 {
-    const char *path =
-        arena_cstr(a->r->arena, arena_fmt(a->r->arena,
-                                          "/knowd/v1/bases/" STR_FMT "/urls",
-                                          STR_ARG(a->base.id)));
+    const char *path = arena_cstr(
+        a->r->arena, arena_fmt(a->r->arena, "/knowd/v1/bases/" STR_FMT "/urls",
+                               STR_ARG(a->base.id)));
     rc code = RC_OK;
 
     for (size_t i = 0; i < a->urls_n && code == RC_OK; i += BATCH_URLS_MAX) {
@@ -479,8 +479,8 @@ static rc add_urls(struct adding *a, struct err *e)
         for (size_t k = i; k < a->urls_n && k < i + BATCH_URLS_MAX; k++)
             (void)json_array_append_new(
                 urls, json_pack("{s:o}", "url", js_of_str(str_of(a->urls[k]))));
-        code = client_call(a->c, "POST", path,
-                           json_pack("{s:o}", "urls", urls), &answer, e);
+        code = client_call(a->c, "POST", path, json_pack("{s:o}", "urls", urls),
+                           &answer, e);
         if (code == RC_OK)
             take_urls(a, answer);
         json_decref(answer);
@@ -503,6 +503,7 @@ static bool blame_failed(void *arg, json_t *item)
 
     if (str_eq(js_str(item, "status"), STR("failed"))) {
         reason = js_str(item, "error_message");
+        b->a->failed_later++;
         fail(b->a, at == NULL ? js_str(item, "title") : b->a->queued[*at].label,
              reason.n > 0 ? reason : STR("failed"));
     }
@@ -540,6 +541,8 @@ static rc wait_for_all(struct adding *a, struct err *e)
     if (strcmp(option_text(&a->r->o, OPT_WAIT), "none") == 0)
         return RC_OK;
     code = wait_jobs(a->c, a->r->arena, &w, e);
+    if (w.duplicate > a->duplicates_in_jobs) /* pages as they were */
+        a->unchanged = w.duplicate - a->duplicates_in_jobs;
     if (code == RC_OK && w.failed > 0)
         code = name_failures(a, e);
     return code;
@@ -562,12 +565,13 @@ static rc print_json_result(struct adding *a, struct err *e)
 
     for (size_t i = 0; i < a->jobs_n; i++)
         (void)json_array_append_new(jobs, json_string(a->jobs[i]));
-    return print_json(json_pack("{s:s%, s:o, s:I, s:I, s:O, s:O}", "base_id",
-                                a->base.id.p, a->base.id.n, "job_ids", jobs,
-                                "queued", (json_int_t)a->queued_n, "duplicate",
-                                (json_int_t)a->duplicates, "failed", a->failed,
-                                "skipped", a->skipped),
-                      e);
+    return print_json(
+        json_pack("{s:s%, s:o, s:I, s:I, s:O, s:O}", "base_id", a->base.id.p,
+                  a->base.id.n, "job_ids", jobs, "queued",
+                  (json_int_t)(a->queued_n - a->unchanged), "duplicate",
+                  (json_int_t)(a->duplicates + a->unchanged), "failed",
+                  a->failed, "skipped", a->skipped),
+        e);
 }
 
 static rc print_result(struct adding *a, struct err *e)
@@ -580,9 +584,11 @@ static rc print_result(struct adding *a, struct err *e)
     if (option_flag(&a->r->o, OPT_JSON))
         return print_json_result(a, e);
     print_clean(a->base.name);
-    print_fmt(": %zu %s", a->queued_n, waited ? "added" : "queued");
-    if (a->duplicates > 0)
-        print_fmt(", %llu already there", (unsigned long long)a->duplicates);
+    print_fmt(": %zu %s", a->queued_n - (size_t)a->unchanged - a->failed_later,
+              waited ? "added" : "queued");
+    if (a->duplicates + a->unchanged > 0)
+        print_fmt(", %llu already there",
+                  (unsigned long long)(a->duplicates + a->unchanged));
     if (failed > 0)
         print_fmt(", %zu failed", failed);
     print_fmt("\n");

@@ -22,7 +22,10 @@ const struct command COMMANDS[CMD_COUNT] = {
                    "shown once on standard error, unless KNOWD_ADMIN_KEY gives "
                    "it (32 characters or more).",
                    NULL, 0, 0},
-    [CMD_ADD] = {"add", "PATH...", "Add files and folders to a base",
+    [CMD_ADD] = {"add", "PATH|URL...",
+                 "Add files, folders and web pages to a base",
+                 "The server fetches a page that starts with http:// or "
+                 "https://; naming it again looks whether it has changed. "
                  "Folders are walked. Hidden files are left out, and so are "
                  "files that are neither text nor a document that is read; "
                  "each is named. A file that is named is always tried. The "

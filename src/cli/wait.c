@@ -13,10 +13,14 @@ static uint64_t number(const json_t *job, const char *name)
     return v < 0 ? 0 : (uint64_t)v;
 }
 
-/* One look at a job: how many of its documents have ended, and has it? */
+struct state {
+    uint64_t ended, failed, duplicate; /* of its documents */
+    bool over;
+};
+
+/* One look at a job. */
 static rc look(struct client *c, struct arena *tmp, const char *id,
-               bool refined, uint64_t *ended, uint64_t *failed, bool *over,
-               struct err *e)
+               bool refined, struct state *s, struct err *e)
 {
     str path = arena_fmt(tmp, CLIENT_K "/ingestion-jobs/" STR_FMT,
                          STR_ARG(fetch_escape(tmp, str_of(id))));
@@ -27,13 +31,14 @@ static rc look(struct client *c, struct arena *tmp, const char *id,
     if (code != RC_OK)
         return code;
     status = js_str(job, "status");
-    *failed = number(job, "failed");
-    *ended = number(job, "completed") + number(job, "duplicate") + *failed;
-    *over =
+    s->failed = number(job, "failed");
+    s->duplicate = number(job, "duplicate");
+    s->ended = number(job, "completed") + s->duplicate + s->failed;
+    s->over =
         !str_eq(status, STR("queued")) && !str_eq(status, STR("processing"));
     if (!refined) {
-        *ended += number(job, "refining");
-        *over = *over || *ended == number(job, "total_documents");
+        s->ended += number(job, "refining");
+        s->over = s->over || s->ended == number(job, "total_documents");
     }
     json_decref(job);
     return RC_OK;
@@ -42,31 +47,33 @@ static rc look(struct client *c, struct arena *tmp, const char *id,
 rc wait_jobs(struct client *c, struct arena *out, struct job_wait *w,
              struct err *e)
 {
-    uint64_t before = 0, ended = 0, failed = 0, last = 0;
+    uint64_t before = 0, last = 0;
+    struct state s = {0};
     int64_t moved_ns = clock_mono_ns();
     unsigned poll_ms = POLL_MS_MIN;
     rc code = RC_OK;
 
     for (size_t i = 0; i < w->ids_n && code == RC_OK;) {
         struct arena_mark mark = arena_mark(out);
-        bool over = false;
 
-        code = look(c, out, w->ids[i], w->refined, &ended, &failed, &over, e);
+        s.over = false;
+        code = look(c, out, w->ids[i], w->refined, &s, e);
         arena_rewind(out, mark);
         if (code != RC_OK)
             break;
-        progress_show(w->refined ? "embedding" : "indexing", before + ended,
+        progress_show(w->refined ? "embedding" : "indexing", before + s.ended,
                       w->documents);
-        if (over) {
-            before += ended;
-            w->failed += failed;
+        if (s.over) {
+            before += s.ended;
+            w->failed += s.failed;
+            w->duplicate += s.duplicate;
             last = 0;
             i++;
         } else {
             clock_sleep_ms(poll_ms);
         }
-        if (over || ended != last) {
-            last = over ? 0 : ended;
+        if (s.over || s.ended != last) {
+            last = s.over ? 0 : s.ended;
             moved_ns = clock_mono_ns();
             poll_ms = POLL_MS_MIN;
         } else if (clock_mono_ns() - moved_ns >

@@ -17,6 +17,7 @@ struct job_wait {
     bool refined;       /* for vectors too; else being found by words will do */
     uint64_t documents; /* of all jobs, for the progress bar; 0: unknown */
     uint64_t failed;    /* set: documents that failed */
+    uint64_t duplicate; /* set: that were there already */
 };
 rc wait_jobs(struct client *c, struct arena *out, struct job_wait *w,
              struct err *e) MUST_CHECK;

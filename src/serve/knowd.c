@@ -207,9 +207,10 @@ static rc urls_add(struct request *q, struct reply *r, struct err *e)
         out_begin(&o, NULL);
         out_str(&o, "url", in[i].url);
         out_uuid_or_null(&o, "document_id", added[i].document);
-        out_cstr(&o, "status", added[i].refused.p != NULL ? "refused"
-                               : added[i].queued          ? "queued"
-                                                          : "duplicate");
+        out_cstr(&o, "status",
+                 added[i].refused.p != NULL ? "refused"
+                 : added[i].queued          ? "queued"
+                                            : "duplicate");
         out_str_or_null(&o, "reason", added[i].refused);
         out_end(&o);
     }
