@@ -53,6 +53,8 @@
 #define HEADING_DEPTH_MAX 6
 #define CHUNKS_MAX ((size_t)1 << 20) /* of one document */
 
+#define FOLDER_DEPTH_MAX 64 /* of a hub: a folder at the top is 1 */
+
 /* Search */
 #define QUERY_BYTES_MAX (4 * KIB)
 #define QUERY_TERMS_MAX 64

@@ -289,8 +289,7 @@ rc db_base_delete(struct db *db, uuid tenant, uuid id, struct err *e)
                      e);
 }
 
-/* What a purge removes first: up to ?2 rows of the base ?1 a step. A job's
- * object goes before the job by which it is found. */
+/* What a purge removes first: up to ?2 rows of the base ?1 a step. */
 static const char *const PURGE_ROWS[] = {
     "DELETE FROM item WHERE (base, job, idx) IN"
     " (SELECT base, job, idx FROM item WHERE base = ?1 LIMIT ?2)",
@@ -298,12 +297,30 @@ static const char *const PURGE_ROWS[] = {
     " (SELECT base, job, id FROM log WHERE base = ?1 LIMIT ?2)",
     "DELETE FROM segment WHERE (base, id) IN"
     " (SELECT base, id FROM segment WHERE base = ?1 LIMIT ?2)",
+    "DELETE FROM web WHERE base = ?1 AND document IN"
+    " (SELECT document FROM web WHERE base = ?1 LIMIT ?2)",
+    "DELETE FROM folder_item WHERE (base, folder, item) IN"
+    " (SELECT base, folder, item FROM folder_item WHERE base = ?1 LIMIT ?2)",
+    "DELETE FROM article_version WHERE (base, article, number) IN"
+    " (SELECT base, article, number FROM article_version WHERE base = ?1"
+    "  LIMIT ?2)",
+    "DELETE FROM article_source WHERE (base, article, document) IN"
+    " (SELECT base, article, document FROM article_source WHERE base = ?1"
+    "  LIMIT ?2)",
 };
-static const char *const PURGE_JOBS[] = {
-    "DELETE FROM object WHERE id IN"
-    " (SELECT id FROM job WHERE base = ?1 ORDER BY id LIMIT ?2)",
-    "DELETE FROM job WHERE base = ?1 AND id IN"
-    " (SELECT id FROM job WHERE base = ?1 ORDER BY id LIMIT ?2)",
+/* Rows with an object, which goes before the row by which it is found. */
+#define PURGE_OBJECTS_OF(table)                                             \
+    {                                                                       \
+        "DELETE FROM object WHERE id IN"                                    \
+        " (SELECT id FROM " table " WHERE base = ?1 ORDER BY id LIMIT ?2)", \
+            "DELETE FROM " table " WHERE base = ?1 AND id IN"               \
+            " (SELECT id FROM " table " WHERE base = ?1"                    \
+            "  ORDER BY id LIMIT ?2)"                                       \
+    }
+static const char *const PURGE_OBJECTS[][2] = {
+    PURGE_OBJECTS_OF("job"),
+    PURGE_OBJECTS_OF("folder"),
+    PURGE_OBJECTS_OF("article"),
 };
 
 static rc purge_by(struct db *db, const char *sql, uuid base, size_t rows,
@@ -329,13 +346,18 @@ static rc purge_rows(struct db *db, uuid base, size_t rows, uint64_t *done,
     return code;
 }
 
-static rc purge_jobs(struct db *db, uuid base, size_t rows, uint64_t *done,
-                     struct err *e)
+static rc purge_objects(struct db *db, uuid base, size_t rows, uint64_t *done,
+                        struct err *e)
 {
     rc code = RC_OK;
 
-    for (size_t i = 0; code == RC_OK && i < NELEMS(PURGE_JOBS); i++)
-        code = purge_by(db, PURGE_JOBS[i], base, rows, done, e);
+    *done = 0;
+    for (size_t i = 0; code == RC_OK && *done == 0 && i < NELEMS(PURGE_OBJECTS);
+         i++) {
+        code = purge_by(db, PURGE_OBJECTS[i][0], base, rows, done, e);
+        if (code == RC_OK)
+            code = purge_by(db, PURGE_OBJECTS[i][1], base, rows, done, e);
+    }
     return code;
 }
 
@@ -390,7 +412,7 @@ static rc purge_base(struct db *db, uuid base, size_t rows, uint64_t *done,
 /* Each removes up to `rows` rows, *done says how many. */
 typedef rc purge_step(struct db *db, uuid base, size_t rows, uint64_t *done,
                       struct err *e);
-static purge_step *const PURGE_STEPS[] = {purge_rows, purge_jobs,
+static purge_step *const PURGE_STEPS[] = {purge_rows, purge_objects,
                                           purge_documents, purge_base};
 
 rc db_purge_slice(struct db *db, size_t rows, bool *more, struct err *e)

@@ -88,6 +88,69 @@ static const char *const RULES[] = {
                   " WHERE NOT EXISTS(SELECT 1 FROM base_state s WHERE s.base = "
                   "g.base)",
 
+    "SELECT 'address of ' || " ID(
+        "w.document") " || ' has no document'"
+                      " FROM web w WHERE NOT EXISTS(SELECT 1 FROM document d"
+                      "  WHERE d.base = w.base AND d.id = w.document AND "
+                      "d.tenant = w.tenant)" LIVE("w"),
+
+    "SELECT 'folder ' || " ID(
+        "f.id") " || ' has no knowledge base'"
+                " FROM folder f WHERE NOT EXISTS(SELECT 1 FROM base_state s"
+                "  WHERE s.base = f.base AND s.tenant = f.tenant)",
+
+    "SELECT 'folder ' || " ID(
+        "f.id") " || ' is not reached from the top'"
+                " FROM folder f WHERE (base, id) NOT IN (WITH RECURSIVE "
+                "tree(base, id) AS"
+                "  (SELECT base, id FROM folder WHERE parent IS NULL"
+                "   UNION SELECT c.base, c.id FROM tree t"
+                "    JOIN folder c ON c.base = t.base AND c.parent = t.id)"
+                "  SELECT base, id FROM tree)" LIVE("f"),
+
+    /* Kinds as in enum object_kind, as below. */
+    "SELECT 'item ' || " ID("i.item") " || ' of folder ' || " ID(
+        "i.folder") " || ' leads nowhere' FROM folder_item i"
+                    " WHERE NOT (EXISTS(SELECT 1 FROM folder f"
+                    "  WHERE f.base = i.base AND f.id = i.folder) AND CASE "
+                    "i.kind"
+                    "  WHEN 4 THEN EXISTS(SELECT 1 FROM document d"
+                    "   WHERE d.base = i.base AND d.id = i.item)"
+                    "  WHEN 8 THEN EXISTS(SELECT 1 FROM article a"
+                    "   WHERE a.base = i.base AND a.id = i.item)"
+                    "  ELSE 0 END)" LIVE("i"),
+
+    "SELECT 'article ' || " ID(
+        "a.id") " || ' has no knowledge base'"
+                " FROM article a WHERE NOT EXISTS(SELECT 1 FROM base_state s"
+                "  WHERE s.base = a.base AND s.tenant = a.tenant)",
+
+    "SELECT 'article ' || " ID(
+        "a.id") " || ' names a document that is not"
+                " there' FROM article a WHERE a.document IS NOT NULL"
+                " AND NOT EXISTS(SELECT 1 FROM document d"
+                "  WHERE d.base = a.base AND d.id = a.document)" LIVE("a"),
+
+    "SELECT 'article ' || " ID(
+        "a.id") " || ' has no version ' || a.version"
+                " FROM article a WHERE a.version > 0"
+                " AND NOT EXISTS(SELECT 1 FROM article_version v WHERE v.base "
+                "= a.base"
+                "  AND v.article = a.id AND v.number = a.version)" LIVE("a"),
+
+    "SELECT 'version ' || v.number || ' of article ' || " ID(
+        "v.article") " || ' has no article' FROM article_version v"
+                     " WHERE NOT EXISTS(SELECT 1 FROM article a"
+                     "  WHERE a.base = v.base AND a.id = v.article)" LIVE("v"),
+
+    "SELECT 'source ' || " ID("s.document") " || ' of article ' || " ID(
+        "s.article") " || ' leads nowhere' FROM article_source s"
+                     " WHERE NOT (EXISTS(SELECT 1 FROM article a"
+                     "  WHERE a.base = s.base AND a.id = s.article)"
+                     " AND EXISTS(SELECT 1 FROM document d"
+                     "  WHERE d.base = s.base AND d.id = s.document))" LIVE(
+                         "s"),
+
     /* Kinds as in enum object_kind. */
     "SELECT 'id ' || " ID(
         "o.id") " || ' of kind ' || o.kind ||"
@@ -102,6 +165,10 @@ static const char *const RULES[] = {
                 "  WHERE base = o.base AND id = o.id AND tenant = o.tenant)"
                 " WHEN 6 THEN EXISTS(SELECT 1 FROM job"
                 "  WHERE base = o.base AND id = o.id AND tenant = o.tenant)"
+                " WHEN 7 THEN EXISTS(SELECT 1 FROM folder"
+                "  WHERE base = o.base AND id = o.id AND tenant = o.tenant)"
+                " WHEN 8 THEN EXISTS(SELECT 1 FROM article"
+                "  WHERE base = o.base AND id = o.id AND tenant = o.tenant)"
                 " ELSE 0 END",
 
     "SELECT kind || ' ' || " ID(
@@ -111,7 +178,9 @@ static const char *const RULES[] = {
               "  UNION ALL SELECT 'knowledge base', id FROM base"
               "  UNION ALL SELECT 'document', id FROM document"
               "  UNION ALL SELECT 'version', id FROM version"
-              "  UNION ALL SELECT 'job', id FROM job) r"
+              "  UNION ALL SELECT 'job', id FROM job"
+              "  UNION ALL SELECT 'folder', id FROM folder"
+              "  UNION ALL SELECT 'article', id FROM article) r"
               " WHERE NOT EXISTS(SELECT 1 FROM object o WHERE o.id = r.id)",
 
     "SELECT 'counters of ' || " ID(

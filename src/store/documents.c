@@ -214,6 +214,21 @@ rc db_document_list(struct db *db, uuid tenant, uuid base, struct page_req p,
     return q_end(&q, e);
 }
 
+/* Rows of other tables that are about the document. */
+static rc mentions_drop(struct db *db, uuid base, uuid id, struct err *e)
+{
+    struct q q =
+        q_open(db, "DELETE FROM web WHERE base = ?1 AND document = ?2");
+    rc code;
+
+    q_uuid(&q, base);
+    q_uuid(&q, id);
+    code = q_run(&q, NULL, e);
+    if (code == RC_OK)
+        code = folders_forget(db, base, id, e);
+    return code == RC_OK ? articles_forget(db, base, id, e) : code;
+}
+
 rc document_drop(struct db *db, uuid tenant, uuid base, uuid id, struct err *e)
 {
     struct q q;
@@ -228,9 +243,9 @@ rc document_drop(struct db *db, uuid tenant, uuid base, uuid id, struct err *e)
     q_uuid(&q, id);
     q_uuid(&q, tenant);
     code = q_run(&q, NULL, e);
-    if (code != RC_OK)
-        return code;
-    return object_drop(db, id, e);
+    if (code == RC_OK)
+        code = mentions_drop(db, base, id, e);
+    return code == RC_OK ? object_drop(db, id, e) : code;
 }
 
 /* The index forgets every version of the document. */

@@ -211,6 +211,8 @@ static const char *const SCHEMA_4[] = {
     " published_ms INTEGER NOT NULL, created_ms INTEGER NOT NULL,"
     " updated_ms INTEGER NOT NULL,"
     " PRIMARY KEY(base, id)) STRICT, WITHOUT ROWID;",
+    "CREATE INDEX article_document ON article(base, document)"
+    " WHERE document IS NOT NULL;",
     "CREATE TABLE article_version("
     " base BLOB NOT NULL, article BLOB NOT NULL, number INTEGER NOT NULL,"
     " title TEXT NOT NULL, content TEXT NOT NULL, change INTEGER NOT NULL,"

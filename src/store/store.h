@@ -474,7 +474,7 @@ struct folder_filter {
     uuid parent;
     str query; /* in the name, letter case aside; p NULL: any */
 };
-/* By name, then id. */
+/* By name, letter case aside, then id. */
 rc db_folder_list(struct db *db, uuid tenant, uuid base,
                   const struct folder_filter *f, struct window w,
                   struct arena *out, struct folder_row **v, size_t *n,
@@ -482,7 +482,11 @@ rc db_folder_list(struct db *db, uuid tenant, uuid base,
 /* What lies in it stays, its folders move up to its parent. */
 rc db_folder_drop(struct db *db, uuid tenant, uuid base, uuid id,
                   struct err *e);
-/* The folders an item (document or article) lies in, by name. */
+/* Levels of folders from this one down, itself one; FOLDER_DEPTH_MAX at most.*/
+rc db_folder_height(struct db *db, uuid base, uuid id, size_t *levels,
+                    struct err *e);
+/* The folders an item (document or article) lies in, by name; what lies in
+ * them is not counted. */
 rc db_folders_of(struct db *db, uuid base, uuid item, struct arena *out,
                  struct folder_row **v, size_t *n, struct err *e);
 /* Replaces them. */
@@ -506,7 +510,7 @@ struct article_row {
     enum article_status status;
     enum visibility visibility;
     uuid owner;       /* a key; nil: none */
-    uuid document;    /* that it is searched by; nil: never published */
+    uuid document;    /* that it is searched by; nil: none, or deleted since */
     uint32_t version; /* published; 0: none */
     str draft_title, draft_content; /* p NULL: there is no draft */
     uint64_t source_count;          /* computed */
@@ -538,6 +542,7 @@ struct article_filter {
     int64_t updated_from_ms, updated_to_ms; /* both inclusive; 0: open */
     enum article_sort sort;
 };
+/* By the sort, newest first or A to Z; drafts are left out. */
 rc db_article_list(struct db *db, uuid tenant, uuid base,
                    const struct article_filter *f, struct window w,
                    struct arena *out, struct article_row **v, size_t *n,

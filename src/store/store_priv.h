@@ -272,6 +272,12 @@ rc document_drop(struct db *db, uuid tenant, uuid base, uuid document,
     "  WHERE w.base = d.base AND w.document = d.id"           \
     "  ORDER BY w.number DESC LIMIT 1))"
 void document_read(struct q *q, struct arena *out, struct document_row *d);
+/* What names a document or article lets go of it: the folders it lies in; the
+ * articles it is attached to, and the one that is searched by it. */
+rc folders_forget(struct db *db, uuid base, uuid item,
+                  struct err *e) MUST_CHECK;
+rc articles_forget(struct db *db, uuid base, uuid document,
+                   struct err *e) MUST_CHECK;
 enum job_status job_status_of(const uint64_t counts[JOB_STATUS_COUNT]);
 
 #endif

@@ -95,8 +95,8 @@ static void every_kind_of_seeded_damage_is_found(void **state)
         "UPDATE blob SET bytes = bytes + 1",
         "INSERT INTO segment VALUES(randomblob(16), 1, randomblob(16), 1, 1, 1,"
         " 1)",
-        "INSERT INTO object VALUES(randomblob(16), randomblob(16), 4,"
-        " randomblob(16))",
+        "INSERT INTO object(id, tenant, kind, base) VALUES(randomblob(16),"
+        " randomblob(16), 4, randomblob(16))",
     };
 
     (void)state;

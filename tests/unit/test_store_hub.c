@@ -1,0 +1,790 @@
+/* Rows of a hub in store/: folders, articles, and what goes with what. */
+#include "store_fixture.h"
+
+#include "store/store_priv.h"
+
+static struct fix f;
+
+static int set_up(void **state)
+{
+    (void)state;
+    fix_open(&f);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    fix_close(&f);
+    return 0;
+}
+
+static void say(void *arg, const char *line)
+{
+    (void)arg;
+    print_error("%s\n", line);
+}
+
+static void no_damage(void)
+{
+    uint64_t found = 1;
+
+    must(store_check(f.s, true, say, NULL, &found, &f.e), &f.e);
+    assert_int_equal(found, 0);
+}
+
+static struct db *reading(void)
+{
+    struct db *db;
+
+    must(store_read_begin(f.s, &db, &f.e), &f.e);
+    return db;
+}
+
+/* ---- writes ---- */
+
+static rc run_folder_put(struct db *db, void *arg, struct err *e)
+{
+    return db_folder_put(db, arg, e);
+}
+
+static rc run_folder_update(struct db *db, void *arg, struct err *e)
+{
+    return db_folder_update(db, arg, e);
+}
+
+static rc run_folder_drop(struct db *db, void *arg, struct err *e)
+{
+    const uuid *id = arg;
+
+    return db_folder_drop(db, f.tenant, f.base, *id, e);
+}
+
+static rc run_article_put(struct db *db, void *arg, struct err *e)
+{
+    return db_article_put(db, arg, e);
+}
+
+static rc run_article_update(struct db *db, void *arg, struct err *e)
+{
+    return db_article_update(db, arg, e);
+}
+
+static rc run_version_put(struct db *db, void *arg, struct err *e)
+{
+    return db_article_version_put(db, arg, e);
+}
+
+struct put_in {
+    uuid item;
+    enum object_kind kind;
+    const uuid *v;
+    size_t n;
+};
+
+static rc run_folders_set(struct db *db, void *arg, struct err *e)
+{
+    const struct put_in *p = arg;
+
+    return db_folders_set(db, f.base, p->item, p->kind, p->v, p->n, e);
+}
+
+static rc run_sources_set(struct db *db, void *arg, struct err *e)
+{
+    const struct put_in *p = arg;
+
+    return db_article_sources_set(db, f.base, p->item, p->v, p->n, e);
+}
+
+static void put_in(uuid item, enum object_kind kind, uuid folder)
+{
+    struct put_in p = {item, kind, &folder, 1};
+
+    must(do_write(f.s, run_folders_set, &p, &f.e), &f.e);
+}
+
+static void attach(uuid article, uuid document)
+{
+    struct put_in p = {.item = article, .v = &document, .n = 1};
+
+    must(do_write(f.s, run_sources_set, &p, &f.e), &f.e);
+}
+
+static uuid folder_add(str name, uuid parent)
+{
+    struct folder_row r = {.id = uuid_new(),
+                           .base = f.base,
+                           .tenant = f.tenant,
+                           .name = name,
+                           .parent = parent,
+                           .visibility = VISIBILITY_WORKSPACE,
+                           .created_ms = 5,
+                           .updated_ms = 6};
+
+    must(do_write(f.s, run_folder_put, &r, &f.e), &f.e);
+    return r.id;
+}
+
+static struct article_row article_of(str title, enum article_status status)
+{
+    static int64_t now = 1000;
+
+    now++;
+    return (struct article_row){.id = uuid_new(),
+                                .base = f.base,
+                                .tenant = f.tenant,
+                                .title = title,
+                                .cover = STR(""),
+                                .status = status,
+                                .visibility = VISIBILITY_WORKSPACE,
+                                .created_ms = now,
+                                .updated_ms = now};
+}
+
+static uuid article_add(str title, enum article_status status)
+{
+    struct article_row a = article_of(title, status);
+
+    must(do_write(f.s, run_article_put, &a, &f.e), &f.e);
+    return a.id;
+}
+
+/* ---- reads ---- */
+
+static struct folder_row folder_get(uuid id)
+{
+    struct folder_row r = {0};
+    struct db *db = reading();
+
+    must(db_folder_get(db, f.tenant, f.base, id, f.a, &r, &f.e), &f.e);
+    store_read_end(db);
+    return r;
+}
+
+static struct article_row article_get(uuid id)
+{
+    struct article_row a = {0};
+    struct db *db = reading();
+
+    must(db_article_get(db, f.tenant, f.base, id, f.a, &a, &f.e), &f.e);
+    store_read_end(db);
+    return a;
+}
+
+/* The names of a list of folders, one a line. */
+static str folders_named(struct folder_filter filter, size_t offset,
+                         size_t limit, uint64_t total_expected)
+{
+    struct folder_row *v;
+    uint64_t total;
+    size_t n;
+    str names = STR("");
+    struct db *db = reading();
+
+    must(db_folder_list(db, f.tenant, f.base, &filter,
+                        (struct window){offset, limit}, f.a, &v, &n, &total,
+                        &f.e),
+         &f.e);
+    store_read_end(db);
+    for (size_t i = 0; i < n; i++)
+        names = arena_fmt(f.a, STR_FMT STR_FMT "\n", STR_ARG(names),
+                          STR_ARG(v[i].name));
+    assert_int_equal(total, total_expected);
+    return names;
+}
+
+static str articles_titled(struct article_filter filter)
+{
+    struct article_row *v;
+    uint64_t total;
+    size_t n;
+    str titles = STR("");
+    struct db *db = reading();
+
+    must(db_article_list(db, f.tenant, f.base, &filter, (struct window){0, 50},
+                         f.a, &v, &n, &total, &f.e),
+         &f.e);
+    store_read_end(db);
+    assert_int_equal(n, total);
+    for (size_t i = 0; i < n; i++)
+        titles = arena_fmt(f.a, STR_FMT STR_FMT "\n", STR_ARG(titles),
+                           STR_ARG(v[i].title));
+    return titles;
+}
+
+static void assert_text(str is, const char *should)
+{
+    if (!str_eq(is, str_of(should)))
+        fail_msg("is \"" STR_FMT "\", not \"%s\"", STR_ARG(is), should);
+}
+
+static size_t documents_in(uuid folder, uuid first)
+{
+    uuid *v;
+    size_t n;
+    struct db *db = reading();
+
+    must(db_folder_documents(db, f.tenant, f.base, folder, f.a, &v, &n, &f.e),
+         &f.e);
+    store_read_end(db);
+    if (n > 0)
+        assert_true(uuid_eq(v[0], first));
+    return n;
+}
+
+static int64_t count(const char *sql)
+{
+    sqlite3_stmt *st;
+    int64_t n;
+    struct db *db = reading();
+
+    assert_int_equal(sqlite3_prepare_v2(db->conn, sql, -1, &st, NULL),
+                     SQLITE_OK);
+    assert_int_equal(sqlite3_step(st), SQLITE_ROW);
+    n = sqlite3_column_int64(st, 0);
+    assert_int_equal(sqlite3_finalize(st), SQLITE_OK);
+    store_read_end(db);
+    return n;
+}
+
+/* ---- fold ---- */
+
+static void sql_puts_letter_case_aside(void **state)
+{
+    (void)state;
+    assert_int_equal(count("SELECT fold('STRASSE') = fold('stra\xC3\x9F"
+                           "e')"),
+                     1);
+    assert_int_equal(count("SELECT fold(NULL) IS NULL"), 1);
+    assert_int_equal(count("SELECT fold('') = ''"), 1);
+    assert_int_equal(count("SELECT fold(12) = '12'"), 1);
+    assert_int_equal(count("SELECT instr(fold('\xC3\x84RGER'),"
+                           " fold('\xC3\xA4rg')) > 0"),
+                     1);
+}
+
+/* ---- folders ---- */
+
+static void a_folder_comes_back_as_it_was_put(void **state)
+{
+    struct folder_row r;
+    uuid top = folder_add(STR("top"), UUID_NIL), base, below;
+    struct db *db;
+
+    (void)state;
+    r = folder_get(top);
+    assert_text(r.name, "top");
+    assert_null(r.emoji.p);
+    assert_true(uuid_is_nil(r.parent));
+    assert_int_equal(r.visibility, VISIBILITY_WORKSPACE);
+    assert_int_equal(r.created_ms, 5);
+    assert_int_equal(r.updated_ms, 6);
+    below = folder_add(STR("below"), top);
+    r = folder_get(below);
+    assert_true(uuid_eq(r.parent, top));
+    r.name = STR("renamed");
+    r.emoji = STR("\xF0\x9F\x93\x81");
+    r.parent = UUID_NIL;
+    r.visibility = VISIBILITY_GLOBAL;
+    r.updated_ms = 7;
+    must(do_write(f.s, run_folder_update, &r, &f.e), &f.e);
+    r = folder_get(below);
+    assert_text(r.name, "renamed");
+    assert_text(r.emoji, "\xF0\x9F\x93\x81");
+    assert_true(uuid_is_nil(r.parent));
+    assert_int_equal(r.visibility, VISIBILITY_GLOBAL);
+    assert_int_equal(r.updated_ms, 7);
+    db = reading();
+    must(db_object_find(db, f.tenant, OBJECT_FOLDER, top, &base, &f.e), &f.e);
+    assert_int_equal(db_folder_get(db, uuid_new(), f.base, top, f.a, &r, &f.e),
+                     RC_NOTFOUND);
+    store_read_end(db);
+    no_damage();
+}
+
+static void folders_are_listed_by_name_and_found_in_any_case(void **state)
+{
+    uuid top;
+
+    (void)state;
+    top = folder_add(STR("\xC3\x84pfel"), UUID_NIL);
+    (void)folder_add(STR("beta"), top);
+    (void)folder_add(STR("Alpha"), top);
+    assert_text(folders_named((struct folder_filter){0}, 0, 10, 3),
+                "Alpha\nbeta\n\xC3\x84pfel\n");
+    assert_text(folders_named((struct folder_filter){0}, 1, 1, 3), "beta\n");
+    assert_text(folders_named((struct folder_filter){0}, 3, 5, 3), "");
+    assert_text(
+        folders_named((struct folder_filter){.by_parent = true}, 0, 10, 1),
+        "\xC3\x84pfel\n");
+    assert_text(
+        folders_named((struct folder_filter){.by_parent = true, .parent = top},
+                      0, 10, 2),
+        "Alpha\nbeta\n");
+    assert_text(
+        folders_named((struct folder_filter){.query = STR("ALP")}, 0, 10, 1),
+        "Alpha\n");
+    assert_text(
+        folders_named((struct folder_filter){.query = STR("\xC3\xA4PF")}, 0, 10,
+                      1),
+        "\xC3\x84pfel\n");
+    assert_text(
+        folders_named((struct folder_filter){.query = STR("%")}, 0, 10, 0), "");
+}
+
+static void a_folder_counts_what_lies_in_it_directly(void **state)
+{
+    uuid top = folder_add(STR("top"), UUID_NIL);
+    uuid below = folder_add(STR("below"), top);
+    struct intake_doc d;
+    struct folder_row r;
+
+    (void)state;
+    (void)folder_add(STR("deeper"), below);
+    put_in(article_add(STR("a"), ARTICLE_DRAFT), OBJECT_ARTICLE, top);
+    put_in(article_add(STR("b"), ARTICLE_PUBLISHED), OBJECT_ARTICLE, top);
+    put_in(article_add(STR("c"), ARTICLE_ARCHIVED), OBJECT_ARTICLE, top);
+    put_in(article_add(STR("d"), ARTICLE_DRAFT), OBJECT_ARTICLE, below);
+    intake(&f, &d, STR("a document is no article"));
+    put_in(d.document, OBJECT_DOCUMENT, top);
+    r = folder_get(top);
+    assert_int_equal(r.article_count, 2);
+    assert_int_equal(r.folder_count, 1);
+    no_damage();
+}
+
+static void setting_folders_replaces_them(void **state)
+{
+    uuid v[] = {folder_add(STR("b"), UUID_NIL), folder_add(STR("a"), UUID_NIL)};
+    uuid page = article_add(STR("page"), ARTICLE_DRAFT);
+    struct put_in both = {page, OBJECT_ARTICLE, v, 2},
+                  none = {page, OBJECT_ARTICLE, NULL, 0};
+    struct folder_row *rows;
+    struct db *db;
+    size_t n;
+
+    (void)state;
+    must(do_write(f.s, run_folders_set, &both, &f.e), &f.e);
+    db = reading();
+    must(db_folders_of(db, f.base, page, f.a, &rows, &n, &f.e), &f.e);
+    store_read_end(db);
+    assert_int_equal(n, 2);
+    assert_text(rows[0].name, "a");
+    assert_true(uuid_eq(rows[1].id, v[0]));
+    put_in(page, OBJECT_ARTICLE, v[0]);
+    assert_int_equal(count("SELECT count(*) FROM folder_item"), 1);
+    must(do_write(f.s, run_folders_set, &none, &f.e), &f.e);
+    assert_int_equal(count("SELECT count(*) FROM folder_item"), 0);
+}
+
+static void a_dropped_folder_leaves_what_lay_in_it(void **state)
+{
+    uuid top = folder_add(STR("top"), UUID_NIL), base;
+    uuid mid = folder_add(STR("mid"), top), low = folder_add(STR("low"), mid);
+    uuid page = article_add(STR("page"), ARTICLE_DRAFT);
+    struct db *db;
+
+    (void)state;
+    put_in(page, OBJECT_ARTICLE, mid);
+    must(do_write(f.s, run_folder_drop, &mid, &f.e), &f.e);
+    assert_true(uuid_eq(folder_get(low).parent, top));
+    assert_text(article_get(page).title, "page");
+    db = reading();
+    assert_int_equal(
+        db_object_find(db, f.tenant, OBJECT_FOLDER, mid, &base, &f.e),
+        RC_NOTFOUND);
+    store_read_end(db);
+    assert_int_equal(do_write(f.s, run_folder_drop, &mid, &f.e), RC_NOTFOUND);
+    must(do_write(f.s, run_folder_drop, &top, &f.e), &f.e);
+    assert_true(uuid_is_nil(folder_get(low).parent));
+    no_damage();
+}
+
+static void a_folder_holds_the_documents_below_it(void **state)
+{
+    uuid top = folder_add(STR("top"), UUID_NIL);
+    uuid low = folder_add(STR("low"), folder_add(STR("mid"), top));
+    uuid aside = folder_add(STR("aside"), UUID_NIL);
+    struct article_row a = article_of(STR("page"), ARTICLE_PUBLISHED);
+    struct article_version_row v = {.base = f.base,
+                                    .article = a.id,
+                                    .number = 1,
+                                    .title = STR("page"),
+                                    .content = STR("text")};
+    uuid both[2] = {top, low};
+    struct intake_doc d, page;
+
+    (void)state;
+    intake(&f, &d, STR("one"));
+    intake(&f, &page, STR("two"));
+    assert_int_equal(documents_in(top, d.document), 0);
+    put_in(d.document, OBJECT_DOCUMENT, low);
+    assert_int_equal(documents_in(top, d.document), 1);
+    assert_int_equal(documents_in(low, d.document), 1);
+    assert_int_equal(documents_in(aside, d.document), 0);
+    must(do_write(f.s, run_folders_set,
+                  &(struct put_in){d.document, OBJECT_DOCUMENT, both, 2}, &f.e),
+         &f.e);
+    assert_int_equal(documents_in(top, d.document), 1); /* once */
+    a.document = page.document;
+    a.version = 1;
+    must(do_write(f.s, run_article_put, &a, &f.e), &f.e);
+    must(do_write(f.s, run_version_put, &v, &f.e), &f.e);
+    put_in(a.id, OBJECT_ARTICLE, aside);
+    assert_int_equal(documents_in(aside, page.document), 1);
+    put_in(article_add(STR("never published"), ARTICLE_DRAFT), OBJECT_ARTICLE,
+           aside);
+    assert_int_equal(documents_in(aside, page.document), 1);
+    no_damage();
+}
+
+static size_t height_of(uuid id)
+{
+    struct db *db = reading();
+    size_t levels;
+
+    must(db_folder_height(db, f.base, id, &levels, &f.e), &f.e);
+    store_read_end(db);
+    return levels;
+}
+
+static void a_tree_is_walked_to_its_depth_and_no_further(void **state)
+{
+    uuid at = UUID_NIL, top = UUID_NIL, last = UUID_NIL;
+    struct folder_row r;
+    struct intake_doc d;
+
+    (void)state;
+    for (size_t i = 0; i < FOLDER_DEPTH_MAX; i++) {
+        at = folder_add(STR("f"), at);
+        if (i == 0)
+            top = at;
+        last = at;
+    }
+    intake(&f, &d, STR("deep"));
+    put_in(d.document, OBJECT_DOCUMENT, last);
+    assert_int_equal(documents_in(top, d.document), 1);
+    assert_int_equal(height_of(top), FOLDER_DEPTH_MAX);
+    assert_int_equal(height_of(last), 1);
+    /* What can't be: a ring. It ends, and is found. */
+    r = folder_get(top);
+    r.parent = last;
+    must(do_write(f.s, run_folder_update, &r, &f.e), &f.e);
+    assert_int_equal(documents_in(top, d.document), 1);
+    assert_int_equal(height_of(top), FOLDER_DEPTH_MAX);
+}
+
+/* ---- articles ---- */
+
+static void an_article_comes_back_as_it_was_put(void **state)
+{
+    struct article_row a = article_of(STR("title"), ARTICLE_DRAFT), b;
+    struct db *db;
+    uuid base;
+
+    (void)state;
+    a.cover = STR("cover");
+    a.visibility = VISIBILITY_PRIVATE;
+    a.owner = uuid_new();
+    a.draft_title = STR("title");
+    a.draft_content = STR("");
+    must(do_write(f.s, run_article_put, &a, &f.e), &f.e);
+    b = article_get(a.id);
+    assert_text(b.title, "title");
+    assert_text(b.cover, "cover");
+    assert_int_equal(b.visibility, VISIBILITY_PRIVATE);
+    assert_true(uuid_eq(b.owner, a.owner));
+    assert_true(uuid_is_nil(b.document));
+    assert_text(b.draft_title, "title");
+    assert_non_null(b.draft_content.p);
+    assert_int_equal(b.draft_content.n, 0);
+    assert_int_equal(b.published_ms, 0);
+    assert_int_equal(b.created_ms, a.created_ms);
+    b.title = STR("other");
+    b.draft_title = b.draft_content = STR_NONE;
+    b.published_ms = 9;
+    b.updated_ms = 10;
+    must(do_write(f.s, run_article_update, &b, &f.e), &f.e);
+    b = article_get(a.id);
+    assert_text(b.title, "other");
+    assert_null(b.draft_title.p);
+    assert_null(b.draft_content.p);
+    assert_int_equal(b.published_ms, 9);
+    assert_true(uuid_eq(b.owner, a.owner));
+    b.tenant = uuid_new();
+    assert_int_equal(do_write(f.s, run_article_update, &b, &f.e), RC_NOTFOUND);
+    db = reading();
+    must(db_object_find(db, f.tenant, OBJECT_ARTICLE, a.id, &base, &f.e), &f.e);
+    store_read_end(db);
+    no_damage();
+}
+
+static void articles_are_filtered_and_sorted(void **state)
+{
+    uuid folder = folder_add(STR("f"), UUID_NIL), beta;
+    struct article_row owned = article_of(STR("Gamma"), ARTICLE_PUBLISHED);
+    struct article_row b;
+
+    (void)state;
+    owned.owner = uuid_new();
+    must(do_write(f.s, run_article_put, &owned, &f.e), &f.e);
+    beta = article_add(STR("beta"), ARTICLE_DRAFT);
+    (void)article_add(STR("ALPHA"), ARTICLE_DRAFT);
+    (void)article_add(STR("gone"), ARTICLE_ARCHIVED);
+    put_in(beta, OBJECT_ARTICLE, folder);
+    b = article_get(beta);
+    b.updated_ms += 1000;
+    must(do_write(f.s, run_article_update, &b, &f.e), &f.e);
+    assert_text(articles_titled((struct article_filter){0}),
+                "beta\nALPHA\nGamma\n");
+    assert_text(articles_titled((struct article_filter){.sort = SORT_CREATED}),
+                "ALPHA\nbeta\nGamma\n");
+    assert_text(articles_titled((struct article_filter){.sort = SORT_TITLE}),
+                "ALPHA\nbeta\nGamma\n");
+    assert_text(articles_titled((struct article_filter){
+                    .by_status = true, .status = ARTICLE_ARCHIVED}),
+                "gone\n");
+    assert_text(articles_titled((struct article_filter){
+                    .by_status = true, .status = ARTICLE_DRAFT}),
+                "beta\nALPHA\n");
+    assert_text(articles_titled((struct article_filter){.folder = folder}),
+                "beta\n");
+    assert_text(articles_titled((struct article_filter){.owner = owned.owner}),
+                "Gamma\n");
+    assert_text(articles_titled((struct article_filter){.query = STR("alp")}),
+                "ALPHA\n");
+    assert_text(articles_titled(
+                    (struct article_filter){.updated_from_ms = b.updated_ms}),
+                "beta\n");
+    assert_text(articles_titled(
+                    (struct article_filter){.updated_to_ms = owned.updated_ms}),
+                "Gamma\n");
+    assert_text(articles_titled((struct article_filter){
+                    .updated_from_ms = owned.updated_ms + 1,
+                    .updated_to_ms = b.updated_ms - 1}),
+                "ALPHA\n");
+}
+
+static void versions_of_an_article_are_listed_newest_first(void **state)
+{
+    uuid page = article_add(STR("page"), ARTICLE_DRAFT);
+    struct article_version_row v = {.base = f.base,
+                                    .article = page,
+                                    .title = STR("t"),
+                                    .content = STR("text"),
+                                    .creator = uuid_new(),
+                                    .created_ms = 3},
+                               *rows, one;
+    struct db *db;
+    uint64_t total;
+    size_t n;
+
+    (void)state;
+    for (v.number = 1; v.number <= 3; v.number++) {
+        v.change = v.number == 1 ? CHANGE_CREATED : CHANGE_MANUAL_EDIT;
+        must(do_write(f.s, run_version_put, &v, &f.e), &f.e);
+    }
+    v.number = 3;
+    assert_int_equal(do_write(f.s, run_version_put, &v, &f.e), RC_CONFLICT);
+    db = reading();
+    must(db_article_version_list(db, f.base, page, (struct window){1, 5}, f.a,
+                                 &rows, &n, &total, &f.e),
+         &f.e);
+    must(db_article_version_get(db, f.base, page, 3, f.a, &one, &f.e), &f.e);
+    assert_int_equal(
+        db_article_version_get(db, f.base, page, 4, f.a, &one, &f.e),
+        RC_NOTFOUND);
+    store_read_end(db);
+    assert_int_equal(total, 3);
+    assert_int_equal(n, 2);
+    assert_int_equal(rows[0].number, 2);
+    assert_int_equal(rows[1].number, 1);
+    assert_int_equal(rows[1].change, CHANGE_CREATED);
+    assert_true(uuid_eq(rows[0].creator, v.creator));
+    assert_null(rows[0].content.p);
+}
+
+/* ---- what goes with what ---- */
+
+static rc put_web(struct db *db, void *arg, struct err *e)
+{
+    const uuid *document = arg;
+    struct q q =
+        q_open(db, "INSERT INTO web(base, document, tenant, url, key, tried_ms,"
+                   " fetched_ms) VALUES(?1, ?2, ?3, 'u', 'k', 0, 0)");
+
+    q_uuid(&q, f.base);
+    q_uuid(&q, *document);
+    q_uuid(&q, f.tenant);
+    return q_run(&q, NULL, e);
+}
+
+/* One row of every table of a hub, about one document. */
+struct hub {
+    struct intake_doc d;
+    uuid folder, article;
+};
+
+static void hub_put(struct hub *h)
+{
+    struct article_row a = article_of(STR("page"), ARTICLE_PUBLISHED);
+    struct article_version_row v = {.base = f.base,
+                                    .article = a.id,
+                                    .number = 1,
+                                    .title = STR("page"),
+                                    .content = STR("text")};
+
+    intake(&f, &h->d, STR("a document"));
+    h->folder = folder_add(STR("folder"), UUID_NIL);
+    h->article = a.id;
+    a.document = h->d.document;
+    a.version = 1;
+    must(do_write(f.s, run_article_put, &a, &f.e), &f.e);
+    must(do_write(f.s, run_version_put, &v, &f.e), &f.e);
+    must(do_write(f.s, put_web, &h->d.document, &f.e), &f.e);
+    put_in(h->d.document, OBJECT_DOCUMENT, h->folder);
+    attach(a.id, h->d.document);
+}
+
+static void with_a_document_goes_all_that_names_it(void **state)
+{
+    struct hub h;
+    struct article_row a;
+
+    (void)state;
+    hub_put(&h);
+    no_damage();
+    assert_int_equal(article_get(h.article).source_count, 1);
+    must(do_write(f.s, delete_doc, &h.d, &f.e), &f.e);
+    a = article_get(h.article);
+    assert_int_equal(a.source_count, 0);
+    assert_true(uuid_is_nil(a.document));
+    assert_int_equal(a.version, 1);
+    assert_int_equal(count("SELECT count(*) FROM web"), 0);
+    assert_int_equal(count("SELECT count(*) FROM folder_item"), 0);
+    assert_int_equal(count("SELECT count(*) FROM article_source"), 0);
+    assert_int_equal(count("SELECT count(*) FROM folder"), 1);
+    no_damage();
+}
+
+static rc delete_base(struct db *db, void *arg, struct err *e)
+{
+    (void)arg;
+    return db_base_delete(db, f.tenant, f.base, e);
+}
+
+static rc purge(struct db *db, void *arg, struct err *e)
+{
+    return db_purge_slice(db, 2, arg, e);
+}
+
+static void with_a_base_goes_all_of_its_hub(void **state)
+{
+    struct hub h;
+    size_t slices = 0;
+    bool more = true;
+
+    (void)state;
+    hub_put(&h);
+    for (size_t i = 0; i < 5; i++)
+        put_in(article_add(STR("page"), ARTICLE_DRAFT), OBJECT_ARTICLE,
+               folder_add(STR("folder"), h.folder));
+    must(do_write(f.s, delete_base, NULL, &f.e), &f.e);
+    for (; more; slices++) {
+        must(do_write(f.s, purge, &more, &f.e), &f.e);
+        no_damage();
+    }
+    assert_true(slices > 10);
+    assert_int_equal(count("SELECT (SELECT count(*) FROM web)"
+                           " + (SELECT count(*) FROM folder)"
+                           " + (SELECT count(*) FROM folder_item)"
+                           " + (SELECT count(*) FROM article)"
+                           " + (SELECT count(*) FROM article_version)"
+                           " + (SELECT count(*) FROM article_source)"),
+                     0);
+    assert_int_equal(count("SELECT count(*) FROM object WHERE kind > 1"), 0);
+}
+
+static void count_line(void *arg, const char *line)
+{
+    (void)arg;
+    assert_true(strlen(line) > 10);
+}
+
+/* With the store closed: what no run of the program would do. */
+static void damage(const char *sql)
+{
+    char path[128];
+    sqlite3 *conn;
+
+    store_close(f.s);
+    (void)snprintf(path, sizeof path, "%s/knowd.db", f.dir);
+    assert_int_equal(sqlite3_open(path, &conn), SQLITE_OK);
+    if (sqlite3_exec(conn, sql, NULL, NULL, NULL) != SQLITE_OK)
+        fail_msg("%s: %s", sql, sqlite3_errmsg(conn));
+    assert_int_equal(sqlite3_close(conn), SQLITE_OK);
+    open_store(&f);
+}
+
+static void damage_to_a_hub_is_found(void **state)
+{
+    static const char *const DAMAGE[] = {
+        "DELETE FROM folder",
+        "DELETE FROM article",
+        "DELETE FROM article_version",
+        "DELETE FROM object WHERE kind = 7",
+        "DELETE FROM object WHERE kind = 8",
+        "UPDATE web SET document = randomblob(16)",
+        "UPDATE web SET tenant = randomblob(16)",
+        "UPDATE folder SET tenant = randomblob(16)",
+        "UPDATE folder SET parent = randomblob(16)",
+        "UPDATE folder SET parent = id",
+        "UPDATE folder_item SET item = randomblob(16)",
+        "UPDATE folder_item SET folder = randomblob(16)",
+        "UPDATE folder_item SET kind = 8",
+        "UPDATE article SET tenant = randomblob(16)",
+        "UPDATE article SET document = randomblob(16)",
+        "UPDATE article SET version = 2",
+        "UPDATE article_version SET article = randomblob(16)",
+        "UPDATE article_source SET article = randomblob(16)",
+        "UPDATE article_source SET document = randomblob(16)",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < NELEMS(DAMAGE); i++) {
+        uint64_t found = 0;
+        struct hub h;
+
+        hub_put(&h);
+        damage(DAMAGE[i]);
+        must(store_check(f.s, false, count_line, NULL, &found, &f.e), &f.e);
+        if (found == 0)
+            fail_msg("not found: %s", DAMAGE[i]);
+        fix_close(&f);
+        fix_open(&f);
+    }
+}
+
+#define FACT(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        FACT(sql_puts_letter_case_aside),
+        FACT(a_folder_comes_back_as_it_was_put),
+        FACT(folders_are_listed_by_name_and_found_in_any_case),
+        FACT(a_folder_counts_what_lies_in_it_directly),
+        FACT(setting_folders_replaces_them),
+        FACT(a_dropped_folder_leaves_what_lay_in_it),
+        FACT(a_folder_holds_the_documents_below_it),
+        FACT(a_tree_is_walked_to_its_depth_and_no_further),
+        FACT(an_article_comes_back_as_it_was_put),
+        FACT(articles_are_filtered_and_sorted),
+        FACT(versions_of_an_article_are_listed_newest_first),
+        FACT(with_a_document_goes_all_that_names_it),
+        FACT(with_a_base_goes_all_of_its_hub),
+        FACT(damage_to_a_hub_is_found),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
