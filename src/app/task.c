@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "doc/blocks.h"
+#include "text/summary.h"
 #include "text/utf8.h"
 
 static const char *const STEP_NAMES[STEP_COUNT] = {[STEP_FETCH] = "fetch",
@@ -238,8 +239,11 @@ static rc text_extract(struct app *a, struct task *t, struct extract_session *s,
                            .p);
     } else if ((code = text_keep(a, t, d, in.bytes, e)) != RC_OK) {
         return code;
-    } else if (!version_is_indexed(&t->version)) {
-        retitle(t, d, keep);
+    } else {
+        if (!version_is_indexed(&t->version))
+            retitle(t, d, keep);
+        if (t->base->hub) /* whose lists show it */
+            t->summary = summary_make(d, keep);
     }
     task_step_end(t, arena_fmt(keep, "{\"bytes\":%llu}", bytes),
                   arena_fmt(keep,
