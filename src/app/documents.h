@@ -13,6 +13,8 @@ struct extraction {
     str created, modified;      /* as it says itself, RFC 3339; p NULL: none */
     uint32_t pages;             /* 0: it has none */
     uint32_t ocr_confidence;    /* mean of 1 to 100; 0: nothing was read so */
+    uint32_t images;            /* pictures it shows */
+    str canonical;              /* URL it names as its own; p NULL: none */
     uint32_t extractor_version; /* 0: unknown */
     str flags; /* JSON: [{kind, dropped, count, page, sample}, …] */
 };

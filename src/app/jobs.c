@@ -6,7 +6,7 @@
 /* Reindexing is ours: not in lists. */
 static bool job_shown(const struct job_row *j)
 {
-    return str_eq(j->kind, STR("bulk")) || str_eq(j->kind, STR("reprocess"));
+    return !str_eq(j->kind, STR("reindex"));
 }
 
 static struct job job_of_row(const struct job_row *r)
@@ -263,6 +263,7 @@ rc app_job_retry(struct app *a, const struct caller *who, struct db *db,
         (code = app_event(db, who, j.base, id, "job.retried", e)) != RC_OK)
         goto done;
     atomic_store(&a->items_queued, true);
+    atomic_store(&a->fetches_queued, true);
 done:
     arena_close(tmp);
     return code;

@@ -6,7 +6,7 @@
 
 struct job {
     uuid id, base;
-    str kind;           /* "bulk", "reindex", "reprocess" */
+    str kind;           /* "bulk", "url", "reindex", "reprocess" */
     const char *status; /* the seven of Feather */
     str title, error;   /* p NULL: null */
     uint64_t total, queued, processing, completed, failed, duplicate;

@@ -14,6 +14,8 @@ struct extraction extraction_of_row(const struct version_row *r)
         .modified = r->doc_modified,
         .pages = r->pages,
         .ocr_confidence = r->ocr_confidence,
+        .images = r->images,
+        .canonical = r->canonical,
         .extractor_version = r->extractor_version,
         .flags = r->flags.n > 0 ? r->flags : STR("[]"),
     };

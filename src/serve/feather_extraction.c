@@ -50,6 +50,14 @@ static const struct field EXTRACTION_FIELDS[] = {
      .min = BOUND(1),
      .max = BOUND(100),
      .doc = "Mean over the pages read from pictures."},
+    {.name = "canonical_url",
+     .type = FIELD_STRING,
+     .nullable = true,
+     .doc = "The address a web page names as its own; it is never fetched."},
+    {.name = "images",
+     .type = FIELD_INT,
+     .required = true,
+     .doc = "Pictures it shows."},
     OUT_INT("extractor_version"),
     OUT_LIST("flags", &FLAG_ITEM),
     OUT_END,
@@ -81,6 +89,8 @@ void feather_put_extraction(struct out *o, const struct extraction *x)
     out_str_or_null(o, "created", x->created);
     out_str_or_null(o, "modified", x->modified);
     put_number(o, "ocr_confidence", x->ocr_confidence);
+    out_str_or_null(o, "canonical_url", x->canonical);
+    out_uint(o, "images", x->images);
     out_uint(o, "extractor_version", x->extractor_version);
     out_json(o, "flags", x->flags);
     out_end(o);
