@@ -40,9 +40,15 @@ rc hub_source_of(struct app *a, struct db *db, const struct source_row *r,
 rc hub_folder_refs(struct app *a, struct db *db, uuid base, uuid item,
                    struct arena *out, struct hub_folder_ref **v, size_t *n,
                    struct err *e) MUST_CHECK;
+/* RC_INVALID "invalid_visibility" for what is none. */
+rc hub_visibility(str text, enum visibility *v, struct err *e) MUST_CHECK;
 /* workspace.c: the key as a user; *there false: no key (any more) */
 rc hub_user_of(struct app *a, struct db *db, uuid tenant, uuid key,
                struct arena *out, struct hub_user *u, bool *there,
+               struct err *e) MUST_CHECK;
+/* The key that a user's id, in either spelling, stands for. */
+rc hub_user_id(const struct caller *who, struct db *db, str text,
+               struct arena *out, uuid *key, bool *there,
                struct err *e) MUST_CHECK;
 
 /* intake.c: inside a write: a text as a document's next version (document nil:

@@ -356,6 +356,8 @@ rc db_tenant_by_name(struct db *db, str name, struct arena *out,
 rc db_key_put(struct db *db, const struct key_row *k, struct err *e);
 rc db_key_by_hash(struct db *db, const sha256 *hash, struct arena *out,
                   struct key_row *k, struct err *e);
+rc db_key_get(struct db *db, uuid tenant, uuid id, struct arena *out,
+              struct key_row *k, struct err *e);
 rc db_key_list(struct db *db, uuid tenant, struct arena *out,
                struct key_row **v, size_t *n, struct err *e);
 rc db_key_drop(struct db *db, uuid tenant, uuid id, struct err *e);

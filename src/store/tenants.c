@@ -232,6 +232,19 @@ rc db_key_by_hash(struct db *db, const sha256 *hash, struct arena *out,
     return code;
 }
 
+rc db_key_get(struct db *db, uuid tenant, uuid id, struct arena *out,
+              struct key_row *k, struct err *e)
+{
+    struct q q = q_open(db, "SELECT " KEY_COLUMNS " FROM api_key"
+                            " WHERE id = ?1 AND tenant = ?2");
+
+    q_uuid(&q, id);
+    q_uuid(&q, tenant);
+    if (q_row(&q))
+        key_read(&q, out, k);
+    return q_end_one(&q, "key", e);
+}
+
 rc db_key_list(struct db *db, uuid tenant, struct arena *out,
                struct key_row **v, size_t *n, struct err *e)
 {
