@@ -4,8 +4,9 @@
 #include "doc/doc_priv.h"
 
 /* docs/formats.md, "stored blocks" */
-#define MAGIC 0x3242444bu       /* "KDB2" */
-#define MAGIC_FIRST 0x3142444bu /* "KDB1": ends behind the blocks */
+#define MAGIC 0x3342444bu        /* "KDB3" */
+#define MAGIC_SECOND 0x3242444bu /* "KDB2": ends behind the lines */
+#define MAGIC_FIRST 0x3142444bu  /* "KDB1": ends behind the blocks */
 #define CRC_BYTES 4
 
 rc doc_encode_blocks(const struct doc *d, struct buf *to, struct err *e)
@@ -23,6 +24,7 @@ rc doc_encode_blocks(const struct doc *d, struct buf *to, struct err *e)
     for (size_t i = 0; i < d->blocks_n; i++)
         block_put(to, &d->blocks[i], i == 0 ? &START : &d->blocks[i - 1]);
     extras_put(to, d);
+    extras_more_put(to, d);
     if (to->code == RC_OK)
         buf_put_u32(to, crc32c(to->p + start, to->n - start));
     return buf_end(to, e);
@@ -44,7 +46,7 @@ rc doc_decode_blocks(str bytes, str text, struct arena *out, struct doc *d,
     crc = cur_of(str_sub(bytes, bytes.n - CRC_BYTES, CRC_BYTES));
     magic = cur_u32(&c);
     if (cur_u32(&crc) != crc32c(bytes.p, bytes.n - CRC_BYTES) ||
-        (magic != MAGIC && magic != MAGIC_FIRST))
+        (magic != MAGIC && magic != MAGIC_SECOND && magic != MAGIC_FIRST))
         return err_set(e, RC_FORMAT, "stored blocks are damaged");
     n = cur_varint(&c);
     d->extractor_version = n > UINT32_MAX ? 0 : (unsigned)n;
@@ -63,8 +65,10 @@ rc doc_decode_blocks(str bytes, str text, struct arena *out, struct doc *d,
         before = block_take(&c, &before);
         d->blocks[d->blocks_n++] = before;
     }
-    if (magic == MAGIC)
+    if (magic != MAGIC_FIRST)
         extras_take(&c, out, d);
+    if (magic == MAGIC)
+        extras_more_take(&c, out, d);
     if (c.bad || c.p != c.end)
         return err_set(e, RC_FORMAT, "stored blocks are cut or too long");
     if (!doc_check(d, &why))

@@ -13,7 +13,7 @@
 rc doc_encode_blocks(const struct doc *d, struct buf *to,
                      struct err *e) MUST_CHECK;
 /* The doc that `text` and these bytes were made of; `text` is borrowed. Of the
- * strings only mime and language come back. */
+ * strings only mime, language and those of the extras come back. */
 rc doc_decode_blocks(str bytes, str text, struct arena *out, struct doc *d,
                      struct err *e) MUST_CHECK;
 

@@ -461,6 +461,32 @@ static const char *check_lines(const struct doc *d)
     return NULL;
 }
 
+static bool is_control(const uint8_t *p, size_t left)
+{
+    if (p[0] <= ' ' || p[0] == 0x7f)
+        return true;
+    /* U+0080 to U+009F */
+    return left > 1 && p[0] == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0;
+}
+
+bool doc_url_valid(str s)
+{
+    static const str SCHEMES[] = {STR_INIT("http://"), STR_INIT("https://")};
+    bool known = false;
+
+    for (size_t i = 0; i < NELEMS(SCHEMES); i++)
+        known =
+            known || (s.n > SCHEMES[i].n &&
+                      str_eq_nocase(str_sub(s, 0, SCHEMES[i].n), SCHEMES[i]));
+    if (!known || s.n > DOC_URL_BYTES_MAX || !clean(s))
+        return false;
+    for (size_t i = 0; i < s.n; i++) {
+        if (is_control((const uint8_t *)s.p + i, s.n - i))
+            return false;
+    }
+    return true;
+}
+
 /* A name of letters, digits and a few signs: it goes into answers' heads. */
 static bool plain_name(str s, const char *signs)
 {
@@ -490,6 +516,8 @@ bool doc_check(const struct doc *d, const char **why)
         *why = "a date is none";
     else if (!plain_name(d->mime, "/.+-_") || !plain_name(d->language, "-"))
         *why = "a MIME type or language is none";
+    else if (d->canonical.n > 0 && !doc_url_valid(d->canonical))
+        *why = "the canonical address is none";
     else if (!clean(d->title) || !clean(d->note))
         *why = "a name is not clean text";
     else if ((*why = check_flags(d)) == NULL && (*why = check_lines(d)) == NULL)
@@ -499,7 +527,7 @@ bool doc_check(const struct doc *d, const char **why)
 
 /* ---- the extraction stream: docs/formats.md ---- */
 
-#define MAGIC 0x3258444bu /* "KDX2" */
+#define MAGIC 0x3358444bu /* "KDX3" */
 #define CRC_BYTES 4
 #define BLOCK_HAS_BOX 0x80u
 #define BOX_MAX 1000000 /* points: off any page */
@@ -672,6 +700,20 @@ void extras_take(struct cur *c, struct arena *out, struct doc *d)
     }
 }
 
+void extras_more_put(struct buf *to, const struct doc *d)
+{
+    doc_text_put(to, d->canonical);
+    buf_put_varint(to, d->images);
+}
+
+void extras_more_take(struct cur *c, struct arena *out, struct doc *d)
+{
+    str s = doc_text_take(c, DOC_NAME_BYTES_MAX, out);
+
+    d->canonical = doc_url_valid(s) ? s : STR_NONE;
+    d->images = (uint32_t)take_bounded(c, UINT32_MAX);
+}
+
 rc doc_encode(const struct doc *d, struct buf *to, struct err *e)
 {
     static const struct block START;
@@ -690,6 +732,7 @@ rc doc_encode(const struct doc *d, struct buf *to, struct err *e)
     for (size_t i = 0; i < d->blocks_n; i++)
         block_put(to, &d->blocks[i], i == 0 ? &START : &d->blocks[i - 1]);
     extras_put(to, d);
+    extras_more_put(to, d);
     if (to->code == RC_OK)
         buf_put_u32(to, crc32c(to->p + start, to->n - start));
     return buf_end(to, e);
@@ -769,6 +812,7 @@ rc doc_decode(str bytes, struct arena *out, struct doc *d, struct err *e)
         d->blocks[d->blocks_n++] = before;
     }
     extras_take(&c, out, d);
+    extras_more_take(&c, out, d);
     if (c.bad || c.p != c.end)
         return err_set(e, RC_FORMAT, "extraction stream is cut or too long");
     if (!doc_check(d, &why))

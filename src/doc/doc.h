@@ -112,7 +112,10 @@ struct doc {
     str language; /* BCP 47, empty: unknown */
     /* As the document itself says, RFC 3339 (a date alone is one too) */
     str created, modified;
-    uint32_t pages; /* 0: it has none */
+    /* The address the page gives as its own; empty: none (doc_url_valid). */
+    str canonical;
+    uint32_t images; /* pictures it shows; of PDF, pages that are pictures */
+    uint32_t pages;  /* 0: it has none */
     /* Of pages read by OCR: mean confidence, 1 to 100; 0: none was */
     unsigned ocr_confidence;
     struct doc_line *lines;
@@ -136,6 +139,10 @@ size_t doc_heading_path(const struct doc *d, uint32_t block, struct arena *out,
                         str **path);
 /* Whether s is a date or a date and a time of RFC 3339 (year 1 to 9999). */
 bool doc_date_valid(str s);
+/* Whether s is an address of http or https that may be shown: no control
+ * characters nor white space, at most DOC_URL_BYTES_MAX. */
+#define DOC_URL_BYTES_MAX 2048
+bool doc_url_valid(str s);
 /* Adds to the flag of this kind, making it at the first. Flags live in `out`. */
 void doc_flag_add(struct doc *d, struct doc_flag flag, struct arena *out);
 

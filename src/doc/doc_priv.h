@@ -20,6 +20,9 @@ struct block block_take(struct cur *c, const struct block *before);
 void extras_put(struct buf *to, const struct doc *d);
 /* Sets c->bad for what is over its bound; doc_check looks at the rest. */
 void extras_take(struct cur *c, struct arena *out, struct doc *d);
+/* What stands behind the extras: canonical address and pictures. */
+void extras_more_put(struct buf *to, const struct doc *d);
+void extras_more_take(struct cur *c, struct arena *out, struct doc *d);
 void doc_text_put(struct buf *to, str s);
 str doc_text_take(struct cur *c, size_t bytes_max, struct arena *out);
 /* Empty for what is no language. */

@@ -82,6 +82,7 @@ enum docx_tag {
     /* what boxes are filled with */
     W_DRAWING,
     W_PICT,
+    W_IMAGE,
     WPS_SPPR,
     A_FILL,
     A_NOFILL,

@@ -413,6 +413,9 @@ static void enter(struct body *b, const struct markup_tag *t)
     case W_PICT:
         b->fill = UNSET;
         break;
+    case W_IMAGE:
+        b->x->f.w->d->images += body_drops(b) == DOC_FLAG_COUNT;
+        break;
     case A_FILL:
     case A_NOFILL:
     case A_FILLREF:

@@ -75,6 +75,8 @@ const struct markup_name DOCX_NAMES[] = {
     {NS_MC, "Fallback", MC_FALLBACK},
     {NS_W, "drawing", W_DRAWING},
     {NS_W, "pict", W_PICT},
+    {NS_A, "blip", W_IMAGE},
+    {NS_V, "imagedata", W_IMAGE},
     {NS_WPS, "spPr", WPS_SPPR},
     {NS_A, "solidFill", A_FILL},
     {NS_A, "gradFill", A_FILL},

@@ -14,6 +14,7 @@ enum tag {
     TAG_PRE,
     TAG_QUOTE,
     TAG_BR,
+    TAG_IMG,
     TAG_OL,
     TAG_UL,
     TAG_LI,
@@ -54,6 +55,7 @@ static const struct markup_name NAMES[] = {
     {NS_XHTML, "pre", TAG_PRE},
     {NS_XHTML, "blockquote", TAG_QUOTE},
     {NS_XHTML, "br", TAG_BR},
+    {NS_XHTML, "img", TAG_IMG},
     {NS_XHTML, "ol", TAG_OL},
     {NS_XHTML, "ul", TAG_UL},
     {NS_XHTML, "li", TAG_LI},
@@ -252,6 +254,9 @@ static void enter(struct chapter *c, const struct markup_tag *t)
         if (c->open && !l->silent && l->drops == DOC_FLAG_COUNT)
             flow_break(c->f);
         break;
+    case TAG_IMG:
+        c->f->w->d->images += !l->silent && l->drops == DOC_FLAG_COUNT;
+        break;
     case TAG_OL:
     case TAG_UL:
         list_begin(c, t);
@@ -302,6 +307,7 @@ static void leave(struct chapter *c, unsigned id, const struct level *l)
     switch (id) {
     case TAG_OTHER:
     case TAG_BR:
+    case TAG_IMG:
     case TAG_SCRIPT:
     case TAG_SHEET:
     case TAG_SILENT:

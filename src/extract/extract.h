@@ -27,7 +27,7 @@
 
 #include "doc/doc.h"
 
-#define EXTRACTOR_VERSION 4
+#define EXTRACTOR_VERSION 5
 
 struct extractor;
 

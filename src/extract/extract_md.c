@@ -466,6 +466,72 @@ static size_t front_matter(str text, str *title)
     return 0;
 }
 
+/* ---- pictures ---- */
+
+/* Pictures of one block's Markdown: "![…](" and "![…][", and <img>, outside
+ * code. What is inside a picture's brackets is its text. */
+struct pictures {
+    uint32_t n;
+    size_t open;   /* brackets open since "![" */
+    size_t ticks;  /* of the code that is open; 0: none is */
+    uint32_t kept; /* n before it */
+};
+
+static void tick_run(struct pictures *p, size_t run)
+{
+    if (p->ticks == 0) {
+        p->ticks = run;
+        p->kept = p->n;
+    } else if (run == p->ticks) { /* it was code indeed */
+        p->ticks = 0;
+        p->n = p->kept;
+        p->open = 0;
+    }
+}
+
+static uint32_t pictures_in(str s)
+{
+    struct pictures p = {0};
+
+    for (size_t i = 0; i < s.n; i++) {
+        char c = s.p[i], next = i + 1 < s.n ? s.p[i + 1] : '\0';
+
+        if (c == '\\' && p.ticks == 0) {
+            i++;
+        } else if (c == '`') {
+            size_t run = fence_run(str_sub(s, i, s.n), c);
+
+            tick_run(&p, run);
+            i += run - 1;
+        } else if (c == '!' && next == '[' && p.open == 0) {
+            p.open = 1;
+            i++;
+        } else if (c == '[' && p.open > 0) {
+            p.open++;
+        } else if (c == ']' && p.open > 0 && --p.open == 0) {
+            p.n += next == '(' || next == '[';
+        } else if (c == '<') {
+            p.n += str_eq_nocase(str_sub(s, i, 4), STR("<img")) &&
+                   i + 4 < s.n && strchr(" \t\n/>", s.p[i + 4]) != NULL;
+        }
+    }
+    return p.n;
+}
+
+static uint32_t pictures_count(const struct doc *d)
+{
+    uint32_t n = 0;
+
+    for (size_t i = 0; i < d->blocks_n; i++) {
+        const struct block *b = &d->blocks[i];
+
+        if (b->kind != BLOCK_CODE)
+            n += pictures_in(
+                str_sub(d->text, b->start, (size_t)(b->end - b->start)));
+    }
+    return n;
+}
+
 void extract_md(struct doc *d, struct arena *out)
 {
     struct arena *tmp = arena_open();
@@ -480,6 +546,7 @@ void extract_md(struct doc *d, struct arena *out)
     blocks_end(&l);
     title = title_clean(title, out);
     d->title = title.n > 0 ? title : title_of_headings(d, out);
+    d->images = pictures_count(d);
     arena_close(tmp);
 }
 

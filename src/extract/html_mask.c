@@ -223,7 +223,7 @@ struct mask {
     size_t skips, codes, nodes, metas;
     bool white;   /* white space is due */
     bool at_edge; /* and would mean nothing here */
-    bool has_title;
+    bool has_title, has_canonical;
 };
 
 static size_t name_number(str name)
@@ -350,9 +350,10 @@ static bool in_table(const struct mask *m)
 
 struct attrs {
     str style, color, ground, alt, datetime, name, content, lang, type,
-        itemprop;
+        itemprop, address, rel;
     unsigned hints, span, rows;
-    bool href, sheet, root;
+    bool href, root;
+    bool pixel; /* a picture that is too small to be seen */
 };
 
 static void put_attr(struct mask *m, const char *name, str value, size_t max)
@@ -582,6 +583,14 @@ static unsigned small_number(str s, unsigned max)
                : 1;
 }
 
+/* A picture of two pixels and less counts a reader, or keeps a place free. */
+static bool is_tiny(str s)
+{
+    uint64_t n;
+
+    return str_to_u64(str_trim(s), UINT32_MAX, &n) && n <= 2;
+}
+
 static bool takes_id(enum html_tag tag)
 {
     return html_is_block(tag) && !html_is_heading(tag) && tag != HTML_SECTION &&
@@ -619,6 +628,8 @@ static void attr_take(struct attrs *a, enum html_tag tag, str name, str value)
         {STR_INIT("xml:lang"), offsetof(struct attrs, lang)},
         {STR_INIT("type"), offsetof(struct attrs, type)},
         {STR_INIT("itemprop"), offsetof(struct attrs, itemprop)},
+        {STR_INIT("href"), offsetof(struct attrs, address)},
+        {STR_INIT("rel"), offsetof(struct attrs, rel)},
     };
 
     if (str_eq_nocase(name, STR("class")))
@@ -637,8 +648,9 @@ static void attr_take(struct attrs *a, enum html_tag tag, str name, str value)
         a->style = value;
     else if (str_eq_nocase(name, STR("href")))
         a->href = true;
-    else if (str_eq_nocase(name, STR("rel")))
-        a->sheet = str_find(value, STR("stylesheet")) < value.n;
+    else if (tag == HTML_IMG && (str_eq_nocase(name, STR("width")) ||
+                                 str_eq_nocase(name, STR("height"))))
+        a->pixel = a->pixel || is_tiny(value);
     else if (str_eq_nocase(name, STR("colspan")))
         a->span = small_number(value, HTML_SPAN_MAX);
     else if (str_eq_nocase(name, STR("rowspan")) ||
@@ -729,7 +741,7 @@ static void void_tag(struct mask *m, enum html_tag tag, const struct attrs *a)
         return;
     if (tag == HTML_BR && m->codes > 0)
         buf_put_char(m->to, '\n');
-    else if (tag != HTML_IMG || a->alt.n > 0)
+    else if (tag != HTML_IMG || a->alt.n > 0 || !a->pixel)
         put_open(m, tag, a);
 }
 
@@ -739,13 +751,43 @@ static bool is_void(enum html_tag tag)
            tag == HTML_META;
 }
 
+/* Whether one of the words of a rel attribute is this one. */
+static bool rel_has(str rel, str word)
+{
+    for (size_t at = 0; at < rel.n;) {
+        size_t start = at;
+
+        while (at < rel.n && !html_white(rel.p[at]))
+            at++;
+        if (str_eq_nocase(str_sub(rel, start, at - start), word))
+            return true;
+        at++;
+    }
+    return false;
+}
+
+/* Handed on as a <meta>, so that gumbo reads its character references. */
+static void canonical(struct mask *m, str href)
+{
+    struct attrs a = {.content = href, .hints = HINT_CANONICAL};
+
+    if (m->has_canonical || m->skips > 0 || in_table(m) ||
+        href.n > HTML_VALUE_BYTES_MAX)
+        return;
+    m->has_canonical = true;
+    put_open(m, HTML_META, &a);
+}
+
 /* What is said of the page as a whole. */
 static void page_tag(struct mask *m, str name, const struct attrs *a)
 {
     struct html_facts *f = m->facts;
 
-    if (str_eq_nocase(name, STR("link")) && a->sheet)
-        f->sheets = true;
+    if (str_eq_nocase(name, STR("link"))) {
+        f->sheets = f->sheets || str_find(a->rel, STR("stylesheet")) < a->rel.n;
+        if (rel_has(a->rel, STR("canonical")))
+            canonical(m, a->address);
+    }
     if (str_eq_nocase(name, STR("html")) && f->lang.n == 0)
         f->lang = a->lang;
     if (str_eq_nocase(name, STR("body")) && f->body_ground.n == 0) {

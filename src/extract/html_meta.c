@@ -1,4 +1,4 @@
-/* What a page says of itself: title, language, dates. */
+/* What a page says of itself: title, language, dates, address. */
 #include "base/clock.h"
 #include "base/json.h"
 #include "extract/extract_priv.h"
@@ -188,6 +188,7 @@ struct meta {
     size_t created_rank, modified_rank;
     str created, modified;
     str title, og_title, site, locale, language, h1, headline, time;
+    str canonical, og_url;
     size_t times;
     uint32_t h1_at;
 };
@@ -264,12 +265,26 @@ static str line_of(struct meta *m, str s)
     return arena_str(m->out, html_line(s, line, sizeof line));
 }
 
+/* An address as it is written; empty: it is relative, or none to be shown. One
+ * that html_line would change has signs in it that can't be seen. */
+static str address_of(struct meta *m, str s)
+{
+    char line[DOC_URL_BYTES_MAX];
+
+    s = str_trim(s);
+    if (!doc_url_valid(s) || !str_eq(html_line(s, line, sizeof line), s))
+        return STR_NONE;
+    return arena_str(m->out, s);
+}
+
 static void meta_tag(struct meta *m, str name, str value)
 {
     if (str_eq_nocase(name, STR("og:title")))
         m->og_title = line_of(m, value);
     else if (str_eq_nocase(name, STR("og:site_name")))
         m->site = line_of(m, value);
+    else if (str_eq_nocase(name, STR("og:url")))
+        m->og_url = m->og_url.n > 0 ? m->og_url : address_of(m, value);
     else if (str_eq_nocase(name, STR("og:locale")))
         m->locale = value;
     else if (str_eq_nocase(name, STR("content-language")) ||
@@ -301,7 +316,9 @@ static void look_around(struct meta *m)
     for (uint32_t i = 0; i < m->t->nodes_n; i++) {
         const struct html_node *n = &m->t->nodes[i];
 
-        if (n->tag == HTML_META && n->more > 0)
+        if (n->tag == HTML_META && (n->hints & HINT_CANONICAL) != 0)
+            m->canonical = address_of(m, n->text);
+        else if (n->tag == HTML_META && n->more > 0)
             meta_tag(m, m->t->more[n->more].name, n->text);
         else if (n->tag == HTML_TITLE && m->title.n == 0 && n->end > i + 1)
             m->title = line_of(m, m->t->nodes[i + 1].text);
@@ -406,6 +423,7 @@ void html_meta(const struct html_tree *t, const struct html_choice *c,
     d->title = title_clean(best_title(&m), out);
     d->created = m.created.n > 0 ? m.created : m.time;
     d->modified = m.modified;
+    d->canonical = m.canonical.n > 0 ? m.canonical : m.og_url;
     d->language = language_of(t->facts.lang, out);
     if (d->language.n == 0)
         d->language = language_of(m.language, out);

@@ -2,7 +2,7 @@
  * What the chapters of HTML share: html_mask (HTML as gumbo may see it),
  * html_tree (gumbo, and the flat tree it becomes), html_style (what inline
  * style hides), html_main (which of it is the page's own text), html_meta
- * (title, dates, language), html_charset (bytes to UTF-8), html_write (blocks).
+ * (title, dates, language, address), html_charset (bytes to UTF-8), html_write (blocks).
  *
  * A page is read in that order. Nothing recurses over input, and each step is
  * linear in what comes in but for the factor HTML_DEPTH_MAX.
@@ -87,8 +87,9 @@ enum html_hint {
     HINT_TOC = 1 << 9,    /* links to places of this page */
     HINT_MATH = 1 << 10,
     HINT_ARIA_HIDDEN = 1 << 11,
-    HINT_ORDERED = 1 << 13, /* a list with numbers */
-    HINT_BODY = 1 << 12     /* a name many systems give to an article's text */
+    HINT_ORDERED = 1 << 13,  /* a list with numbers */
+    HINT_BODY = 1 << 12,     /* a name many systems give to an article's text */
+    HINT_CANONICAL = 1 << 14 /* no <meta>, but the page's canonical address */
 };
 #define HTML_HINT_BYTES_MAX 512 /* of a class looked at */
 #define HTML_SPAN_MAX 64        /* columns of a cell */
@@ -197,7 +198,7 @@ void html_hide(const struct html_tree *t, struct doc *d, struct arena *out,
 /* Fills the rest of the choice; all that is not kept is flagged. */
 void html_main(const struct html_tree *t, struct doc *d, struct arena *out,
                struct html_choice *c);
-/* Title, language, created and modified of d. */
+/* Title, language, created, modified and canonical of d. */
 void html_meta(const struct html_tree *t, const struct html_choice *c,
                struct doc *d, struct arena *out);
 rc html_write(const struct html_tree *t, const struct html_choice *c,

@@ -316,7 +316,8 @@ static void picture(struct printer *p, uint32_t i)
     bool captioned = i < p->captioned;
     str alt = str_trim(n->text);
 
-    if ((n->hints & HINT_LAYOUT) != 0 || ends_like_file(alt))
+    p->w.d->images++;
+    if ((n->hints & HINT_LAYOUT) != 0 || alt.n == 0 || ends_like_file(alt))
         return;
     if ((n->hints & HINT_MATH) == 0 &&
         (captioned || str_find_char(alt, ' ') == alt.n ||

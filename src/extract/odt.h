@@ -48,6 +48,7 @@ enum odt_tag {
     ODT_FRAME,
     ODT_TEXT_BOX,
     ODT_OBJECT,
+    ODT_IMAGE,
     /* styles */
     ODT_STYLE,
     ODT_DEFAULT_STYLE,

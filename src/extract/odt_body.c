@@ -22,6 +22,7 @@ struct level {
     /* Of boxes and notes: what goes on behind them. */
     struct para around;
     bool box;
+    bool pictured;     /* a frame whose picture was counted */
     uint32_t repeated; /* of cells */
 };
 
@@ -321,6 +322,18 @@ static void drop_rest(struct body *b)
     }
 }
 
+/* A frame holds one picture, if in several forms of which one is shown. */
+static void image(struct body *b)
+{
+    const struct level *l = &b->levels[b->depth];
+    struct level *frame = &b->levels[b->depth - 1];
+
+    if (frame->pictured || l->silent || l->hidden || l->drops != DOC_FLAG_COUNT)
+        return;
+    frame->pictured = true;
+    b->f->w->d->images++;
+}
+
 static void enter(struct body *b, const struct markup_tag *t)
 {
     struct level *l = &b->levels[b->depth];
@@ -373,10 +386,14 @@ static void enter(struct body *b, const struct markup_tag *t)
         inner_begin(b, false);
         break;
     case ODT_FRAME:
+        l->pictured = false;
         style_take(b, "graphic", markup_attr(t, NS_DRAW, "style-name"));
         break;
     case ODT_TEXT_BOX:
         inner_begin(b, true);
+        break;
+    case ODT_IMAGE:
+        image(b);
         break;
     case ODT_OBJECT:
         flow_drop(b->f, FLAG_ATTACHMENT, markup_attr(t, NS_XLINK, "href"));

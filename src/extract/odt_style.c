@@ -51,6 +51,7 @@ const struct markup_name ODT_NAMES[] = {
     {NS_DRAW, "custom-shape", ODT_FRAME},
     {NS_DRAW, "text-box", ODT_TEXT_BOX},
     {NS_DRAW, "object", ODT_OBJECT},
+    {NS_DRAW, "image", ODT_IMAGE},
     {NS_DRAW, "object-ole", ODT_OBJECT},
     {NS_STYLE, "style", ODT_STYLE},
     {NS_STYLE, "default-style", ODT_DEFAULT_STYLE},

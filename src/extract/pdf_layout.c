@@ -194,6 +194,7 @@ static void flag_page(struct layout *l, enum doc_flag_kind kind, uint32_t page)
                                    .count = 1,
                                    .page = page},
                  l->out);
+    l->d->images++;
 }
 
 /* A page that has no words of its own. */

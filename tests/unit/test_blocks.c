@@ -43,6 +43,8 @@ static struct doc paged(void)
     d.pages = 3;
     d.created = STR("2019-03-01");
     d.ocr_confidence = 93;
+    d.canonical = STR("https://example.org/");
+    d.images = 2;
     d.lines = LINES;
     d.lines_n = NELEMS(LINES);
     d.flags = FLAGS;
@@ -88,6 +90,8 @@ static void lines_and_flags_come_back(void **state)
                      RC_OK);
     assert_int_equal(back.pages, 3);
     assert_int_equal(back.ocr_confidence, 93);
+    assert_true(str_eq(back.canonical, d.canonical));
+    assert_int_equal(back.images, 2);
     assert_true(str_eq(back.created, d.created));
     assert_int_equal(back.modified.n, 0);
     assert_int_equal(back.lines_n, NELEMS(LINES));
@@ -133,6 +137,34 @@ static void the_first_form_is_still_read(void **state)
     /* nothing may stand behind its blocks */
     b.n -= 4;
     buf_put(&b, STR("\0\0\0\0\0\0"));
+    buf_put_u32(&b, crc32c(b.p, b.n));
+    assert_int_equal(doc_decode_blocks(buf_str(&b), d.text, out, &back, NULL),
+                     RC_FORMAT);
+    buf_close(&b);
+    arena_close(out);
+}
+
+/* The second form ends behind the lines. */
+static void the_second_form_is_still_read(void **state)
+{
+    struct arena *out = arena_open();
+    struct doc d = paged(), back;
+    struct buf b;
+
+    (void)state;
+    d.canonical = STR_NONE;
+    d.images = 0;
+    encoded(&d, &b);
+    b.p[3] = '2';
+    b.n -= 2 + 4; /* an empty address, no pictures; the checksum */
+    buf_put_u32(&b, crc32c(b.p, b.n));
+    assert_int_equal(doc_decode_blocks(buf_str(&b), d.text, out, &back, NULL),
+                     RC_OK);
+    assert_int_equal(back.lines_n, NELEMS(LINES));
+    assert_int_equal(back.canonical.n + back.images, 0);
+    /* and the third does not */
+    b.p[3] = '3';
+    b.n -= 4;
     buf_put_u32(&b, crc32c(b.p, b.n));
     assert_int_equal(doc_decode_blocks(buf_str(&b), d.text, out, &back, NULL),
                      RC_FORMAT);
@@ -228,6 +260,7 @@ int main(void)
         cmocka_unit_test(the_same_blocks_come_back),
         cmocka_unit_test(lines_and_flags_come_back),
         cmocka_unit_test(the_first_form_is_still_read),
+        cmocka_unit_test(the_second_form_is_still_read),
         cmocka_unit_test(a_document_without_blocks_is_fine),
         cmocka_unit_test(blocks_of_another_text_are_refused),
         cmocka_unit_test(every_cut_and_every_flipped_bit_is_noticed),

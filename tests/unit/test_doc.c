@@ -62,6 +62,8 @@ static struct doc paged(struct block blocks[4], struct doc_line lines[3],
     d.created = STR("2019-03-01T10:20:30Z");
     d.modified = STR("2024-12-31");
     d.ocr_confidence = 87;
+    d.canonical = STR("https://example.org/a?b=c&d=\xc3\xa9");
+    d.images = 300;
     d.lines = lines;
     d.lines_n = 3;
     lines[0] = (struct doc_line){0, 3, 1, {72, 72.5f, 200.25f, 84}};
@@ -81,6 +83,8 @@ static void assert_same_extras(const struct doc *a, const struct doc *b)
     assert_true(str_eq(a->modified, b->modified));
     assert_int_equal(a->pages, b->pages);
     assert_int_equal(a->ocr_confidence, b->ocr_confidence);
+    assert_true(str_eq(a->canonical, b->canonical));
+    assert_int_equal(a->images, b->images);
     assert_int_equal(a->flags_n, b->flags_n);
     for (size_t i = 0; i < a->flags_n; i++) {
         const struct doc_flag *p = &a->flags[i], *q = &b->flags[i];
@@ -255,6 +259,55 @@ static void only_dates_are_dates(void **state)
     arena_close(a);
 }
 
+static void only_addresses_of_the_web_are_addresses(void **state)
+{
+    static const char *const YES[] = {"http://a", "https://example.org/x?y#z",
+                                      "HTTPS://EXAMPLE.ORG/",
+                                      "https://example.org/\xc3\xa9"};
+    static const char *const NO[] = {"",
+                                     "http://",
+                                     "https://",
+                                     "/relative",
+                                     "//example.org/",
+                                     "ftp://example.org/",
+                                     "javascript:alert(1)",
+                                     " http://a",
+                                     "http://a\nb",
+                                     "http://a b",
+                                     "http://a\x7f",
+                                     "http://a\xc2\x85",
+                                     "http://a\xff"};
+    struct arena *a = arena_open();
+    struct buf b = {0};
+    struct doc got;
+
+    (void)state;
+    for (size_t i = 0; i < NELEMS(YES); i++)
+        if (!doc_url_valid(str_of(YES[i])))
+            fail_msg("%s is an address", YES[i]);
+    for (size_t i = 0; i < NELEMS(NO); i++) {
+        struct doc d = {.canonical = str_of(NO[i]), .images = 7};
+
+        if (doc_url_valid(str_of(NO[i])))
+            fail_msg("%s is no address", NO[i]);
+        /* and a document that says it has none, which is no fault */
+        buf_clear(&b);
+        assert_int_equal(doc_encode(&d, &b, NULL), RC_OK);
+        assert_int_equal(doc_decode(buf_str(&b), a, &got, NULL), RC_OK);
+        assert_int_equal(got.canonical.n, 0);
+        assert_int_equal(got.images, 7);
+    }
+    buf_clear(&b);
+    buf_put(&b, STR("http://"));
+    while (b.n < DOC_URL_BYTES_MAX)
+        buf_put_char(&b, 'a');
+    assert_true(doc_url_valid(buf_str(&b)));
+    buf_put_char(&b, 'a');
+    assert_false(doc_url_valid(buf_str(&b)));
+    buf_close(&b);
+    arena_close(a);
+}
+
 /* What a child says of lines and flags that can't be so. */
 static void lies_about_lines_and_flags_are_refused(void **state)
 {
@@ -338,8 +391,10 @@ static void claims_of_many_take_no_memory(void **state)
     /* The stream with the number of lines, and the lines, cut off … */
     assert_int_equal(doc_encode(&d, &b, NULL), RC_OK);
     d.lines_n = 0;
+    d.canonical = STR_NONE;
+    d.images = 0;
     assert_int_equal(doc_encode(&d, &lie, NULL), RC_OK);
-    tail = lie.n - 5; /* one byte of count, four of checksum */
+    tail = lie.n - 7; /* counts and an empty text, four of checksum */
     assert_memory_equal(b.p, lie.p, tail);
     for (unsigned shift = 5; shift < 64; shift += 3) {
         buf_clear(&lie);
@@ -512,6 +567,7 @@ int main(void)
         cmocka_unit_test(lines_flags_and_dates_come_back),
         cmocka_unit_test(flags_of_a_kind_add_up_and_keep_their_first_sample),
         cmocka_unit_test(only_dates_are_dates),
+        cmocka_unit_test(only_addresses_of_the_web_are_addresses),
         cmocka_unit_test(lies_about_lines_and_flags_are_refused),
         cmocka_unit_test(claims_of_many_take_no_memory),
         cmocka_unit_test(an_empty_document_passes),

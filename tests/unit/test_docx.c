@@ -422,6 +422,22 @@ static void of_alternatives_one_is_taken(void **state)
     assert_text(&d, "ab\n\nboxed\n\ntwice\n\nseen\n");
 }
 
+#define BLIP "<w:drawing><a:blip/></w:drawing>"
+
+static void pictures_are_counted(void **state)
+{
+    struct doc d = read_body(
+        P(R("a") "<mc:AlternateContent><mc:Choice Requires='wps'><w:r>" BLIP
+                 "</w:r></mc:Choice><mc:Fallback><w:r><w:pict><v:shape>"
+                 "<v:imagedata/></v:shape></w:pict></w:r></mc:Fallback>"
+                 "</mc:AlternateContent><w:r><w:pict><v:shape><v:imagedata/>"
+                 "</v:shape></w:pict></w:r><w:del><w:r>" BLIP "</w:r></w:del>"
+                 "<w:r><w:rPr><w:vanish/></w:rPr>" BLIP "</w:r>") VISIBLE);
+
+    (void)state;
+    assert_int_equal(d.images, 2);
+}
+
 static void a_box_in_hidden_text_is_hidden(void **state)
 {
     struct doc d = read_body(
@@ -670,6 +686,7 @@ int main(void)
         cmocka_unit_test(a_page_that_shows_its_colour_is_the_ground),
         cmocka_unit_test(fields_show_their_result),
         cmocka_unit_test(of_alternatives_one_is_taken),
+        cmocka_unit_test(pictures_are_counted),
         cmocka_unit_test(a_box_in_hidden_text_is_hidden),
         cmocka_unit_test(code_and_quotes_are_known_by_their_styles),
         cmocka_unit_test(signs_are_text),

@@ -223,10 +223,21 @@ static void encrypted_books_say_so_and_garbled_fonts_do_not_matter(void **state)
     }
 }
 
+static void pictures_of_chapters_are_counted(void **state)
+{
+    struct zip z = book(XHTML("<p>a<img src='a.png'/></p>"
+                              "<p hidden='hidden'><img src='b.png'/></p>"),
+                        XHTML("<figure><img src='c.png'/></figure>"));
+
+    (void)state;
+    assert_int_equal(extract(&z).images, 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(chapters_come_in_the_order_of_the_spine),
+        cmocka_unit_test(pictures_of_chapters_are_counted),
         cmocka_unit_test(a_chapter_is_blocks),
         cmocka_unit_test(what_is_not_shown_is_dropped_and_flagged),
         cmocka_unit_test(inline_style_hides_as_in_pages),

@@ -339,6 +339,33 @@ static void a_masked_line_is_blank_when_the_line_is(void **state)
     buf_close(&b);
 }
 
+static void pictures_of_markdown_are_counted(void **state)
+{
+    static const struct {
+        const char *text;
+        unsigned images;
+    } CASES[] = {
+        {"# A\n\n![one](a.png) and ![two][ref]\n", 2},
+        {"# A\n\n[![badge](a.svg)](https://a.org)\n", 1},
+        {"# A\n\n![a [b] c](d) ![e ![f](g)](h)\n", 2},
+        {"# A\n\n<img src=a> <IMG\nsrc=b> <imgx> <img\n", 2},
+        {"# A\n\n![not] (a) !\\[b](c) \\![d](e) ![f\n", 0},
+        {"# A\n\n`![code](a)` ``![c`](b)`` ![d](e)\n", 1},
+        {"# A\n\none ` tick ![a](b)\n", 1},
+        {"# A\n\n```\n![code](a)\n```\n\n    ![code](b)\n", 0},
+        {"| a | b |\n|---|---|\n| ![x](y) | - ![z](z) |\n", 2},
+    };
+
+    for (size_t i = 0; i < NELEMS(CASES); i++) {
+        struct doc d = extract(*state, str_of(CASES[i].text), "a.md");
+
+        if (d.images != CASES[i].images)
+            fail_msg("%u in %s", d.images, CASES[i].text);
+    }
+    assert_int_equal(extract(*state, STR("![a](b) as it is"), "a.txt").images,
+                     0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -355,6 +382,7 @@ int main(void)
         cmocka_unit_test(hostile_markdown_takes_linear_time),
         cmocka_unit_test(deep_lists_stop_at_the_prefix),
         cmocka_unit_test(a_masked_line_is_blank_when_the_line_is),
+        cmocka_unit_test(pictures_of_markdown_are_counted),
     };
 
     return cmocka_run_group_tests(tests, open_arena, close_arena);

@@ -210,6 +210,36 @@ static void pictures_say_what_only_they_say(void **state)
                STR("a The pump and its two valves, seen from above b\n"));
 }
 
+static void pictures_that_are_shown_are_counted(void **state)
+{
+    static const struct {
+        const char *body;
+        unsigned images;
+    } CASES[] = {
+        {"<p>a<img src=a>b<img src=b alt='one'>", 2},
+        {"<picture><source srcset=a><source srcset=b><img src=c></picture>", 1},
+        {"<p>a<svg><image href=a></svg><video><img src=a></video>", 0},
+        {"<p>a<img src=a width=1 height=1><img src=a width=2>", 0},
+        {"<p>a<img src=a hidden><div style='display:none'><img src=b></div>",
+         0},
+        {"<p>a<noscript><img src=a></noscript>", 0},
+        {"<table><img src=a><tr><td><img src=b>1<td>2<tr><td>3<td>4</table>",
+         2},
+        {"<nav><a href=/><img src=logo>Home</a> <a href=/b>Shop</a></nav><main>"
+         "<p>The pump lifts forty litres of water each minute, day and night."
+         "<p><img src=pump></main>",
+         1},
+    };
+
+    for (size_t i = 0; i < NELEMS(CASES); i++) {
+        struct doc d = extract(
+            *state, arena_fmt(*state, "<html><body>%s", CASES[i].body), "");
+
+        if (d.images != CASES[i].images)
+            fail_msg("%u in %s", d.images, CASES[i].body);
+    }
+}
+
 /* ---- hidden ---- */
 
 static void hidden_text_is_left_out_and_flagged(void **state)
@@ -451,6 +481,56 @@ static void the_language_is_the_pages_word(void **state)
     assert_str(d.language, STR(""));
 }
 
+static void the_address_is_the_pages_word(void **state)
+{
+    static const struct {
+        const char *head, *canonical;
+    } CASES[] = {
+        {"<link rel=canonical href='https://a.org/b?c=1&amp;d=2'>",
+         "https://a.org/b?c=1&d=2"},
+        {"<link rel='alternate Canonical' href=' http://a.org/ '>",
+         "http://a.org/"},
+        {"<meta property='og:url' content='https://a.org/og'>",
+         "https://a.org/og"},
+        {"<meta property='og:url' content='https://a.org/og'><link "
+         "rel=canonical href='https://a.org/link'>",
+         "https://a.org/link"},
+        /* a relative one is as none */
+        {"<link rel=canonical href='/b'><meta property='og:url' "
+         "content='https://a.org/og'>",
+         "https://a.org/og"},
+        {"<link rel=canonical href='/b'>", ""},
+        {"<link rel=canonical>", ""},
+        {"<link rel=canonical-not href='https://a.org/'>", ""},
+        {"<link rel=canonical href='javascript:alert(1)'>", ""},
+        {"<link rel=canonical href='https://a.org/\nb'>", ""},
+        {"<link rel=canonical href='https://a.org/&#x85;&#x202e;'>", ""},
+        /* the first counts */
+        {"<link rel=canonical href='https://a.org/1'><link rel=canonical "
+         "href='https://a.org/2'>",
+         "https://a.org/1"},
+        {"<svg><link rel=canonical href='https://a.org/1'></svg>", ""},
+    };
+    struct buf b = {0};
+
+    for (size_t i = 0; i < NELEMS(CASES); i++) {
+        struct doc d = extract(
+            *state, arena_fmt(*state, "<html>%s<p>text", CASES[i].head), "");
+
+        assert_str(d.canonical, str_of(CASES[i].canonical));
+    }
+    for (size_t over = 0; over < 2; over++) {
+        buf_clear(&b);
+        buf_put(&b, STR("<html><link rel=canonical href='https://"));
+        for (size_t i = 8; i < DOC_URL_BYTES_MAX + over; i++)
+            buf_put_char(&b, 'a');
+        buf_put(&b, STR("'><p>text"));
+        assert_int_equal(extract(*state, buf_str(&b), "").canonical.n,
+                         over == 0 ? DOC_URL_BYTES_MAX : 0);
+    }
+    buf_close(&b);
+}
+
 /* ---- character sets ---- */
 
 static void a_page_says_its_character_set(void **state)
@@ -628,6 +708,7 @@ int main(void)
         T(what_is_no_text_is_left_out),
         T(an_unclosed_control_takes_no_paragraphs_along),
         T(pictures_say_what_only_they_say),
+        T(pictures_that_are_shown_are_counted),
         T(hidden_text_is_left_out_and_flagged),
         T(what_is_shown_again_inside_is_kept),
         T(white_text_where_a_sheet_may_paint_the_ground_is_only_flagged),
@@ -640,6 +721,7 @@ int main(void)
         T(a_long_title_costs_no_text),
         T(dates_are_those_the_page_names),
         T(the_language_is_the_pages_word),
+        T(the_address_is_the_pages_word),
         T(a_page_says_its_character_set),
         T(a_set_that_is_not_read_is_named),
         T(a_shell_of_a_program_says_so),

@@ -329,9 +329,23 @@ static void encrypted_and_other_files_are_named(void **state)
 
 /* clang-format on */
 
+static void a_frames_picture_is_counted_once(void **state)
+{
+    struct doc d = read_body(
+        "<text:p>a<draw:frame><draw:image/><draw:image/></draw:frame>"
+        "<draw:frame><draw:image/></draw:frame><draw:frame><draw:text-box>"
+        "<text:p>b</text:p></draw:text-box></draw:frame></text:p>"
+        "<text:section text:display='none'><text:p><draw:frame><draw:image/>"
+        "</draw:frame></text:p></text:section>");
+
+    (void)state;
+    assert_int_equal(d.images, 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_frames_picture_is_counted_once),
         cmocka_unit_test(headings_and_titles_are_kept),
         cmocka_unit_test(properties_give_title_dates_and_language),
         cmocka_unit_test(lists_keep_depth_and_numbers),
