@@ -42,9 +42,6 @@ bool is_html(str text, str filename)
 
 /* ---- what is said of it ---- */
 
-/* Less text than this beside scripts is the shell of a program. */
-#define SHELL_LETTERS_MAX 200
-
 static void add_note(struct doc *d, str note, struct arena *out)
 {
     d->note = d->note.n == 0 ? note
@@ -71,15 +68,16 @@ static void note_limits(const struct html_facts *f, struct doc *d,
     }
 }
 
-static void note_shell(const struct html_facts *f, struct doc *d,
-                       struct arena *out)
+/* What a shell shows is no text of the page. */
+static void empty_shell(struct doc *d, struct arena *out)
 {
-    if (f->scripts == 0 || html_letters(d->text) > SHELL_LETTERS_MAX ||
-        f->noscripts + f->roots == 0)
-        return;
-    if (d->blocks_n == 0)
-        d->outcome = EXTRACT_UNSUPPORTED;
-    add_note(d, STR("The page makes its text by JavaScript, which is not run"),
+    d->outcome = EXTRACT_UNSUPPORTED;
+    d->text = STR_NONE;
+    d->text_cp = 0;
+    d->blocks_n = 0;
+    add_note(d,
+             STR("The page's text is made by JavaScript, which knowd does not "
+                 "run"),
              out);
 }
 
@@ -104,7 +102,8 @@ static rc read_page(str html, struct arena *out, struct doc *d, struct err *e)
                                            .count = (uint32_t)t.facts.scripts},
                          out);
         note_limits(&t.facts, d, out);
-        note_shell(&t.facts, d, out);
+        if (html_is_shell(&t, &c))
+            empty_shell(d, out);
     }
     mem_free(c.fate);
     html_tree_close(&t);

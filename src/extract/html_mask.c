@@ -352,7 +352,7 @@ struct attrs {
     str style, color, ground, alt, datetime, name, content, lang, type,
         itemprop, address, rel;
     unsigned hints, span, rows;
-    bool href, root;
+    bool href;
     bool pixel; /* a picture that is too small to be seen */
 };
 
@@ -600,13 +600,27 @@ static bool takes_id(enum html_tag tag)
 
 static void attr_id(struct attrs *a, str value)
 {
-    static const str ROOTS[] = {STR_INIT("root"), STR_INIT("app"),
-                                STR_INIT("__next"), STR_INIT("__nuxt"),
-                                STR_INIT("___gatsby")};
+    /* React, Vue, Next.js, Nuxt, Gatsby, Quasar, Docusaurus and Svelte. */
+    static const str MOUNTS[] = {
+        STR_INIT("root"),       STR_INIT("app"),     STR_INIT("__next"),
+        STR_INIT("__nuxt"),     STR_INIT("__app"),   STR_INIT("___gatsby"),
+        STR_INIT("react-root"), STR_INIT("q-app"),   STR_INIT("__docusaurus"),
+        STR_INIT("react-app"),  STR_INIT("vue-app"), STR_INIT("svelte"),
+        STR_INIT("app-root")};
 
     a->hints |= html_hints_id(value);
-    for (size_t i = 0; i < NELEMS(ROOTS); i++)
-        a->root = a->root || str_eq(value, ROOTS[i]);
+    for (size_t i = 0; i < NELEMS(MOUNTS); i++) {
+        if (str_eq(value, MOUNTS[i]))
+            a->hints |= HINT_MOUNT;
+    }
+}
+
+/* AngularJS's places for a page, elements or attributes. */
+static bool is_view(str name)
+{
+    return str_eq_nocase(name, STR("ng-view")) ||
+           str_eq_nocase(name, STR("ui-view")) ||
+           str_eq_nocase(name, STR("data-ng-view"));
 }
 
 static void attr_take(struct attrs *a, enum html_tag tag, str name, str value)
@@ -636,6 +650,8 @@ static void attr_take(struct attrs *a, enum html_tag tag, str name, str value)
         a->hints |= html_hints_class(value);
     else if (str_eq_nocase(name, STR("id")) && takes_id(tag))
         attr_id(a, value);
+    else if (is_view(name))
+        a->hints |= HINT_MOUNT;
     else if (str_eq_nocase(name, STR("role")))
         a->hints |= html_hints_role(value);
     else if (str_eq_nocase(name, STR("hidden")) &&
@@ -683,6 +699,22 @@ static struct attrs attrs_read(str raw, enum html_tag tag)
 
 /* ---- tags ---- */
 
+/* By a script's type: data of other programs and templates are none. */
+static bool is_program(str type)
+{
+    static const str WORDS[] = {STR_INIT("javascript"), STR_INIT("ecmascript"),
+                                STR_INIT("module"), STR_INIT("babel"),
+                                STR_INIT("jsx")};
+
+    for (size_t i = 0; i < type.n; i++) {
+        for (size_t k = 0; k < NELEMS(WORDS); k++) {
+            if (str_eq_nocase(str_sub(type, i, WORDS[k].n), WORDS[k]))
+                return true;
+        }
+    }
+    return str_blank(type);
+}
+
 /* Content that is no HTML; returns where its end tag is. */
 static size_t raw_content(struct mask *m, str name, const struct attrs *a,
                           str html, size_t at)
@@ -690,14 +722,16 @@ static size_t raw_content(struct mask *m, str name, const struct attrs *a,
     size_t end = html_raw_end(html, at, name);
     struct html_facts *f = m->facts;
 
-    if (str_eq_nocase(name, STR("script")))
+    if (str_eq_nocase(name, STR("script"))) {
         f->scripts++;
+        f->runs += is_program(a->type);
+    }
     /* One that paints no ground leaves it white. */
     if (str_eq_nocase(name, STR("style")) &&
         str_find(str_sub(html, at, end - at), STR("background")) < end - at)
         f->sheets = true;
     if (str_eq_nocase(name, STR("noscript")))
-        f->noscripts++;
+        f->asks = f->asks || html_asks_for_scripts(str_sub(html, at, end - at));
     if (str_eq_nocase(a->type, STR("application/ld+json")) &&
         f->json_n < HTML_JSON_MAX && end - at <= HTML_JSON_BYTES_MAX)
         f->json[f->json_n++] = str_sub(html, at, end - at);
@@ -729,7 +763,8 @@ static size_t title_content(struct mask *m, str html, size_t at)
 static bool inline_matters(enum html_tag tag, const struct attrs *a)
 {
     const unsigned hints = HINT_HIDDEN | HINT_ARIA_HIDDEN | HINT_PERMALINK |
-                           HINT_READER_ONLY | HINT_SIGN | HINT_MATH;
+                           HINT_READER_ONLY | HINT_SIGN | HINT_MATH |
+                           HINT_MOUNT;
 
     return tag != HTML_INLINE || a->style.n > 0 || a->color.n > 0 ||
            a->ground.n > 0 || (a->hints & hints) != 0;
@@ -797,6 +832,21 @@ static void page_tag(struct mask *m, str name, const struct attrs *a)
     }
 }
 
+/* Elements of a page's own for the whole of a program: <app-root> (Angular),
+ * <my-app>, <app>. */
+static bool is_mount_name(str name)
+{
+    static const str ENDS[] = {STR_INIT("-app"), STR_INIT("-root")};
+
+    for (size_t i = 0; i < NELEMS(ENDS); i++) {
+        if (name.n > ENDS[i].n &&
+            str_eq_nocase(str_sub(name, name.n - ENDS[i].n, ENDS[i].n),
+                          ENDS[i]))
+            return true;
+    }
+    return str_eq_nocase(name, STR("app")) || is_view(name);
+}
+
 static void start_tag(struct mask *m, const struct html_token *t, str html,
                       size_t *at)
 {
@@ -804,7 +854,8 @@ static void start_tag(struct mask *m, const struct html_token *t, str html,
     enum html_tag tag = number == OTHER ? HTML_INLINE : HTML_NAMES[number].tag;
     struct attrs a = attrs_read(t->attrs, tag);
 
-    m->facts->roots += a.root;
+    if (number == OTHER && is_mount_name(t->name))
+        a.hints |= HINT_MOUNT;
     if (m->skips > 0 && tag >= HTML_P && tag <= HTML_MAIN)
         close_controls(m);
     if (tag == HTML_A && !a.href)

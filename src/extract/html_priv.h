@@ -2,7 +2,8 @@
  * What the chapters of HTML share: html_mask (HTML as gumbo may see it),
  * html_tree (gumbo, and the flat tree it becomes), html_style (what inline
  * style hides), html_main (which of it is the page's own text), html_meta
- * (title, dates, language, address), html_charset (bytes to UTF-8), html_write (blocks).
+ * (title, dates, language, address), html_charset (bytes to UTF-8), html_write
+ * (blocks), html_shell (pages that are programs).
  *
  * A page is read in that order. Nothing recurses over input, and each step is
  * linear in what comes in but for the factor HTML_DEPTH_MAX.
@@ -87,9 +88,10 @@ enum html_hint {
     HINT_TOC = 1 << 9,    /* links to places of this page */
     HINT_MATH = 1 << 10,
     HINT_ARIA_HIDDEN = 1 << 11,
-    HINT_ORDERED = 1 << 13,  /* a list with numbers */
-    HINT_BODY = 1 << 12,     /* a name many systems give to an article's text */
-    HINT_CANONICAL = 1 << 14 /* no <meta>, but the page's canonical address */
+    HINT_ORDERED = 1 << 13, /* a list with numbers */
+    HINT_BODY = 1 << 12,    /* a name many systems give to an article's text */
+    HINT_CANONICAL = 1 << 14, /* no <meta>, but the canonical address */
+    HINT_MOUNT = 1 << 15      /* a place a script is to fill, by its name */
 };
 #define HTML_HINT_BYTES_MAX 512 /* of a class looked at */
 #define HTML_SPAN_MAX 64        /* columns of a cell */
@@ -113,11 +115,12 @@ struct html_facts {
     str body_color, body_ground, body_style; /* of <body>, raw */
     str json[HTML_JSON_MAX];
     size_t json_n;
-    size_t scripts, noscripts;
-    size_t roots; /* elements a script is to fill, by their names */
-    bool sheets;  /* there are style sheets */
-    bool deep;    /* nested past HTML_DEPTH_MAX, read flat */
-    bool cut;     /* more than HTML_NODES_MAX: the rest is left out */
+    size_t scripts;
+    size_t runs; /* scripts that are programs, not data */
+    bool asks;   /* a <noscript> speaks of JavaScript */
+    bool sheets; /* there are style sheets */
+    bool deep;   /* nested past HTML_DEPTH_MAX, read flat */
+    bool cut;    /* more than HTML_NODES_MAX: the rest is left out */
 };
 
 /* What the mask knows of an element by its name. */
@@ -203,6 +206,12 @@ void html_meta(const struct html_tree *t, const struct html_choice *c,
                struct doc *d, struct arena *out);
 rc html_write(const struct html_tree *t, const struct html_choice *c,
               struct doc *d, struct arena *out, struct err *e) MUST_CHECK;
+
+/* Whether the text of a <noscript> speaks of JavaScript. */
+bool html_asks_for_scripts(str html);
+/* Whether scripts are to make the page's text, and what is there says nothing;
+ * after html_main. */
+bool html_is_shell(const struct html_tree *t, const struct html_choice *c);
 
 static inline bool html_is_heading(enum html_tag tag)
 {

@@ -569,17 +569,111 @@ static void a_set_that_is_not_read_is_named(void **state)
                    "which is not read"));
 }
 
+/* Pages without text of their own: a script is to make it. */
 static void a_shell_of_a_program_says_so(void **state)
 {
-    struct doc d = extract(
-        *state,
-        STR("<!doctype html><title>App</title><noscript>Turn on JavaScript"
-            "</noscript><div id=root></div><script src=a.js></script>"),
-        "");
+    static const char *const SHELLS[] = {
+        /* React, Vue, Angular, Next.js and others as they are made */
+        "<title>React App</title><body><noscript>You need to enable JavaScript "
+        "to run this app.</noscript><div id='root'></div>"
+        "<script src='/main.js'></script>",
+        "<title>my-app</title><body><noscript><strong>We're sorry but my-app "
+        "doesn't work properly without JavaScript enabled. Please enable it to "
+        "continue.</strong></noscript><div id=app></div><script src=a.js>"
+        "</script>",
+        "<body><app-root></app-root><script type=module src=a.js></script>",
+        "<body><app-root>Loading...</app-root><script src=a.js></script>",
+        "<body><my-app><div class=spinner></div></my-app><script src=a.js>"
+        "</script>",
+        "<body><div id=__next></div><script src=a.js></script>",
+        "<body><div id=__nuxt><div>Loading…</div></div><script>x()</script>",
+        "<body ng-app=a><div ng-view></div><script src=a.js></script>",
+        /* only a word to wait, or a wish */
+        "<body><p>Loading…</p><script src=a.js></script>",
+        "<body><div>Bitte warten, die Seite wird geladen …</div>"
+        "<script src=a.js></script>",
+        "<body><p>読み込み中…</p><script src=a.js></script>",
+        "<body><h1>Please enable JavaScript</h1><p>This site requires "
+        "JavaScript to work.</p><script src=a.js></script>",
+        "<body><p>JavaScript is disabled in your browser.</p><script src=a.js>"
+        "</script>",
+        "<body><p>Bitte aktivieren Sie JavaScript, um fortzufahren.</p>"
+        "<script src=a.js></script>",
+        "<body><p>JavaScriptを有効にしてください。</p><script "
+        "src=a.js></script>",
+        "<title>Just a moment...</title><body><div class=main></div><noscript>"
+        "Enable JavaScript and cookies to continue</noscript><script>a()"
+        "</script>",
+        /* what a site shows around it */
+        "<title>Acme</title><body><header><a href=/>Acme</a></header><nav><a "
+        "href=/a>Products</a> <a href=/b>Prices</a></nav><div id=root></div>"
+        "<footer>© 2024 Acme Ltd. <a href=/i>Imprint</a></footer>"
+        "<script src=a.js></script>",
+        "<title>Acme shop</title><body><h1>Acme</h1><noscript>Javascript is "
+        "needed here</noscript><script src=a.js></script>",
+        "<body><div id=root></div><p>The friendly shop around the corner.</p>"
+        "<script src=a.js></script>",
+    };
 
-    assert_int_equal(d.outcome, EXTRACT_UNSUPPORTED);
-    assert_str(d.note,
-               STR("The page makes its text by JavaScript, which is not run"));
+    for (size_t i = 0; i < NELEMS(SHELLS); i++) {
+        struct doc d = extract(
+            *state, arena_fmt(*state, "<!doctype html>%s", SHELLS[i]), "");
+
+        if (d.outcome != EXTRACT_UNSUPPORTED || d.text.n > 0 || d.blocks_n > 0)
+            fail_msg("%s is no shell: " STR_FMT, SHELLS[i], STR_ARG(d.text));
+        assert_str(d.note, STR("The page's text is made by JavaScript, which "
+                               "knowd does not run"));
+    }
+}
+
+static void a_short_page_is_no_shell(void **state)
+{
+    static const char *const PAGES[] = {
+        "<p>Hello world</p><script src=analytics.js></script>",
+        "<title>404 Not Found</title><h1>404 Not Found</h1><p>The page was not "
+        "found on this server.</p><script src=a.js></script>",
+        "<p>Ten words and a pixel make no program of this.</p><noscript><img "
+        "src='https://a.org/p?noscript=1&javascript=0'></noscript><script>a()"
+        "</script>",
+        "<p>A note.</p><noscript><iframe src='https://a.org/ns.html'></iframe>"
+        "</noscript><script>a()</script>",
+        "<h1>A thought</h1><p>Bread is best on its second day.</p><div "
+        "id=disqus_thread></div><noscript>Please enable JavaScript to view the "
+        "comments.</noscript><script src=d.js></script>",
+        /* made on the server, in the place a script takes over */
+        "<div id=root><p>Hello world</p></div><script src=a.js></script>",
+        "<div id=__next><main><h1>Prices</h1><p>Ten a month.</p></main></div>"
+        "<script id=__NEXT_DATA__ type='application/json'>{}</script>"
+        "<script src=a.js></script>",
+        "<app-root><h1>Prices</h1></app-root><script src=a.js></script>",
+        "<noscript>You need to enable JavaScript to run this app.</noscript>"
+        "<div id=root><p>Hello world</p></div><script src=a.js></script>",
+        /* about JavaScript, about loading, about waiting */
+        "<h1>How to enable JavaScript</h1><p>Open the settings, choose "
+        "Privacy, and tick the box.</p><script src=a.js></script>",
+        "<h1>Loading dock</h1><p>Open from six to ten.</p><script src=a.js>"
+        "</script>",
+        "<p>Loading and unloading of lorries</p><script src=a.js></script>",
+        "<p>JavaScript was made in ten days.</p><script src=a.js></script>",
+        "<p>Please wait here for the bus to Leeds.</p><script>a()</script>",
+        /* without a script nothing else is to come */
+        "<div id=root></div><p>Hello world</p>",
+        "<p>Loading…</p>",
+        "<div id=app></div><p>Data is no script.</p><script "
+        "type='application/ld+json'>{}</script>",
+        /* a place for something small beside a text */
+        "<h1>Our house</h1><p>The house was built in 1890, and it has stood "
+        "empty since the year in which the mill was closed for good.</p>"
+        "<p>It is for sale.</p><div id=app></div><script src=chat.js></script>",
+    };
+
+    for (size_t i = 0; i < NELEMS(PAGES); i++) {
+        struct doc d = extract(
+            *state, arena_fmt(*state, "<!doctype html><body>%s", PAGES[i]), "");
+
+        if (d.outcome != EXTRACT_OK || d.text.n == 0 || d.note.n > 0)
+            fail_msg("%s is no shell: " STR_FMT, PAGES[i], STR_ARG(d.note));
+    }
 }
 
 /* ---- hostile ---- */
@@ -725,6 +819,7 @@ int main(void)
         T(a_page_says_its_character_set),
         T(a_set_that_is_not_read_is_named),
         T(a_shell_of_a_program_says_so),
+        T(a_short_page_is_no_shell),
         T(time_grows_with_the_page_only),
         T(a_million_levels_are_read_flat),
         T(more_elements_than_are_read_is_said),
