@@ -84,11 +84,21 @@ static bool word_char(str s, size_t at)
     return at < s.n && !white(s.p[at]) && !punctuation(s.p[at]);
 }
 
+/* What of a run of Markdown decides whether a sign is a mark. */
+struct marks {
+    str s;
+    size_t stars, bars; /* of `*` and `_` in it */
+    size_t links_end;   /* behind the last "](" */
+    size_t closed_end;  /* behind the last ")" */
+    bool in_link;
+};
+
 /* Bytes of the mark at s.p[at] that emphasis, code or a link is made with; 0:
  * what stands there is text. */
-static size_t inline_mark(str s, size_t at, const size_t *stars, bool in_link)
+static size_t inline_mark(const struct marks *m, size_t at)
 {
-    size_t n = 1, close;
+    str s = m->s;
+    size_t n = 1;
     char c = s.p[at];
 
     switch (c) {
@@ -98,7 +108,7 @@ static size_t inline_mark(str s, size_t at, const size_t *stars, bool in_link)
     case '_':
         while (at + n < s.n && s.p[at + n] == c)
             n++;
-        if (stars[c == '_'] < 2 || /* snake_case, 2 * 3 */
+        if ((c == '_' ? m->bars : m->stars) < 2 || /* snake_case, 2 * 3 */
             (c == '_' && at > 0 && word_char(s, at - 1) &&
              word_char(s, at + n)) ||
             ((at == 0 || white(s.p[at - 1])) &&
@@ -108,12 +118,12 @@ static size_t inline_mark(str s, size_t at, const size_t *stars, bool in_link)
     case '!':
         return str_starts(str_sub(s, at + 1, 1), STR("[")) ? 1 : 0;
     case '[':
-        return str_find(str_sub(s, at, s.n), STR("](")) < s.n - at ? 1 : 0;
+        return at < m->links_end ? 1 : 0;
     case ']':
-        if (!in_link || !str_starts(str_sub(s, at, 2), STR("](")))
+        if (!m->in_link || !str_starts(str_sub(s, at, 2), STR("](")) ||
+            at >= m->closed_end)
             return 0;
-        close = str_find_char(str_sub(s, at, s.n), ')');
-        return at + close < s.n ? close + 1 : 0;
+        return str_find_char(str_sub(s, at, s.n), ')') + 1;
     default:
         return 0;
     }
@@ -135,33 +145,36 @@ static bool is_plain(str s)
     return true;
 }
 
-static str heading_read(const struct doc *d, uint32_t heading,
-                        struct arena *out)
+static struct marks marks_of(str s)
 {
-    const struct block *b = &d->blocks[heading];
-    str s = heading_source(str_sub(d->text, b->start, b->end - b->start));
-    size_t stars[2] = {0}, n = 0;
-    bool in_link = false;
+    struct marks m = {.s = s};
+
+    for (size_t i = 0; i < s.n; i++) {
+        m.stars += s.p[i] == '*';
+        m.bars += s.p[i] == '_';
+        if (s.p[i] == ')')
+            m.closed_end = i + 1;
+        if (s.p[i] == '(' && i > 0 && s.p[i - 1] == ']')
+            m.links_end = i + 1;
+    }
+    return m;
+}
+
+str doc_plain(str s, struct arena *out)
+{
+    struct marks m;
+    size_t n = 0;
     char *to;
 
-    ASSERT(heading < d->blocks_n && b->kind == BLOCK_HEADING);
-    if (s.n > HEADING_BYTES_MAX) {
-        s.n = HEADING_BYTES_MAX;
-        while (s.n > 0 && ((uint8_t)s.p[s.n] & 0xc0) == 0x80)
-            s.n--;
-    }
     if (is_plain(s))
         return str_trim(s);
-    for (size_t i = 0; i < s.n; i++) {
-        stars[0] += s.p[i] == '*';
-        stars[1] += s.p[i] == '_';
-    }
+    m = marks_of(s);
     to = arena_alloc(out, s.n + 1);
     for (size_t at = 0; at < s.n;) {
-        size_t mark = inline_mark(s, at, stars, in_link);
+        size_t mark = inline_mark(&m, at);
 
         if (mark > 0) {
-            in_link = (in_link || s.p[at] == '[') && s.p[at] != ']';
+            m.in_link = (m.in_link || s.p[at] == '[') && s.p[at] != ']';
             at += mark;
             continue;
         }
@@ -174,6 +187,21 @@ static str heading_read(const struct doc *d, uint32_t heading,
         at++;
     }
     return str_trim((str){to, n});
+}
+
+static str heading_read(const struct doc *d, uint32_t heading,
+                        struct arena *out)
+{
+    const struct block *b = &d->blocks[heading];
+    str s = heading_source(str_sub(d->text, b->start, b->end - b->start));
+
+    ASSERT(heading < d->blocks_n && b->kind == BLOCK_HEADING);
+    if (s.n > HEADING_BYTES_MAX) {
+        s.n = HEADING_BYTES_MAX;
+        while (s.n > 0 && ((uint8_t)s.p[s.n] & 0xc0) == 0x80)
+            s.n--;
+    }
+    return doc_plain(s, out);
 }
 
 str doc_heading_text(const struct doc *d, uint32_t heading, struct arena *out)

@@ -126,6 +126,9 @@ struct doc {
     const str *headings; /* [blocks_n] by doc_headings_read; NULL: not read */
 };
 
+/* A run of Markdown without the marks of emphasis, code and links, on one line:
+ * s itself where it has none, else in `out`. Linear. */
+str doc_plain(str s, struct arena *out);
 /* The text of a heading without its Markdown marks, on one line, of its first
  * HEADING_BYTES_MAX bytes: in d->text where it stands there so, else in `out`.*/
 #define HEADING_BYTES_MAX 1000
