@@ -128,8 +128,7 @@ static size_t next_end(str s, size_t at)
     return at;
 }
 
-/* Where the sentence that starts at s.p[at] ends; *cut is what stands behind. */
-static size_t sentence_end(str s, size_t at, enum cut *cut)
+size_t sentence_end(str s, size_t at, enum cut *cut)
 {
     size_t line = at, n;
 

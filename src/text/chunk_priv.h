@@ -55,6 +55,10 @@ enum cut {
     CUT_COUNT
 };
 
+/* Where the sentence that starts at s.p[at] ends; *cut is what stands behind:
+ * CUT_SENTENCE, or at the end of a long line CUT_WRAP. */
+size_t sentence_end(str s, size_t at, enum cut *cut);
+
 /* A piece of a block that is not cut further: a sentence, a row, a line, or
  * part of one that is over the limit alone. */
 struct atom {
