@@ -28,8 +28,6 @@
 #define FETCHERS 16
 #define WAITING_MAX 1024
 #define LEASE_MAX 128
-/* A lease is looked for while fewer wait. */
-#define WAITING_LOW 64
 #define HOST_AT_ONCE 8
 /* Of one page, from its first try on. */
 #define FETCH_MS_MAX 60000
@@ -170,6 +168,7 @@ static void lease_more(struct fetcher *f)
     struct lease_write l = {.write = {.run = lease_run, .late = false},
                             .arena = arena_open()};
     struct err e = {0};
+    int64_t look_ns;
     rc code = store_write(f->app->store, &l.write, &e);
 
     if (code != RC_OK) {
@@ -177,6 +176,10 @@ static void lease_more(struct fetcher *f)
         if (code != RC_BUSY)
             log_warn("fetch", "cannot take URLs: %s", e.text);
     }
+    /* With some taken nobody asked when the next are due. */
+    look_ns = code != RC_OK ? clock_mono_ns() + (int64_t)AGAIN_MS * 1000000
+              : l.n > 0     ? 0
+                            : due_ns(l.next_ms);
     (void)pthread_mutex_lock(&f->lock);
     for (size_t i = 0; i < l.n; i++) {
         *f->end = l.v[i];
@@ -184,15 +187,9 @@ static void lease_more(struct fetcher *f)
         f->waiting++;
     }
     f->leasing = false;
-    if (code != RC_OK)
-        f->look_ns = clock_mono_ns() + (int64_t)AGAIN_MS * 1000000;
-    else if (l.n == LEASE_MAX)
-        f->look_ns = 0; /* there are more */
-    else
-        f->look_ns = due_ns(l.next_ms);
-    /* With n > 0 nobody asked when the next is due. */
-    if (code == RC_OK && l.n > 0 && l.n < LEASE_MAX)
-        f->look_ns = 0;
+    /* Whoever was woken meanwhile stands in look_ns already. */
+    if (look_ns < f->look_ns)
+        f->look_ns = look_ns;
     (void)pthread_cond_broadcast(&f->changed);
     (void)pthread_mutex_unlock(&f->lock);
     arena_close(l.arena);
@@ -583,10 +580,11 @@ static struct fetching *wait_next(struct fetcher *r)
 
     (void)pthread_mutex_lock(&r->lock);
     while (!atomic_load(&r->stopping)) {
+        bool may_lease = !r->leasing && r->waiting < WAITING_MAX;
+
         if ((f = take_next(r)) != NULL)
             break;
-        if (!r->leasing && r->waiting < WAITING_MAX &&
-            r->look_ns <= clock_mono_ns()) {
+        if (may_lease && r->look_ns <= clock_mono_ns()) {
             r->leasing = true;
             r->look_ns = INT64_MAX;
             (void)pthread_mutex_unlock(&r->lock);
@@ -594,7 +592,8 @@ static struct fetching *wait_next(struct fetcher *r)
             (void)pthread_mutex_lock(&r->lock);
             continue;
         }
-        (void)clock_cond_wait(&r->changed, &r->lock, r->look_ns);
+        (void)clock_cond_wait(&r->changed, &r->lock,
+                              may_lease ? r->look_ns : INT64_MAX);
     }
     (void)pthread_mutex_unlock(&r->lock);
     return f;
