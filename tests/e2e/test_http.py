@@ -366,6 +366,22 @@ def test_each_organization_has_its_own_rate(start_server):
         assert api.post("/knowd/v1/search", json={}).status_code == 422
 
 
+def test_a_request_keeps_all_the_rules_of_its_dialect(start_server):
+    server = start_server("--rate-limit", "exec=4/hour",
+                          "--rate-limit", "exec=3/day")
+    answers = [server.api.get("/rest/v1/workspace/groups") for _ in range(5)]
+    assert [a.status_code for a in answers] == [200] * 3 + [429] * 2
+    last = answers[-1]
+    wait = int(last.headers["retry-after"])
+    assert last.headers["ratelimit-policy"] == '"exec";q=3;w=86400'
+    assert last.headers["ratelimit"] == f'"exec";r=0;t={wait}'
+    body = last.json()
+    assert body["error"]["type"] == "rate_limited"
+    assert body["error"]["code"] == "rate_limit_exceeded"
+    assert body["error"]["retry_after"] == body["retry_after"] == wait
+    assert server.api.get(f"{K}/config").status_code == 200
+
+
 def test_a_rate_that_cannot_be_read_is_a_usage_error(tmp_path):
     done = subprocess.run(
         [KNOWD, "serve", "--data", str(tmp_path / "d"), "--listen",
