@@ -159,8 +159,12 @@ static const char *code_of(const struct failure *f, unsigned status)
 /* Exec's sentences begin with a capital. */
 static str sentence(struct arena *a, const char *text)
 {
-    return arena_fmt(a, "%c%s", toupper((unsigned char)text[0]),
-                     text[0] == '\0' ? "" : text + 1);
+    str s = str_of(text);
+    char *copy = arena_alloc(a, s.n + 1);
+
+    memcpy(copy, text, s.n + 1);
+    copy[0] = (char)toupper((unsigned char)text[0]);
+    return (str){copy, s.n};
 }
 
 unsigned exec_error_put(struct buf *b, struct arena *a, const struct failure *f,

@@ -102,7 +102,8 @@ static void what_failed_inside_is_not_told(void **state)
 
 static void the_wait_is_told_in_three_places(void **state)
 {
-    struct err e = {.name = "rate_limited", .retry_ms = 11500};
+    struct err e = {
+        .name = "rate_limited", .retry_ms = 11500, .text = "over the limit"};
     struct reply r = {0};
     json_t *v;
     size_t i = 0;
