@@ -156,7 +156,8 @@ static const char *code_of(const struct failure *f, unsigned status)
     }
 }
 
-/* Exec's sentences begin with a capital. */
+/* Exec's sentences begin with a capital, but for those that begin with a
+ * field. */
 static str sentence(struct arena *a, const char *text)
 {
     str s = str_of(text);
@@ -178,7 +179,7 @@ unsigned exec_error_put(struct buf *b, struct arena *a, const struct failure *f,
     if (fs != NULL)
         w = words_of(a, &fs->v[0]);
     else
-        w.message = sentence(a, f->text);
+        w.message = status == 400 ? str_of(f->text) : sentence(a, f->text);
     out_begin(&o, NULL);
     out_begin(&o, "error");
     out_cstr(&o, "type", type_of(status));
