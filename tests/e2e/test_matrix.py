@@ -37,6 +37,8 @@ BODIES = {
     "POST /knowd/v1/keys": {"name": "made"},
     "POST /knowd/v1/bases/{kb_id}/reprocess": {},
     "POST /knowd/v1/bases/{kb_id}/model": {"model": "none"},
+    "POST /knowd/v1/bases/{kb_id}/urls": {
+        "urls": [{"url": "https://made.invalid/"}]},
     f"POST {HUB}/sources": lambda i: {
         "type": "url", "title": "made",
         "url": f"https://made.invalid/{uuid.uuid4().hex}"},
