@@ -187,7 +187,7 @@ static rc folder_take(const struct caller *who, struct db *db,
                       const struct hub_folder_in *in, bool is_new,
                       struct arena *out, struct folder_row *row, struct err *e)
 {
-    uuid *parents, moved = is_new ? UUID_NIL : row->id;
+    uuid *parents = NULL, moved = is_new ? UUID_NIL : row->id;
     size_t n = 0;
     rc code;
 

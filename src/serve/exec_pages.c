@@ -235,9 +235,9 @@ static rc page_list(struct request *q, struct reply *r, struct err *e)
         .sort = exec_text(q->query, "sort"),
     };
     struct out o = exec_out(r);
-    struct hub_article *v;
-    uint64_t total;
-    size_t n;
+    struct hub_article *v = NULL;
+    uint64_t total = 0;
+    size_t n = 0;
     rc code = moment_of(q, r, "updated_after", false, &f.updated_from_ms, e);
 
     if (code == RC_OK)

@@ -306,7 +306,18 @@ static void make_schema_1(struct intake_doc *d)
     intake(&f, d, STR("kept through the migration"));
     store_close(f.s);
     f.s = NULL;
-    run_sql("DROP INDEX item_refining;"
+    run_sql("DROP TABLE web; DROP TABLE folder; DROP TABLE folder_item;"
+            "DROP TABLE article; DROP TABLE article_version;"
+            "DROP TABLE article_source;"
+            "DROP INDEX object_code; DROP INDEX base_hub;"
+            "ALTER TABLE object DROP COLUMN code;"
+            "ALTER TABLE base DROP COLUMN hub;"
+            "ALTER TABLE document DROP COLUMN cover;"
+            "ALTER TABLE document DROP COLUMN creator;"
+            "ALTER TABLE version DROP COLUMN summary;"
+            "ALTER TABLE version DROP COLUMN canonical;"
+            "ALTER TABLE version DROP COLUMN images;"
+            "DROP INDEX item_refining;"
             "DROP INDEX base_state_keys_due;"
             "ALTER TABLE base_state DROP COLUMN keys_due;"
             "ALTER TABLE version DROP COLUMN found_title;"
