@@ -322,7 +322,7 @@ INLINE void attend_rows(const struct attend_job *job, uint32_t row,
 {
     size_t padded = ((size_t)job->n + LANES - 1) / LANES * LANES;
     float *out = job->out + row * job->out_stride;
-    float by[SCORE_ROWS];
+    float by[SCORE_ROWS] = {0}; /* gcc's analyzer can't see that all are set */
 
     score_rows(job->query + row * job->stride, job->stride, keys, padded,
                job->depth, rows, scores);
