@@ -68,13 +68,14 @@ rc app_workspace_get(struct app *a, const struct caller *who, struct db *db,
 
 /* ---- members ---- */
 
-/* An address that is nobody's: .invalid never resolves (RFC 2606). */
+/* An address that is nobody's: .invalid never resolves (RFC 2606). The end of an
+ * id is chance, its beginning the time. */
 static str email_of(uuid key, str slug, struct arena *out)
 {
     char id[UUID_TEXT];
 
     uuid_text(key, id);
-    return arena_fmt(out, "key-%.8s@" STR_FMT ".invalid", id, STR_ARG(slug));
+    return arena_fmt(out, "key-%s@" STR_FMT ".invalid", id + 24, STR_ARG(slug));
 }
 
 static rc user_of(struct app *a, struct db *db, const struct key_row *k,
