@@ -352,7 +352,6 @@ static void page_came(struct fetching *f, const struct fetch_answer *a,
                       struct fetched *done, struct body *b, struct err *e)
 {
     struct web_row *web = &f->web;
-    rc code = RC_OK;
 
     web->fetched_ms = clock_wall_ms();
     web->answered =
@@ -363,7 +362,7 @@ static void page_came(struct fetching *f, const struct fetch_answer *a,
     }
     web->etag = or_none(a->etag, f->arena);
     web->last_modified = or_none(a->last_modified, f->arena);
-    if ((code = blob_end(b->writer, &done->ref, e)) != RC_OK) {
+    if (blob_end(b->writer, &done->ref, e) != RC_OK) {
         log_warn("fetch", "cannot keep a page: %s", e->text);
         fetch_later(f, AGAIN_MS);
         return;
