@@ -1,4 +1,4 @@
-"""What stands inside the namespace of test_outgoing.py beside nginx: a name
+"""What stands inside the namespace of outgoing_lab.py beside nginx: a name
 server with scripted answers, dummies on addresses that nothing may reach, and
 a web server that breaks its word.
 
