@@ -57,3 +57,40 @@ UNDESCRIBED = [
      "what download_url points to; the vendor's links lead to a store of "
      "files"),
 ]
+
+# ---- Exec: the same lists for its description, paths after /rest/v1 ----
+
+H = "/knowledge-hub"
+
+EXEC_EXCLUSIONS = [
+    ("POST", f"{H}/sources", [VALID],
+     "ids of folders that are none are 400 folder_not_found; a url is asked "
+     "for where the description has it optional; its format `uri` takes "
+     "schemes and addresses that nothing may be fetched from; a title is not "
+     "blank"),
+    ("POST", f"{H}/pages", [VALID],
+     "ids of folders, sources and skills that are none are 400; a title is "
+     "not blank"),
+    ("PATCH", f"{H}/pages/{{page_id}}", [VALID],
+     "the same as where pages are made"),
+    ("PUT", f"{H}/pages/{{page_id}}", [VALID],
+     "the same as where pages are made"),
+    ("GET", f"{H}/pages/{{page_id}}/versions", ["status_code_conformance"],
+     "pages of a list that can't be are 400, as in the lists that declare it"),
+    ("GET", "/workspace/groups", ["status_code_conformance"],
+     "the same"),
+    *(("*", f"{H}/{path}", ["unsupported_method", "allow_header_conformance"],
+       "our own methods on the vendor's paths, see EXEC_UNDESCRIBED")
+      for path in ("folders", "folders/{folder_id}", "sources/{source_id}")),
+]
+
+EXEC_LEFT_OUT = []
+
+EXEC_UNDESCRIBED = [
+    *((method, f"/rest/v1{H}/{path}", reason) for method, path, reason in (
+        ("POST", "folders", "the vendor makes folders in its own interface"),
+        ("PATCH", "folders/{folder_id}", "the same"),
+        ("DELETE", "folders/{folder_id}", "the same"),
+        ("PATCH", "sources/{source_id}", "the vendor can't change a source"),
+        ("POST", "search", "the vendor has no search"))),
+]
