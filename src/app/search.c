@@ -502,7 +502,10 @@ rc app_search(struct app *a, const struct caller *who, struct db *db,
               .by_document = in->by_document,
               .exhaustive = in->exact,
               .explain = in->explain,
-              .why_not = in->why_not}};
+              .why_not = in->why_not,
+              .by_only = in->by_only,
+              .only = in->only,
+              .only_n = in->only_n}};
     struct engine_pin *pins = NULL;
     struct searched *bases = NULL;
     const struct model **models;
