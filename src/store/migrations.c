@@ -173,16 +173,18 @@ static const char *const SCHEMA_4[] = {
     "CREATE UNIQUE INDEX base_hub ON base(tenant) WHERE hub = 1;",
     "ALTER TABLE document ADD COLUMN cover TEXT;",
     "ALTER TABLE document ADD COLUMN creator BLOB;",
+    "ALTER TABLE version ADD COLUMN said_type TEXT;",
     "ALTER TABLE version ADD COLUMN summary TEXT;",
     "ALTER TABLE version ADD COLUMN canonical TEXT;",
     "ALTER TABLE version ADD COLUMN images INTEGER NOT NULL DEFAULT 0;",
 
     /* Where a document is fetched from. `key` is the URL's normal form, by
-     * which two are one; `answered` the URL behind the redirects. */
+     * which two are one; `answered` the URL behind the redirects; the
+     * validators are those of `version`'s body. */
     "CREATE TABLE web("
     " base BLOB NOT NULL, document BLOB NOT NULL, tenant BLOB NOT NULL,"
-    " url TEXT NOT NULL, key TEXT NOT NULL, answered TEXT, etag TEXT,"
-    " last_modified TEXT, tried_ms INTEGER NOT NULL,"
+    " url TEXT NOT NULL, key TEXT NOT NULL, answered TEXT, version BLOB,"
+    " etag TEXT, last_modified TEXT, tried_ms INTEGER NOT NULL,"
     " fetched_ms INTEGER NOT NULL,"
     " PRIMARY KEY(base, document)) STRICT, WITHOUT ROWID;",
     "CREATE UNIQUE INDEX web_key ON web(base, key);",

@@ -256,7 +256,8 @@ struct version_row {
     str found_title, language, doc_created, doc_modified;
     uint32_t pages, ocr_confidence; /* 0: it has none; nothing was read so */
     str flags;                      /* JSON array text; p NULL: none */
-    str summary;                    /* sentences of its own; p NULL: none */
+    str said_type;   /* Content-Type it came with; p NULL: none. A hint */
+    str summary;     /* sentences of its own; p NULL: none */
     str canonical;   /* the URL it names as its own; p NULL: none */
     uint32_t images; /* pictures it shows */
     uint32_t extractor_version, chunker_version;
@@ -436,6 +437,7 @@ struct web_row {
     uuid base, document, tenant;
     str url, key;            /* key: two with one are the same */
     str answered;            /* after redirects; p NULL: the same */
+    uuid version;            /* whose body these are of; nil: none's */
     str etag, last_modified; /* p NULL: none */
     int64_t tried_ms;        /* this fetch's first try; 0: none */
     int64_t fetched_ms;      /* when it last was there; 0: never */
@@ -601,7 +603,8 @@ rc db_version_put(struct db *db, const struct version_row *v, struct err *e);
 /* All that indexing sets: state, text, counts, what extraction said, versions,
  * processed_ms; notes CHANGE_VERSION when the state changed. */
 rc db_version_update(struct db *db, const struct version_row *v, struct err *e);
-/* The original was fetched: its body and filename are these. */
+/* The original was fetched: its body, filename and said_type are these.
+ * RC_CONFLICT: it does not wait for one any more. */
 rc db_version_fetched(struct db *db, const struct version_row *v,
                       struct err *e);
 rc db_version_get(struct db *db, uuid tenant, uuid base, uuid id,
@@ -615,7 +618,8 @@ rc db_version_list(struct db *db, uuid tenant, uuid base, uuid document,
 rc db_version_drop(struct db *db, uuid tenant, uuid base, uuid id,
                    struct err *e);
 /* A version that makes an upload of this content a duplicate: same hash, same
- * base, neither archived nor failed, of a document without external_id. */
+ * base, neither archived nor failed, of a document without external_id; none
+ * that was fetched or written here, whose deletion is not the upload's. */
 rc db_version_by_content(struct db *db, uuid tenant, uuid base,
                          const sha256 *sha, struct arena *out,
                          struct version_row *v, struct err *e);
@@ -631,7 +635,7 @@ rc db_versions_indexed(struct db *db, uuid base, struct arena *out,
 /* Versions that may be extracted again, by id, among the next `look` behind
  * `after` (nil: from the first): indexed or failed ones whose extractor is
  * older than `extractor` (0: any); of failed ones not those whose content came
- * in again. *next: where to go on; nil: that was the end. */
+ * in again, nor those that were never fetched. *next: where to go on; nil: that was the end. */
 struct old_version {
     uuid version, document;
     str title; /* of its document */

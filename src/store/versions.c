@@ -7,7 +7,8 @@
     " blocks_sha, blocks_bytes, chunk_count, token_count, outcome, note,"      \
     " error, extractor_version, chunker_version, created_ms, processed_ms,"    \
     " found_title, language, doc_created, doc_modified, pages,"                \
-    " ocr_confidence, flags, text_since, summary, canonical, images"
+    " ocr_confidence, flags, text_since, summary, canonical, images,"          \
+    " said_type"
 
 static struct blob_ref ref_read(struct q *q)
 {
@@ -55,6 +56,7 @@ static void version_read(struct q *q, struct arena *out, struct version_row *v)
     v->summary = q_get_text(q, out);
     v->canonical = q_get_text(q, out);
     v->images = q_get_u32(q);
+    v->said_type = q_get_text(q, out);
 }
 
 /* What indexing sets, in this order. */
@@ -239,13 +241,17 @@ rc db_version_fetched(struct db *db, const struct version_row *v, struct err *e)
     db->read.version = UUID_NIL;
     if (code != RC_OK)
         return code;
+    if (was.state != VERSION_PENDING)
+        return err_set(e, RC_CONFLICT, "the version waits for no body");
     q = q_open(db, "UPDATE version SET original_sha = ?3, original_bytes = ?4,"
-                   " filename = ?5 WHERE base = ?1 AND id = ?2");
+                   " filename = ?5, said_type = ?6"
+                   " WHERE base = ?1 AND id = ?2");
     q_uuid(&q, v->base);
     q_uuid(&q, v->id);
     q_sha(&q, &v->original.sha);
     q_uint(&q, v->original.bytes);
     q_text_or_null(&q, v->filename);
+    q_text_or_null(&q, v->said_type);
     code = q_run(&q, NULL, e);
     return code == RC_OK ? swap_use(db, &was.original, &v->original.sha, e)
                          : code;
@@ -399,7 +405,9 @@ rc db_version_by_content(struct db *db, uuid tenant, uuid base,
     struct q q = q_open(
         db, "SELECT " VERSION_COLUMNS " FROM version INDEXED BY version_content"
             " WHERE base = ?1 AND original_sha = ?2 AND tenant = ?3"
-            " AND state NOT IN (4, 5) AND EXISTS(SELECT 1 FROM document d"
+            " AND state NOT IN (4, 5)"
+            " AND coalesce(source_type, '') NOT IN ('url', 'page')"
+            " AND EXISTS(SELECT 1 FROM document d"
             "  WHERE d.base = version.base AND d.id = version.document"
             "  AND d.external_id IS NULL) ORDER BY id LIMIT 1");
 
@@ -446,6 +454,7 @@ rc db_versions_old(struct db *db, uuid base, uint32_t extractor, uuid after,
 {
     struct q q = q_open(
         db, "SELECT v.id, v.document, d.title, v.state IN (2, 3, 4, 5)"
+            " AND NOT (v.source_type IS 'url' AND v.original_bytes = 0)"
             " AND (?4 = 0 OR v.extractor_version < ?4)"
             " AND (v.state <> 5 OR d.external_id IS NOT NULL"
             "  OR NOT EXISTS(SELECT 1 FROM version w INDEXED BY version_content"

@@ -1,8 +1,9 @@
 /* Where documents are fetched from. */
 #include "store/store_priv.h"
 
-#define WEB_COLUMNS                                                    \
-    "base, document, tenant, url, key, answered, etag, last_modified," \
+#define WEB_COLUMNS                                               \
+    "base, document, tenant, url, key, answered, version, etag, " \
+    "last_modified,"                                              \
     " tried_ms, fetched_ms"
 
 static rc web_take(struct q *q, struct arena *out, struct web_row *w,
@@ -15,6 +16,7 @@ static rc web_take(struct q *q, struct arena *out, struct web_row *w,
         w->url = q_get_text(q, out);
         w->key = q_get_text(q, out);
         w->answered = q_get_text(q, out);
+        w->version = q_get_uuid(q);
         w->etag = q_get_text(q, out);
         w->last_modified = q_get_text(q, out);
         w->tried_ms = q_get_int(q);
@@ -26,7 +28,7 @@ static rc web_take(struct q *q, struct arena *out, struct web_row *w,
 rc db_web_put(struct db *db, const struct web_row *w, struct err *e)
 {
     struct q q = q_open(db, "INSERT INTO web(" WEB_COLUMNS ") VALUES(?1, ?2,"
-                            " ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)");
+                            " ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)");
     rc code;
 
     q_uuid(&q, w->base);
@@ -35,6 +37,7 @@ rc db_web_put(struct db *db, const struct web_row *w, struct err *e)
     q_text(&q, w->url);
     q_text(&q, w->key);
     q_text_or_null(&q, w->answered);
+    q_uuid(&q, w->version);
     q_text_or_null(&q, w->etag);
     q_text_or_null(&q, w->last_modified);
     q_int(&q, w->tried_ms);
@@ -47,14 +50,15 @@ rc db_web_put(struct db *db, const struct web_row *w, struct err *e)
 
 rc db_web_update(struct db *db, const struct web_row *w, struct err *e)
 {
-    struct q q = q_open(db, "UPDATE web SET answered = ?3, etag = ?4,"
-                            " last_modified = ?5, tried_ms = ?6,"
-                            " fetched_ms = ?7 WHERE base = ?1"
+    struct q q = q_open(db, "UPDATE web SET answered = ?3, version = ?4,"
+                            " etag = ?5, last_modified = ?6, tried_ms = ?7,"
+                            " fetched_ms = ?8 WHERE base = ?1"
                             " AND document = ?2");
 
     q_uuid(&q, w->base);
     q_uuid(&q, w->document);
     q_text_or_null(&q, w->answered);
+    q_uuid(&q, w->version);
     q_text_or_null(&q, w->etag);
     q_text_or_null(&q, w->last_modified);
     q_int(&q, w->tried_ms);
