@@ -512,9 +512,10 @@ static rc finish_failed(struct app *a, struct db *db, const struct task *t,
     if ((code = db_version_update(db, v, e)) != RC_OK || as_before ||
         (code = version_event(db, v, "version.failed", e)) != RC_OK)
         return code;
-    /* The active version stays; its index may still say the former title. */
+    /* The active version stays; its index may still say the former title, but
+     * a fetch brings none. */
     if (!uuid_is_nil(d->active_version))
-        return reindex_document(a, db, d, e);
+        return t->step == STEP_FETCH ? RC_OK : reindex_document(a, db, d, e);
     if ((code = db_document_governed(db, d, v->id, &governs, e)) != RC_OK ||
         !governs)
         return code;

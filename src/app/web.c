@@ -153,7 +153,8 @@ static rc again_version(struct db *db, const struct document_row *d,
     if (code != RC_OK || n == 0 || v[0].state == VERSION_PENDING ||
         v[0].state == VERSION_PROCESSING)
         return code;
-    if (v[0].state == VERSION_FAILED) { /* nothing came of it: once more */
+    if (v[0].state == VERSION_FAILED && /* nothing came of it: once more */
+        str_eq(v[0].source_type, SOURCE_TYPE_URL)) {
         v[0].state = VERSION_PENDING;
         v[0].error = STR_NONE;
         *version = v[0].id;

@@ -486,18 +486,14 @@ static rc due_items(struct db *db, unsigned class, uuid base, size_t max,
     return items_take(&q, out, v, n, e);
 }
 
-/* Of the classes [from, to). */
-static rc next_due(struct db *db, unsigned from, unsigned to, int64_t *next_ms,
-                   struct err *e)
+static rc next_due(struct db *db, int64_t *next_ms, struct err *e)
 {
     struct q q = q_open(
         db, "SELECT coalesce(min(run_at_ms), 0) FROM item INDEXED BY item_queue"
-            " WHERE status = 0 AND status < 2 AND late >= ?1 AND late < ?2"
+            " WHERE status = 0 AND status < 2 AND late < 3"
             " AND NOT EXISTS(SELECT 1 FROM base_state s"
             "  WHERE s.base = item.base AND s.deleted = 1)");
 
-    q_int(&q, from);
-    q_int(&q, to);
     *next_ms = q_row(&q) ? q_get_int(&q) : 0;
     return q_end(&q, e);
 }
@@ -570,7 +566,7 @@ rc db_items_lease(struct db *db, size_t max, size_t shares, int64_t now_ms,
                 share_items(db, class, base, max, shares, now_ms, out, v, n, e);
     }
     if (code == RC_OK && *n == 0)
-        code = next_due(db, 0, ITEM_FETCH, next_ms, e);
+        code = next_due(db, next_ms, e);
     for (size_t i = 0, end; code == RC_OK && i < *n; i = end) {
         for (end = i + 1; end < *n && uuid_eq((*v)[end].job, (*v)[i].job);)
             end++;
@@ -581,37 +577,87 @@ rc db_items_lease(struct db *db, size_t max, size_t shares, int64_t now_ms,
 
 /* ---- fetches ---- */
 
-static_assert(ITEM_FETCH == 3, "the number in this statement");
+static_assert(ITEM_FETCH == 3, "the number in these statements");
 
-rc db_fetches_lease(struct db *db, size_t max, int64_t now_ms,
-                    struct arena *out, struct item_row **v, size_t *n,
-                    int64_t *next_ms, struct err *e)
+rc db_fetches_due(struct db *db, struct fetch_place from, size_t limit,
+                  int64_t now_ms, struct arena *out, struct due_fetch **v,
+                  size_t *n, struct err *e)
 {
     struct q q = q_open(
-        db, "SELECT " ITEM_COLUMNS " FROM item WHERE (base, job, idx) IN"
-            " (SELECT base, job, idx FROM item INDEXED BY item_queue"
-            "  WHERE status = 0 AND status < 2 AND late = 3"
-            "  AND run_at_ms <= ?1 AND NOT EXISTS(SELECT 1 FROM base_state s"
-            "   WHERE s.base = item.base AND s.deleted = 1)"
-            "  ORDER BY job, idx LIMIT ?2) ORDER BY job, idx");
+        db, "SELECT i.job, i.idx, w.url FROM item i INDEXED BY item_queue"
+            " LEFT JOIN web w ON w.base = i.base AND w.document = i.document"
+            " WHERE i.status = 0 AND i.status < 2 AND i.late = 3"
+            " AND (i.job, i.idx) > (coalesce(?1, x''), ?2)"
+            " AND i.run_at_ms <= ?3 AND NOT EXISTS(SELECT 1 FROM base_state s"
+            "  WHERE s.base = i.base AND s.deleted = 1)"
+            " ORDER BY i.job, i.idx LIMIT ?4");
+    size_t cap = 0;
+
+    *v = NULL;
+    *n = 0;
+    q_uuid(&q, from.job);
+    q_int(&q, uuid_is_nil(from.job) ? -1 : (int64_t)from.index);
+    q_int(&q, now_ms);
+    q_uint(&q, limit);
+    while (q_row(&q)) {
+        struct due_fetch d;
+
+        d.at.job = q_get_uuid(&q);
+        d.at.index = q_get_u32(&q);
+        d.url = q_get_text(&q, out);
+        ARENA_PUSH(out, *v, *n, cap, d);
+    }
+    return q_end(&q, e);
+}
+
+rc db_fetches_next(struct db *db, int64_t now_ms, int64_t *next_ms,
+                   struct err *e)
+{
+    struct q q = q_open(
+        db, "SELECT coalesce(min(run_at_ms), 0) FROM item INDEXED BY item_queue"
+            " WHERE status = 0 AND status < 2 AND late = 3 AND run_at_ms > ?1");
+
+    q_int(&q, now_ms);
+    *next_ms = q_row(&q) ? q_get_int(&q) : 0;
+    return q_end(&q, e);
+}
+
+rc db_fetch_lease(struct db *db, struct fetch_place at, int64_t now_ms,
+                  struct arena *tmp, struct err *e)
+{
+    struct item_row it;
+    rc code = db_item_get(db, at.job, at.index, tmp, &it, e);
+
+    if (code != RC_OK)
+        return code;
+    it.status = JOB_PROCESSING;
+    it.stage = STAGE_FETCH;
+    it.attempts++;
+    it.started_ms = now_ms;
+    return item_update(db, &it, JOB_QUEUED, e);
+}
+
+rc db_item_duplicate(struct db *db, const struct item_row *i, uuid document,
+                     uuid version, int64_t now_ms, struct err *e)
+{
+    struct item_row it = *i;
+    struct q q = q_open(db, "UPDATE item SET duplicate_document = ?4,"
+                            " duplicate_version = ?5 WHERE base = ?1"
+                            " AND job = ?2 AND idx = ?3");
     rc code;
 
-    *next_ms = 0;
-    q_int(&q, now_ms);
-    q_uint(&q, max);
-    code = items_take(&q, out, v, n, e);
-    if (code == RC_OK && *n == 0)
-        code = next_due(db, ITEM_FETCH, ITEM_CLASS_COUNT, next_ms, e);
-    for (size_t i = 0; code == RC_OK && i < *n; i++) {
-        struct item_row *it = &(*v)[i];
-
-        it->status = JOB_PROCESSING;
-        it->stage = STAGE_FETCH;
-        it->attempts++;
-        it->started_ms = now_ms;
-        code = item_update(db, it, JOB_QUEUED, e);
-    }
-    return code;
+    q_uuid(&q, it.base);
+    q_uuid(&q, it.job);
+    q_int(&q, it.index);
+    q_uuid(&q, document);
+    q_uuid(&q, version);
+    if ((code = q_run(&q, NULL, e)) != RC_OK)
+        return code;
+    it.status = JOB_DUPLICATE;
+    it.stage = STAGE_DONE;
+    it.error = STR_NONE;
+    it.completed_ms = now_ms;
+    return db_item_update(db, &it, e);
 }
 
 rc db_item_fetched(struct db *db, const struct item_row *i, int64_t now_ms,
@@ -667,6 +713,8 @@ rc db_items_unlease(struct db *db, uint64_t *n, struct err *e)
     for (size_t i = 0; code == RC_OK && i < items_n; i++) {
         v[i].status = JOB_QUEUED;
         v[i].stage = STAGE_QUEUED;
+        if (v[i].class == ITEM_FETCH) /* its minute begins anew */
+            v[i].attempts = 0;
         code = db_item_update(db, &v[i], e);
     }
     *n = items_n;
@@ -763,6 +811,9 @@ static rc retry_item(struct db *db, struct item_row *item, struct arena *tmp,
         return RC_OK; /* deleted since; it stays failed */
     if (code != RC_OK)
         return code;
+    /* Another job has fetched it since. */
+    if (item->class == ITEM_FETCH && v.state != VERSION_FAILED)
+        return RC_OK;
     if (v.state == VERSION_FAILED) { /* one that is served goes on so */
         v.state = VERSION_PENDING;
         v.error = STR_NONE;

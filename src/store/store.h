@@ -685,11 +685,27 @@ rc db_item_list(struct db *db, uuid tenant, uuid job, uint32_t from,
 rc db_items_lease(struct db *db, size_t max, size_t shares, int64_t now_ms,
                   struct arena *out, struct item_row **v, size_t *n,
                   int64_t *next_ms, struct err *e);
-/* Leases items to be fetched of any base whose run_at has come, oldest job
- * first; *next_ms as above. */
-rc db_fetches_lease(struct db *db, size_t max, int64_t now_ms,
-                    struct arena *out, struct item_row **v, size_t *n,
-                    int64_t *next_ms, struct err *e);
+/* Items to be fetched, of all bases: those due behind a place, oldest job
+ * first; when the next of the others is due (0: none is); and the lease of one,
+ * at STAGE_FETCH. */
+struct fetch_place {
+    uuid job; /* nil: before the first */
+    uint32_t index;
+};
+struct due_fetch {
+    struct fetch_place at;
+    str url; /* p NULL: its document is gone */
+};
+rc db_fetches_due(struct db *db, struct fetch_place from, size_t limit,
+                  int64_t now_ms, struct arena *out, struct due_fetch **v,
+                  size_t *n, struct err *e);
+rc db_fetches_next(struct db *db, int64_t now_ms, int64_t *next_ms,
+                   struct err *e);
+rc db_fetch_lease(struct db *db, struct fetch_place at, int64_t now_ms,
+                  struct arena *tmp, struct err *e);
+/* A leased item has come to what a version already is. */
+rc db_item_duplicate(struct db *db, const struct item_row *i, uuid document,
+                     uuid version, int64_t now_ms, struct err *e);
 /* A leased item's original is there: it waits as a new one, at no try. */
 rc db_item_fetched(struct db *db, const struct item_row *i, int64_t now_ms,
                    struct err *e);

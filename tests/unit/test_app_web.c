@@ -20,7 +20,21 @@ struct site {
     pthread_t thread;
     atomic_bool stop;
     atomic_uint asked, not_modified, edition, flaky;
+    atomic_bool lost, empty; /* /turns answers 404, or without words */
 };
+
+static str body_of(struct site *s, str path, struct arena *tmp)
+{
+    if (s->empty)
+        return STR("<html><head><title>None</title></head><body></body>"
+                   "</html>");
+    return arena_fmt(tmp,
+                     "<html lang=en><head><title>About " STR_FMT "</title>"
+                     "</head><body><main><h1>A heading</h1><p>Edition %u of "
+                     "what the page " STR_FMT " tells about the marble "
+                     "quarries of the island.</p></main></body></html>",
+                     STR_ARG(path), s->edition, STR_ARG(path));
+}
 
 static str page_of(struct site *s, str path, str request, struct arena *tmp)
 {
@@ -30,6 +44,9 @@ static str page_of(struct site *s, str path, str request, struct arena *tmp)
     if (str_eq(path, STR("/gone")))
         return STR("HTTP/1.1 410 Gone\r\nContent-Length: 0\r\n"
                    "Connection: close\r\n\r\n");
+    if (str_eq(path, STR("/turns")) && s->lost)
+        return STR("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n"
+                   "Connection: close\r\n\r\n");
     if (str_eq(path, STR("/flaky")) && s->flaky++ == 0)
         return STR("HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n"
                    "Connection: close\r\n\r\n");
@@ -38,12 +55,7 @@ static str page_of(struct site *s, str path, str request, struct arena *tmp)
         s->not_modified++;
         return STR("HTTP/1.1 304 Not Modified\r\nConnection: close\r\n\r\n");
     }
-    body = arena_fmt(tmp,
-                     "<html lang=en><head><title>About " STR_FMT "</title>"
-                     "</head><body><main><h1>A heading</h1><p>Edition %u of "
-                     "what the page " STR_FMT " tells about the marble "
-                     "quarries of the island.</p></main></body></html>",
-                     STR_ARG(path), edition, STR_ARG(path));
+    body = body_of(s, path, tmp);
     return arena_fmt(tmp,
                      "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n"
                      "ETag: " STR_FMT "\r\nContent-Length: %zu\r\n"
@@ -353,6 +365,71 @@ static void what_fails_says_why_and_can_be_tried_again(void **state)
     assert_int_equal(l.versions_n, 1);
 }
 
+/* The version that a failed job was for was fetched by another one. */
+static void a_job_that_was_overtaken_has_nothing_to_try(void **state)
+{
+    struct wx *w = *state;
+    struct adding old, next;
+    struct err e = {0};
+    struct looking l;
+
+    w->site.lost = true;
+    old = add_one(w, "/turns");
+    assert_string_equal(job_ended(w, old.job).status, "failed");
+    w->site.lost = false;
+    next = add_one(w, "/turns");
+    assert_string_equal(job_ended(w, next.job).status, "completed");
+    w->site.edition = 2;
+    fx_ok(fx_write(w->fx, retry_op, &old, &e), &e);
+    assert_int_equal(old.queued, 0);
+    assert_int_equal(w->site.asked, 2);
+    /* What changed since comes in by its own version. */
+    next = add_one(w, "/turns");
+    assert_string_equal(job_ended(w, next.job).status, "completed");
+    l = look(w, next.added[0].document);
+    assert_int_equal(l.versions_n, 2);
+}
+
+/* Validators are those of the active version, or none are sent. */
+static void what_could_not_be_read_is_asked_for_whole(void **state)
+{
+    struct wx *w = *state;
+    struct adding a = add_one(w, "/a");
+    struct looking l;
+
+    assert_string_equal(job_ended(w, a.job).status, "completed");
+    w->site.edition = 2;
+    w->site.empty = true;
+    for (unsigned i = 0; i < 2; i++) {
+        a = add_one(w, "/a");
+        assert_string_equal(job_ended(w, a.job).status, "failed");
+    }
+    w->site.empty = false;
+    a = add_one(w, "/a");
+    assert_string_equal(job_ended(w, a.job).status, "completed");
+    l = look(w, a.added[0].document);
+    assert_string_equal(l.d.state, "active");
+    assert_int_equal(l.d.version_number, 2);
+}
+
+/* Their deletions are independent, so an upload is never one with a page. */
+static void an_upload_is_no_duplicate_of_a_page(void **state)
+{
+    struct wx *w = *state;
+    struct adding a = add_one(w, "/a");
+    str body = body_of(&w->site, STR("/a"), w->fx->out);
+    struct intake_item item = {
+        .type = INTAKE_TEXT, .title = STR("T"), .content = body};
+    struct intake in = {.base = w->base, .items = &item, .items_n = 1};
+    struct fx_ingest i;
+    struct err e = {0};
+
+    assert_string_equal(job_ended(w, a.job).status, "completed");
+    fx_ok(fx_ingest(w->fx, &in, &i, &e), &e);
+    assert_false(i.call.results[0].duplicate);
+    fx_settle(w->fx);
+}
+
 static void a_server_in_trouble_is_asked_again(void **state)
 {
     struct wx *w = *state;
@@ -460,6 +537,9 @@ int main(void)
         T(pages_become_documents),
         T(a_page_as_it_was_costs_nothing),
         T(what_fails_says_why_and_can_be_tried_again),
+        T(a_job_that_was_overtaken_has_nothing_to_try),
+        T(what_could_not_be_read_is_asked_for_whole),
+        T(an_upload_is_no_duplicate_of_a_page),
         T(a_server_in_trouble_is_asked_again),
         T(a_stop_repeats_what_was_under_way),
         T(a_hub_has_one_source_of_a_url),

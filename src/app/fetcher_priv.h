@@ -1,0 +1,53 @@
+/*
+ * fetcher, inside: fetcher.c has the queue and the threads, fetcher_page.c what
+ * becomes of one page.
+ */
+#ifndef APP_FETCHER_PRIV_H
+#define APP_FETCHER_PRIV_H
+
+#include "app/task.h"
+#include "app/web_priv.h"
+#include "net/fetch.h"
+
+/* Of one page, from its first try on. */
+#define FETCH_MS_MAX 60000
+/* After trouble of the server's own. */
+#define FETCH_AGAIN_MS 2000
+
+struct fetcher {
+    struct app *app;
+    struct addr_nets nets;
+    struct addr_net *nets_v;
+    pthread_t *threads;
+    size_t threads_n;
+    atomic_bool stopping;
+    pthread_mutex_t lock; /* guards all below */
+    pthread_cond_t changed;
+    struct waiting *first, **end;
+    size_t waiting_n;
+    struct map *busy;         /* host to requests under way */
+    struct map *held;         /* host to what waits in the list */
+    struct fetch_place place; /* where the next look begins */
+    bool leasing;
+    bool more;       /* the last look left some that are due */
+    int64_t look_ns; /* when the queue is looked at next; INT64_MAX: not */
+};
+
+/* A leased item. */
+struct waiting {
+    struct fetch_place at;
+    struct waiting *next;
+    str host; /* in `text` */
+    char text[];
+};
+
+/* Asks for the page, and writes down what came of it; *http is made at the
+ * first. */
+void fetcher_page(struct fetcher *r, struct fetch **http,
+                  struct fetch_place at);
+/* An item was put back, to be due in so long. */
+void fetcher_due(struct fetcher *r, int64_t ms);
+/* Until the time has passed, or the end. */
+void fetcher_pause(struct fetcher *r, int64_t ms);
+
+#endif
