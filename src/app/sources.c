@@ -227,7 +227,7 @@ rc app_source_add(struct app *a, const struct caller *who, struct db *db,
                   struct hub_source *s, bool *made, struct err *e)
 {
     struct hub_source_in all = *in;
-    struct web_target target;
+    struct web_target target = {0};
     struct web_row web;
     uuid base, document, *folders;
     size_t folders_n;

@@ -209,7 +209,7 @@ static rc url_add(struct app *a, const struct caller *who, struct db *db,
                   uuid base, const struct url_in *in, int64_t now,
                   struct arena *out, struct fetch_item *it, struct err *e)
 {
-    struct web_target t;
+    struct web_target t = {0};
     struct document_row d;
     struct web_row web;
     bool there;

@@ -578,6 +578,7 @@ static rc print_result(struct adding *a, struct err *e)
 {
     bool waited = strcmp(option_text(&a->r->o, OPT_WAIT), "none") != 0;
     size_t failed = json_array_size(a->failed);
+    uint64_t there = a->duplicates + a->unchanged;
 
     print_named(a->skipped, "skipped");
     print_named(a->failed, "failed");
@@ -586,9 +587,8 @@ static rc print_result(struct adding *a, struct err *e)
     print_clean(a->base.name);
     print_fmt(": %zu %s", a->queued_n - (size_t)a->unchanged - a->failed_later,
               waited ? "added" : "queued");
-    if (a->duplicates + a->unchanged > 0)
-        print_fmt(", %llu already there",
-                  (unsigned long long)(a->duplicates + a->unchanged));
+    if (there > 0)
+        print_fmt(", %llu already there", (unsigned long long)there);
     if (failed > 0)
         print_fmt(", %zu failed", failed);
     print_fmt("\n");

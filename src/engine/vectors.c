@@ -197,7 +197,7 @@ static void list_sample(struct vectors *v)
     /* Four times as many as wanted: one key may be in several files, and what
      * a bound lets through varies. */
     n = keys_below(v,
-                   rows <= 4 * VECTORS_SAMPLE
+                   rows <= (uint64_t)4 * VECTORS_SAMPLE
                        ? UINT64_MAX
                        : UINT64_MAX / rows * 4 * VECTORS_SAMPLE,
                    tmp, &low);

@@ -676,8 +676,8 @@ static rc term_read(const struct lex_builder *b, const struct term *t,
 static void terms_prefetch(const struct lex_builder *b,
                            const struct sort_term *v, size_t i)
 {
-    if (i + 2 * TERMS_AHEAD < b->terms_n)
-        __builtin_prefetch(&b->terms[v[i + 2 * TERMS_AHEAD].term]);
+    if (i + (size_t)2 * TERMS_AHEAD < b->terms_n)
+        __builtin_prefetch(&b->terms[v[i + (size_t)2 * TERMS_AHEAD].term]);
     if (i + TERMS_AHEAD < b->terms_n)
         __builtin_prefetch(place(b, b->terms[v[i + TERMS_AHEAD].term].head));
 }
