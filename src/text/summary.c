@@ -288,6 +288,7 @@ static void sentence_take(struct summary *m, str text)
             term->entry = s->n;
             ARENA_PUSH(m->tmp, s->v, s->n, cap, ((struct entry){.term = id}));
         }
+        ASSERT(term->entry < s->n);
         s->v[term->entry].weight += 1;
     }
     if (words < WORDS_MIN || str_find(text, STR("](")) < text.n) {
