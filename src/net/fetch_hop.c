@@ -224,13 +224,19 @@ static bool is_one_coding(str head, str name, const char *const *known)
 
 static bool is_plain_enough(struct hop *h, str head)
 {
-    static const char *const CODINGS[] = {"gzip", "x-gzip",   "deflate", "br",
+    static const char *const CODINGS[] = {"gzip", "x-gzip",   "deflate",
                                           "",     "identity", NULL};
     static const char *const TRANSFERS[] = {"chunked", "identity", NULL};
 
     return is_one_coding(head, STR("transfer-encoding"), TRANSFERS) &&
            (!is_public(h) ||
             is_one_coding(head, STR("content-encoding"), CODINGS));
+}
+
+/* What is saved into a file is kept as it is sent, for ranges are of that. */
+static bool is_unpacked(const struct hop *h)
+{
+    return is_public(h) && h->o->save == NULL;
 }
 
 static rc end_head(struct hop *h, struct err *e)
@@ -255,6 +261,10 @@ static rc end_head(struct hop *h, struct err *e)
                           err_set(e, RC_REMOTE,
                                   "the answer is packed in a way that is not "
                                   "taken"));
+    (void)header_count(head, STR("content-encoding"), &value);
+    if (is_unpacked(h) && unpack_knows(value) &&
+        unpack_open(value, &h->unpack, e) != RC_OK)
+        return fetch_fail(a, FETCH_OURS, RC_NOMEM);
     return RC_OK;
 }
 
@@ -343,6 +353,35 @@ static rc take(struct hop *h, str bytes, struct err *e)
     return buf_end(&h->body, e);
 }
 
+static rc take_unpacked(void *arg, str bytes, struct err *e)
+{
+    return take(arg, bytes, e);
+}
+
+static rc take_sent(struct hop *h, str bytes, struct err *e)
+{
+    rc code;
+
+    if (h->unpack == NULL)
+        return take(h, bytes, e);
+    code = unpack_put(h->unpack, bytes, take_unpacked, h, e);
+    if (code == RC_FORMAT)
+        return fetch_fail(h->a, FETCH_BROKEN,
+                          err_set(e, RC_REMOTE, "%s", e->text));
+    return code;
+}
+
+/* Whether all of it came. */
+static rc end_body(struct hop *h, struct err *e)
+{
+    struct err why;
+
+    if (h->unpack == NULL || unpack_end(h->unpack, &why) == RC_OK)
+        return RC_OK;
+    return fetch_fail(h->a, FETCH_BROKEN,
+                      err_set(e, RC_REMOTE, "%s", why.text));
+}
+
 static size_t on_body(char *p, size_t size, size_t n, void *arg)
 {
     struct hop *h = arg;
@@ -353,7 +392,7 @@ static size_t on_body(char *p, size_t size, size_t n, void *arg)
         h->enough = h->a->saved > USELESS_BYTES_MAX;
         return h->enough ? 0 : bytes.n;
     }
-    if (take(h, bytes, &h->stopped) == RC_OK)
+    if (take_sent(h, bytes, &h->stopped) == RC_OK)
         return bytes.n;
     if (h->a->fault == FETCH_FINE)
         (void)fetch_fail(h->a, FETCH_OURS, RC_OK);
@@ -461,8 +500,10 @@ static rc set_up_receiving(struct hop *h, struct err *e)
     if (is_public(h)) {
         SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
         SET(CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)wire_bytes_max(h));
-        if (h->o->save == NULL) /* ranges are of what is sent */
-            SET(CURLOPT_ACCEPT_ENCODING, "gzip, deflate, br");
+        if (is_unpacked(h)) { /* by us */
+            SET(CURLOPT_ACCEPT_ENCODING, "gzip, deflate");
+            SET(CURLOPT_HTTP_CONTENT_DECODING, 0L);
+        }
     }
     return RC_OK;
 }
@@ -561,6 +602,8 @@ static rc perform(struct hop *h, struct err *e)
     if (got != CURLE_OK && !(got == CURLE_SEND_ERROR && status >= 400) &&
         !(got == CURLE_WRITE_ERROR && h->enough))
         return tell(h, got, e);
+    if (!h->enough && end_body(h, e) != RC_OK)
+        return RC_REMOTE;
     h->a->body = arena_str(h->out, buf_str(&h->body));
     return RC_OK;
 }
@@ -607,5 +650,7 @@ rc hop_run(struct hop *h, struct err *e)
     curl_slist_free_all(pinned);
     buf_close(&h->headers);
     buf_close(&h->body);
+    unpack_close(h->unpack);
+    h->unpack = NULL;
     return code;
 }

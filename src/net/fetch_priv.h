@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "net/fetch.h"
 #include "net/resolve.h"
+#include "net/unpack.h"
 
 /* A file part while it is sent. */
 struct sending {
@@ -31,6 +32,7 @@ struct hop {
 
     struct resolved at; /* judged; it connects to these and no other */
     struct buf body, headers;
+    struct unpack *unpack;         /* NULL: it comes as it is */
     size_t head_bytes, head_lines; /* of all heads and trailers */
     bool head_ended;
     bool enough;        /* of a body that is of no use */

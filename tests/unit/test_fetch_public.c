@@ -174,7 +174,7 @@ static void an_answer_says_what_to_ask_with_next_time(void **state)
     assert_true(asked(&peer, "If-None-Match: \"0\"\r\n"));
     assert_true(
         asked(&peer, "If-Modified-Since: Sat, 05 Nov 1994 08:49:37 GMT\r\n"));
-    assert_true(asked(&peer, "Accept-Encoding: gzip, deflate, br\r\n"));
+    assert_true(asked(&peer, "Accept-Encoding: gzip, deflate\r\n"));
 }
 
 static void what_was_not_changed_has_no_body(void **state)
@@ -423,13 +423,33 @@ static void what_unpacks_to_too_much_ends_at_the_limit(void **state)
     assert_int_equal(a.body.n, 0);
 }
 
-static void brotli_is_unpacked(void **state)
+/* It was not asked for. */
+static void brotli_is_not_taken(void **state)
 {
     (void)state;
     add(&peer, STR("HTTP/1.1 200 OK\r\nContent-Encoding: br\r\n"
                    "Content-Length: 9\r\n\r\n\x0b\x02\x80hello\x03"));
-    assert_int_equal(run(), RC_OK);
-    assert_true(str_eq(a.body, STR("hello")));
+    assert_int_equal(run(), RC_REMOTE);
+    assert_int_equal(a.fault, FETCH_BROKEN);
+}
+
+/* As long as its head says, but not to the end of what is packed. */
+static void a_packed_answer_that_is_cut_is_none(void **state)
+{
+    str whole = packed(100000);
+    struct buf to = {0};
+
+    (void)state;
+    buf_fmt(&to,
+            "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n"
+            "Content-Length: %zu\r\n\r\n",
+            whole.n - 20);
+    buf_put(&to, str_sub(whole, 0, whole.n - 20));
+    add(&peer, arena_str(arena, buf_str(&to)));
+    buf_close(&to);
+    assert_int_equal(run(), RC_REMOTE);
+    assert_int_equal(a.fault, FETCH_BROKEN);
+    assert_non_null(strstr(e.text, "cut off"));
 }
 
 static void what_is_packed_twice_is_not_unpacked(void **state)
@@ -650,7 +670,8 @@ int main(void)
         TEST(a_kept_connection_is_judged_again),
         TEST(when_to_come_back_is_seconds_or_a_date),
         TEST(what_unpacks_to_too_much_ends_at_the_limit),
-        TEST(brotli_is_unpacked),
+        TEST(brotli_is_not_taken),
+        TEST(a_packed_answer_that_is_cut_is_none),
         TEST(what_is_packed_twice_is_not_unpacked),
         TEST(the_wire_has_a_limit_of_its_own),
         TEST(a_head_has_limits),

@@ -1,0 +1,124 @@
+#include "net/unpack.h"
+
+#include <zlib.h>
+
+#include "base/limits.h"
+#include "base/mem.h"
+
+#define PIECE_BYTES (16 * KIB)
+/* Window bits: gzip's head, zlib's, none. */
+#define GZIP_BITS (15 + 16)
+#define ZLIB_BITS 15
+#define RAW_BITS (-15)
+
+struct unpack {
+    z_stream z;
+    bool deflate; /* which of two is told by its first bytes */
+    bool begun, fed, ended;
+    unsigned char head[2];
+    size_t head_n;
+    char piece[PIECE_BYTES];
+};
+
+bool unpack_knows(str coding)
+{
+    return str_eq_nocase(coding, STR("gzip")) ||
+           str_eq_nocase(coding, STR("x-gzip")) ||
+           str_eq_nocase(coding, STR("deflate"));
+}
+
+static rc begin(struct unpack *u, int bits, struct err *e)
+{
+    if (inflateInit2(&u->z, bits) != Z_OK)
+        return err_set(e, RC_NOMEM, "no memory to unpack an answer");
+    u->begun = true;
+    return RC_OK;
+}
+
+rc unpack_open(str coding, struct unpack **u, struct err *e)
+{
+    struct unpack *made = mem_alloc(sizeof *made);
+    rc code = RC_OK;
+
+    made->deflate = str_eq_nocase(coding, STR("deflate"));
+    if (!made->deflate)
+        code = begin(made, GZIP_BITS, e);
+    if (code != RC_OK) {
+        mem_free(made);
+        made = NULL;
+    }
+    *u = made;
+    return code;
+}
+
+void unpack_close(struct unpack *u)
+{
+    if (u == NULL)
+        return;
+    if (u->begun)
+        (void)inflateEnd(&u->z);
+    mem_free(u);
+}
+
+static rc inflate_all(struct unpack *u, unsigned char *p, size_t n,
+                      unpack_take *take, void *arg, struct err *e)
+{
+    u->z.next_in = p;
+    u->z.avail_in = (uInt)n;
+    while (!u->ended && (u->z.avail_in > 0 || u->z.avail_out == 0)) {
+        int got;
+        rc code;
+
+        u->z.next_out = (unsigned char *)u->piece;
+        u->z.avail_out = sizeof u->piece;
+        got = inflate(&u->z, Z_NO_FLUSH);
+        if (got == Z_MEM_ERROR)
+            return err_set(e, RC_NOMEM, "no memory to unpack an answer");
+        if (got != Z_OK && got != Z_STREAM_END && got != Z_BUF_ERROR)
+            return err_set(e, RC_FORMAT, "the answer is not packed as it says");
+        u->ended = got == Z_STREAM_END;
+        if (u->z.avail_out == sizeof u->piece)
+            break;
+        code = take(arg, (str){u->piece, sizeof u->piece - u->z.avail_out}, e);
+        if (code != RC_OK)
+            return code;
+    }
+    return RC_OK;
+}
+
+/* zlib's head is a method, and a sum that 31 divides. */
+static int deflate_bits(const unsigned char head[2])
+{
+    unsigned sum = (unsigned)head[0] << 8 | head[1];
+
+    return (head[0] & 15) == 8 && sum % 31 == 0 ? ZLIB_BITS : RAW_BITS;
+}
+
+rc unpack_put(struct unpack *u, str bytes, unpack_take *take, void *arg,
+              struct err *e)
+{
+    rc code = RC_OK;
+
+    u->fed = u->fed || bytes.n > 0;
+    while (!u->begun && bytes.n > 0 && u->head_n < sizeof u->head) {
+        u->head[u->head_n++] = (unsigned char)bytes.p[0];
+        bytes = str_sub(bytes, 1, bytes.n);
+    }
+    if (!u->begun && u->head_n == sizeof u->head) {
+        code = begin(u, deflate_bits(u->head), e);
+        if (code == RC_OK)
+            code = inflate_all(u, u->head, u->head_n, take, arg, e);
+    }
+    if (code != RC_OK || !u->begun || bytes.n == 0)
+        return code;
+    /* zlib takes what it only reads as not const. */
+    return inflate_all(u, (unsigned char *)(uintptr_t)bytes.p, bytes.n, take,
+                       arg, e);
+}
+
+rc unpack_end(const struct unpack *u, struct err *e)
+{
+    if (u->ended || !u->fed)
+        return RC_OK;
+    return err_set(e, RC_FORMAT, "the answer was cut off");
+}
