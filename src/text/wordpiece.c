@@ -193,11 +193,11 @@ static void run_learn(struct wordpiece *w, const struct coming *c,
         run_read(w, run, &all);
     ASSERT(all.n <= all.max);
     for (size_t i = 0; i < all.n; i++)
-        ids_put(to, found[i]);
+        ids_put(to, all.v[i]);
     if (all.n > KEPT_IDS)
         return;
     memcpy(en->key, c->key, sizeof en->key);
-    memcpy(en->ids, found, all.n * sizeof *found);
+    memcpy(en->ids, all.v, all.n * sizeof *all.v);
     en->bytes = (uint8_t)c->n;
     en->ids_n = (uint8_t)all.n;
 }
