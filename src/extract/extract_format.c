@@ -9,7 +9,7 @@ struct format {
     const char *mime;
     const char *what; /* "this is …" */
     str magic;
-    bool (*is)(str text, str filename);
+    bool (*is)(str text, const struct said *said);
     extract_fn *parse;
     extract_read *read;
 };
@@ -32,12 +32,12 @@ static str extension(str filename)
 
 /* The name decides where it is one of Markdown's, or of a kind of text whose
  * lines only look like Markdown; else the marks in the text do. */
-static bool is_markdown(str text, str filename)
+static bool is_markdown(str text, const struct said *said)
 {
     static const str YES[] = {STR_INIT("md"), STR_INIT("markdown"),
                               STR_INIT("mdown"), STR_INIT("mkd"),
                               STR_INIT("mdx")};
-    str ext = extension(filename);
+    str ext = extension(said->filename);
 
     for (size_t i = 0; i < NELEMS(YES); i++) {
         if (str_eq_nocase(ext, YES[i]))
@@ -49,10 +49,10 @@ static bool is_markdown(str text, str filename)
     return md_sniff(text);
 }
 
-static bool is_text(str text, str filename)
+static bool is_text(str text, const struct said *said)
 {
     (void)text;
-    (void)filename;
+    (void)said;
     return true;
 }
 
@@ -123,11 +123,11 @@ extract_plan *extract_plan_of(str head)
     return NULL;
 }
 
-static const struct format *format_by_text(str text, str filename)
+static const struct format *format_by_text(str text, const struct said *said)
 {
     size_t i = 0;
 
-    while (FORMATS[i].is == NULL || !FORMATS[i].is(text, filename))
+    while (FORMATS[i].is == NULL || !FORMATS[i].is(text, said))
         i++;
     return &FORMATS[i];
 }
@@ -156,7 +156,7 @@ str extract_too_long(void)
 }
 
 /* Text of any character set, decoded and parsed as what it looks like. */
-static rc read_text(str bytes, str filename, bool shared, struct arena *out,
+static rc read_text(str bytes, struct said said, bool shared, struct arena *out,
                     struct doc *d, struct err *e)
 {
     struct decoded how;
@@ -169,13 +169,13 @@ static rc read_text(str bytes, str filename, bool shared, struct arena *out,
         d->text = arena_str(out, buf_str(&text));
     buf_close(&text);
     if (code == RC_OK) {
-        const struct format *f = format_by_text(d->text, filename);
+        const struct format *f = format_by_text(d->text, &said);
 
         if (shared && f->parse != extract_text && f->parse != extract_md)
             return err_set(e, RC_UNSUPPORTED, "for a child of its own");
         d->mime = str_of(f->mime);
         if (f->read != NULL)
-            return f->read(bytes, filename, out, d, e);
+            return f->read(bytes, said, out, d, e);
         note_charset(d, &how);
         f->parse(d, out);
     }
@@ -189,8 +189,8 @@ static rc read_text(str bytes, str filename, bool shared, struct arena *out,
     return code;
 }
 
-static rc read_bytes(str bytes, str filename, bool shared, struct arena *out,
-                     struct doc *d, struct err *e)
+static rc read_bytes(str bytes, struct said said, bool shared,
+                     struct arena *out, struct doc *d, struct err *e)
 {
     const struct format *f = format_by_magic(bytes);
     rc code;
@@ -203,8 +203,8 @@ static rc read_bytes(str bytes, str filename, bool shared, struct arena *out,
                       arena_fmt(out, "This is %s, which is not read", f->what));
     if (bytes.n == 0)
         return refuse(d, EXTRACT_MALFORMED, STR("The file is empty"));
-    code = f != NULL ? f->read(bytes, filename, out, d, e)
-                     : read_text(bytes, filename, shared, out, d, e);
+    code = f != NULL ? f->read(bytes, said, out, d, e)
+                     : read_text(bytes, said, shared, out, d, e);
     if (code == RC_OK && d->blocks_n == 0 &&
         (d->outcome == EXTRACT_OK || d->outcome == EXTRACT_PARTIAL)) {
         d->text = STR_NONE;
@@ -214,16 +214,16 @@ static rc read_bytes(str bytes, str filename, bool shared, struct arena *out,
     return code;
 }
 
-rc extract_bytes(str bytes, str filename, struct arena *out, struct doc *d,
+rc extract_bytes(str bytes, struct said said, struct arena *out, struct doc *d,
                  struct err *e)
 {
-    return read_bytes(bytes, filename, false, out, d, e);
+    return read_bytes(bytes, said, false, out, d, e);
 }
 
-rc extract_bytes_shared(str bytes, str filename, struct arena *out,
+rc extract_bytes_shared(str bytes, struct said said, struct arena *out,
                         struct doc *d, struct err *e)
 {
     if (format_by_magic(bytes) != NULL)
         return err_set(e, RC_UNSUPPORTED, "for a child of its own");
-    return read_bytes(bytes, filename, true, out, d, e);
+    return read_bytes(bytes, said, true, out, d, e);
 }

@@ -12,12 +12,12 @@
 /* A page starts with what only a page starts with: a doctype or one of its
  * outer elements, comments and instructions before them aside. Markdown may
  * start with any other element. */
-bool is_html(str text, str filename)
+bool is_html(str text, const struct said *said)
 {
     struct html_token t;
     size_t at = 0;
 
-    (void)filename;
+    (void)said;
     text = str_sub(text, 0, SNIFF_BYTES);
     for (;;) {
         static const str OUTER[] = {STR_INIT("html"), STR_INIT("head"),
@@ -110,14 +110,14 @@ static rc read_page(str html, struct arena *out, struct doc *d, struct err *e)
     return code;
 }
 
-rc extract_html(str bytes, str filename, struct arena *out, struct doc *d,
+rc extract_html(str bytes, struct said said, struct arena *out, struct doc *d,
                 struct err *e)
 {
     struct buf text;
     struct html_charset how;
     rc code;
 
-    (void)filename;
+    (void)said;
     d->text = STR_NONE;
     buf_open(&text, TEXT_BYTES_MAX);
     code = html_decode(bytes, &text, &how, e);

@@ -53,7 +53,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     m = arena_mark(a);
     buf_put(&page, HEADS[data[0] & 3]);
     buf_put(&page, (str){(const char *)data + 1, size - 1});
-    ASSERT(extract_bytes(buf_str(&page), STR_NONE, a, &d, NULL) == RC_OK);
+    ASSERT(extract_bytes(buf_str(&page), (struct said){.type = STR_NONE}, a, &d,
+                         NULL) == RC_OK);
     ASSERT(doc_check(&d, &why));
     check_mask(buf_str(&page));
     buf_close(&page);

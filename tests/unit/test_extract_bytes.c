@@ -27,7 +27,10 @@ static struct doc extract(struct arena *a, str bytes, const char *name)
     struct err e;
     const char *why;
 
-    assert_int_equal(extract_bytes(bytes, str_of(name), a, &d, &e), RC_OK);
+    assert_int_equal(extract_bytes(bytes,
+                                   (struct said){.filename = str_of(name)}, a,
+                                   &d, &e),
+                     RC_OK);
     if (!doc_check(&d, &why))
         fail_msg("%s: %s", name, why);
     return d;
