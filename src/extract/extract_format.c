@@ -1,5 +1,6 @@
+#include "extract/charset.h"
 #include "extract/extract_priv.h"
-#include "text/utf8.h"
+#include "extract/said.h"
 
 /* What a file can be; rows are tried top down. One with a magic is known by
  * its first bytes and read as bytes; one with `is` is known by its decoded
@@ -30,7 +31,7 @@ static str extension(str filename)
     return at == 0 || !letter ? STR_NONE : str_sub(filename, at, filename.n);
 }
 
-/* The name decides where it is one of Markdown's, or of a kind of text whose
+/* What is said decides where it is Markdown, or a name of a kind of text whose
  * lines only look like Markdown; else the marks in the text do. */
 static bool is_markdown(str text, const struct said *said)
 {
@@ -39,6 +40,8 @@ static bool is_markdown(str text, const struct said *said)
                               STR_INIT("mdx")};
     str ext = extension(said->filename);
 
+    if (said_type_is(said->type, STR("text/markdown")))
+        return true;
     for (size_t i = 0; i < NELEMS(YES); i++) {
         if (str_eq_nocase(ext, YES[i]))
             return true;
@@ -140,12 +143,20 @@ static rc refuse(struct doc *d, enum extract_outcome outcome, str note)
     return RC_OK;
 }
 
-static void note_charset(struct doc *d, const struct decoded *how)
+static void note_charset(struct doc *d, const struct charset_how *how,
+                         struct arena *out)
 {
-    if (how->replaced) {
+    if (how->unread.n > 0) {
+        d->outcome = EXTRACT_PARTIAL;
+        d->note =
+            arena_fmt(out,
+                      "The text is said to be in the character set " STR_FMT
+                      ", which is not read; some of it may be wrong",
+                      STR_ARG(how->unread));
+    } else if (how->replaced) {
         d->outcome = EXTRACT_PARTIAL;
         d->note = STR("Some bytes are no valid text and were replaced");
-    } else if (how->charset == CHARSET_CP1252) {
+    } else if (how->guessed) {
         d->note = STR("The text is not UTF-8 and was read as Windows-1252");
     }
 }
@@ -159,12 +170,12 @@ str extract_too_long(void)
 static rc read_text(str bytes, struct said said, bool shared, struct arena *out,
                     struct doc *d, struct err *e)
 {
-    struct decoded how;
+    struct charset_how how;
     struct buf text;
     rc code;
 
     buf_open(&text, TEXT_BYTES_MAX);
-    code = utf8_decode(bytes, &text, &how, e);
+    code = charset_decode(bytes, said_charset(said.type), &text, &how, e);
     if (code == RC_OK)
         d->text = arena_str(out, buf_str(&text));
     buf_close(&text);
@@ -174,13 +185,21 @@ static rc read_text(str bytes, struct said said, bool shared, struct arena *out,
         if (shared && f->parse != extract_text && f->parse != extract_md)
             return err_set(e, RC_UNSUPPORTED, "for a child of its own");
         d->mime = str_of(f->mime);
-        if (f->read != NULL)
-            return f->read(bytes, said, out, d, e);
-        note_charset(d, &how);
-        f->parse(d, out);
+        if (f->read != NULL) {
+            code = f->read(bytes, said, out, d, e);
+        } else {
+            note_charset(d, &how, out);
+            f->parse(d, out);
+        }
     }
     if (code == RC_FORMAT) {
         d->mime = STR("application/octet-stream");
+        if (how.unread.n > 0)
+            return refuse(d, EXTRACT_UNSUPPORTED,
+                          arena_fmt(out,
+                                    "The file is said to be in the character "
+                                    "set " STR_FMT ", which is not read",
+                                    STR_ARG(how.unread)));
         return refuse(d, EXTRACT_MALFORMED,
                       STR("The file is binary, not text"));
     }

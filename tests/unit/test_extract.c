@@ -190,6 +190,39 @@ static void a_document_comes_back_as_in_process(void **state)
     arena_close(a);
 }
 
+/* Alone and in a session; what is too long is as if nothing had been said. */
+static void a_child_is_told_the_type(void **state)
+{
+    static const struct {
+        str type;
+        const char *text;
+    } CASES[] = {
+        {STR_INIT("text/plain; charset=koi8-r"), "мир"},
+        {STR_INIT("text/plain; charset=koi8-r; and so on, for more bytes than "
+                  "a type may have: ..........................................."
+                  "......................"),
+         "ÍÉÒ"},
+        {{NULL, 0}, "ÍÉÒ"},
+    };
+    struct extract_session *s = extract_session_open(*state);
+    struct arena *a = arena_open();
+
+    assert_true(CASES[1].type.n > SAID_TYPE_BYTES_MAX);
+    for (size_t i = 0; i < NELEMS(CASES); i++) {
+        struct extract_in in = {.fd = -1,
+                                .bytes = STR("\xcd\xc9\xd2"),
+                                .said = {.type = CASES[i].type}};
+        struct doc d;
+
+        assert_int_equal(extract_run(*state, &in, a, &d, NULL), RC_OK);
+        assert_true(str_eq(d.text, str_of(CASES[i].text)));
+        assert_int_equal(extract_session_run(s, &in, a, &d, NULL), RC_OK);
+        assert_true(str_eq(d.text, str_of(CASES[i].text)));
+    }
+    extract_session_close(s);
+    arena_close(a);
+}
+
 static void a_file_is_read_from_its_start(void **state)
 {
     struct arena *a = arena_open();
@@ -855,6 +888,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_document_comes_back_as_in_process),
+        cmocka_unit_test(a_child_is_told_the_type),
         cmocka_unit_test(a_file_is_read_from_its_start),
         cmocka_unit_test(failures_are_outcomes),
         cmocka_unit_test(a_hanging_child_is_killed_at_the_deadline),
