@@ -319,9 +319,7 @@ static str filename_of(const struct fetch_answer *a, str fallback,
     for (at = path.n; at > 0 && path.p[at - 1] != '/';)
         at--;
     name = str_sub(path, at, path.n - at);
-    name = str_sub(name, 0, FILENAME_BYTES_MAX - 3);
-    if (str_starts(a->content_type, STR("text/markdown")))
-        return arena_fmt(out, STR_FMT ".md", STR_ARG(name));
+    name = str_sub(name, 0, FILENAME_BYTES_MAX);
     return name.n > 0 ? arena_str(out, name) : STR_NONE;
 }
 
@@ -348,6 +346,16 @@ struct fetched {
     bool unchanged;
 };
 
+/* Of what is too long, or no text, nothing. */
+static str said_type_of(const struct fetch_answer *a, struct arena *out)
+{
+    str type = a->content_type;
+
+    if (type.n > SAID_TYPE_BYTES_MAX || utf8_valid_prefix(type) < type.n)
+        return STR_NONE;
+    return or_none(type, out);
+}
+
 static void page_came(struct fetching *f, const struct fetch_answer *a,
                       struct fetched *done, struct body *b, struct err *e)
 {
@@ -370,6 +378,7 @@ static void page_came(struct fetching *f, const struct fetch_answer *a,
     done->unchanged =
         !uuid_is_nil(f->former) && sha256_eq(&f->former_sha, &done->ref.sha);
     f->task.version.filename = filename_of(a, STR(""), f->arena);
+    f->task.version.said_type = said_type_of(a, f->arena);
     if (!done->unchanged)
         done->body = b->writer;
 }
@@ -467,6 +476,7 @@ static rc fetched_run(struct write *w, struct db *db, struct err *e)
         goto done;
     v.original = d->ref;
     v.filename = t->version.filename;
+    v.said_type = t->version.said_type;
     if ((code = db_version_fetched(db, &v, e)) == RC_OK &&
         (code = task_logs_put(db, t, e)) == RC_OK)
         code = db_item_fetched(db, &t->item, now, e);
