@@ -119,7 +119,9 @@ static void item_add(struct rows *r, const struct trial *t, uint32_t item,
         row_add(r, t, item, x->title, body, true);
         return;
     }
-    must(extract_bytes(body, STR("a.txt"), r->a, &d, &e), &e);
+    must(extract_bytes(body, (struct said){.filename = STR("a.txt")}, r->a, &d,
+                       &e),
+         &e);
     must(chunk_split(&d,
                      &(struct chunk_opts){.tokens_max = 256, .title = x->title},
                      r->a, &chunks, &e),

@@ -84,7 +84,9 @@ static void bench_steps(str text)
         struct err e;
 
         t[0] = cpu_s(RUSAGE_SELF);
-        must(extract_bytes(text, STR("a.md"), a, &d, &e), "extracting", &e);
+        must(extract_bytes(text, (struct said){.filename = STR("a.md")}, a, &d,
+                           &e),
+             "extracting", &e);
         t[1] = cpu_s(RUSAGE_SELF);
         must(chunk_split(&d, &(struct chunk_opts){.tokens_max = 256}, a, &cs,
                          &e),
@@ -110,8 +112,9 @@ static void bench_steps(str text)
 static void bench_child(struct extractor *x, str text, size_t bytes, int runs)
 {
     struct arena *a = arena_open();
-    struct extract_in in = {
-        .fd = -1, .bytes = str_sub(text, 0, bytes), .filename = STR("a.md")};
+    struct extract_in in = {.fd = -1,
+                            .bytes = str_sub(text, 0, bytes),
+                            .said = {.filename = STR("a.md")}};
     double self = cpu_s(RUSAGE_SELF);
     int64_t start = clock_mono_ns();
     struct err e;

@@ -28,6 +28,7 @@
 struct app;
 struct buf;
 struct db;
+struct said;
 
 /* What is taken in at most. 0: the limit of base/limits.h, which only an
  * upload's may exceed. */
@@ -57,7 +58,7 @@ struct app_opts {
     bool ocr_off;
     unsigned ocr_pages_max; /* of one file; 0: OCR_PAGES_MAX */
     /* Tests: what extraction children do instead; NULL: extract. */
-    rc (*child_work)(str input, str filename, struct arena *arena,
+    rc (*child_work)(str input, struct said said, struct arena *arena,
                      struct buf *to, struct err *e);
 };
 

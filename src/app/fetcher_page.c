@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "net/url.h"
+#include "text/utf8.h"
 
 #define TRY_MS_MAX 30000
 /* What a try has at least, however late it begins. */
@@ -11,7 +12,6 @@
 #define TRIES_MAX 4
 #define BACKOFF_MS 1000
 #define WEB_BYTES_MAX (64 * MIB)
-#define SAID_TYPE_BYTES_MAX 127
 
 struct page {
     struct write write; /* first: the store hands this back */
@@ -201,6 +201,14 @@ static str or_none(str s)
     return s.n > 0 ? s : STR_NONE;
 }
 
+/* Of what is too long, or no text, nothing. */
+static str said_type_of(str type)
+{
+    if (type.n > SAID_TYPE_BYTES_MAX || utf8_valid_prefix(type) < type.n)
+        return STR_NONE;
+    return or_none(type);
+}
+
 static void page_came(struct page *p, const struct fetch_answer *a,
                       struct err *e)
 {
@@ -210,9 +218,7 @@ static void page_came(struct page *p, const struct fetch_answer *a,
         return;
     p->etag = or_none(a->etag);
     p->last_modified = or_none(a->last_modified);
-    p->said_type = a->content_type.n > SAID_TYPE_BYTES_MAX
-                       ? STR_NONE
-                       : or_none(a->content_type);
+    p->said_type = said_type_of(a->content_type);
     p->filename = filename_of(a->url, p->arena);
     if (blob_end(p->body, &p->ref, e) == RC_OK)
         return;

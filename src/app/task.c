@@ -74,12 +74,12 @@ static bool version_is_indexed(const struct version_row *v)
 
 static struct extract_in input_of(const struct task *t)
 {
-    return (struct extract_in){.fd = -1,
-                               .bytes = t->input,
-                               .filename = t->version.filename,
-                               .plain =
-                                   str_eq(t->version.source_type, STR("text")),
-                               .ticket = t->ticket};
+    return (struct extract_in){
+        .fd = -1,
+        .bytes = t->input,
+        .said = {.filename = t->version.filename, .type = t->version.said_type},
+        .plain = str_eq(t->version.source_type, STR("text")),
+        .ticket = t->ticket};
 }
 
 /* The body: small ones in memory, others behind a descriptor; maybe it was read

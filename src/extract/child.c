@@ -155,7 +155,7 @@ static void write_all(str s)
 }
 
 static _Noreturn void child_work(extract_work *work, uint64_t size,
-                                 str filename)
+                                 struct said said)
 {
     struct doc too_long = {.outcome = EXTRACT_LIMIT,
                            .note = extract_too_long(),
@@ -168,7 +168,7 @@ static _Noreturn void child_work(extract_work *work, uint64_t size,
     if (size > INPUT_BYTES_MAX)
         code = doc_encode(&too_long, &to, NULL);
     else
-        code = work(read_input((size_t)size), filename, a, &to, NULL);
+        code = work(read_input((size_t)size), said, a, &to, NULL);
     if (code != RC_OK)
         _exit(code == RC_NOMEM ? CHILD_EXIT_NOMEM : CHILD_EXIT_TROUBLE);
     write_all(buf_str(&to));
@@ -199,6 +199,7 @@ static bool session_take(void *to, size_t n)
 struct ask {
     struct session_request rq;
     struct session_head heads[SESSION_AHEAD_MAX];
+    struct said said[SESSION_AHEAD_MAX]; /* of heads */
     char bytes[SESSION_AHEAD_BYTES_MAX];
 };
 
@@ -213,7 +214,7 @@ static bool ask_take(struct ask *q)
         !session_take(q->heads, q->rq.docs_n * sizeof *q->heads))
         _exit(CHILD_EXIT_TROUBLE);
     for (uint32_t i = 0; i < q->rq.docs_n; i++) {
-        if (q->heads[i].filename_n > FILENAME_BYTES_MAX)
+        if (!said_take(&q->heads[i].said, &q->said[i]))
             _exit(CHILD_EXIT_TROUBLE);
         bytes_n += q->heads[i].bytes_n;
     }
@@ -244,8 +245,8 @@ static _Noreturn void child_session(extract_work *work)
         while (answer.docs_n < q->rq.docs_n && to.n < SESSION_ANSWER_BYTES) {
             const struct session_head *h = &q->heads[answer.docs_n];
             size_t before = to.n;
-            rc code = work((str){at, h->bytes_n},
-                           (str){h->filename, h->filename_n}, a, &to, NULL);
+            rc code = work((str){at, h->bytes_n}, q->said[answer.docs_n], a,
+                           &to, NULL);
 
             if (code == RC_UNSUPPORTED)
                 to.n = before;
@@ -415,6 +416,7 @@ static _Noreturn void reader_main(const struct child *c,
                                   const struct job_row *row)
 {
     const struct request *rq = c->rq;
+    struct said said;
     uint64_t size = 0;
 
     enter(c->walls, c->walls->reader_rules);
@@ -431,7 +433,9 @@ static _Noreturn void reader_main(const struct child *c,
         child_reader(row, &rq->params);
     if (rq->kind == REQUEST_SESSION)
         child_session(c->work->session);
-    child_work(c->work->run, size, (str){rq->filename, rq->filename_n});
+    if (!said_take(&rq->said, &said))
+        _exit(CHILD_EXIT_TROUBLE);
+    child_work(c->work->run, size, said);
 }
 
 _Noreturn void child_main(const struct child *c)

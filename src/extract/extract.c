@@ -30,20 +30,20 @@
 #define KILL_MS_MAX 5000
 #define NS_PER_MS INT64_C(1000000)
 
-static rc work_extract(str input, str filename, struct arena *arena,
+static rc work_extract(str input, struct said said, struct arena *arena,
                        struct buf *to, struct err *e)
 {
     struct doc d;
-    rc code = extract_bytes(input, filename, arena, &d, e);
+    rc code = extract_bytes(input, said, arena, &d, e);
 
     return code == RC_OK ? doc_encode(&d, to, e) : code;
 }
 
-static rc work_session(str input, str filename, struct arena *arena,
+static rc work_session(str input, struct said said, struct arena *arena,
                        struct buf *to, struct err *e)
 {
     struct doc d;
-    rc code = extract_bytes_shared(input, filename, arena, &d, e);
+    rc code = extract_bytes_shared(input, said, arena, &d, e);
 
     return code == RC_OK ? doc_encode(&d, to, e) : code;
 }
@@ -229,17 +229,9 @@ rc extract_ask(struct extractor *x, const struct request *rq, const int *fds,
                      "the extraction process does not answer");
 }
 
-uint32_t extract_name(const struct extract_in *in,
-                      char to[FILENAME_BYTES_MAX + 1])
+struct said_sent extract_said(const struct extract_in *in)
 {
-    str name = in->plain ? STR_NONE : in->filename;
-
-    /* The end of a long name: there is the extension. */
-    if (name.n > FILENAME_BYTES_MAX)
-        name = str_sub(name, name.n - FILENAME_BYTES_MAX, name.n);
-    if (name.n > 0)
-        memcpy(to, name.p, name.n);
-    return (uint32_t)name.n;
+    return said_send(in->plain ? &(struct said){.type = STR_NONE} : &in->said);
 }
 
 int64_t extract_wall_ns(unsigned cpu_s, unsigned wall_ms)
@@ -449,7 +441,7 @@ static rc run_whole(struct extractor *x, const struct extract_in *in, int input,
 
     k.rq.kind = REQUEST_RUN;
     k.rq.cpu_s_max = in->cpu_s_max == 0 ? CPU_S_DEFAULT : in->cpu_s_max;
-    k.rq.filename_n = extract_name(in, k.rq.filename);
+    k.rq.said = extract_said(in);
     k.wall_ns = extract_wall_ns(k.rq.cpu_s_max, in->wall_ms_max);
     code = asked_begin(&k, e);
     if (code == RC_OK)

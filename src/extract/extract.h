@@ -10,9 +10,10 @@
  * costs. A child that crashes, hangs, floods or lies is a typed outcome in
  * doc.outcome and a plain sentence in doc.note, never an error of the server.
  *
- * Formats are rows of a table (extract_format.c), sniffed by content; the file
- * name only breaks ties between text and Markdown. Those that take programs of
- * others (PDF) have a plan: jobs (job_priv.h), joined to one document.
+ * Formats are rows of a table (extract_format.c), sniffed by content; what is
+ * said of a document only decides where its bytes leave it open. Those that
+ * take programs of others (PDF) have a plan: jobs (job_priv.h), joined to one
+ * document.
  *
  * Errors:  RC_IO, RC_NOMEM, RC_BUSY for what is the server's own trouble (no
  *          process, no descriptor): worth a retry; everything about the
@@ -31,12 +32,22 @@
 
 struct extractor;
 
+/* What whoever handed a document on says of it; each may be empty. The name
+ * tells Markdown from text; the type tells too, that a fragment is HTML, and
+ * which character set bytes are in that are no UTF. */
+struct said {
+    str filename;
+    str type; /* a Content-Type with its parameters */
+};
+#define SAID_TYPE_BYTES_MAX 127 /* what is longer is ignored */
+
 /* Call before any thread is started. */
 rc extract_start(struct extractor **x, struct err *e) MUST_CHECK;
 /* The same with other work for the children, which reads `input` and ends with
  * an extraction stream in `to`: tests. */
-rc extract_start_with(rc (*work)(str input, str filename, struct arena *arena,
-                                 struct buf *to, struct err *e),
+rc extract_start_with(rc (*work)(str input, struct said said,
+                                 struct arena *arena, struct buf *to,
+                                 struct err *e),
                       struct extractor **x, struct err *e) MUST_CHECK;
 /* What walls the readers of documents in, of enum sandbox_wall. Where one of
  * SANDBOX_NEEDED is missing every document is `unsupported`, unless allowed. */
@@ -64,10 +75,10 @@ void extract_stop(struct extractor *x);
 void extract_cancel(struct extractor *x);
 
 struct extract_in {
-    int fd;       /* the input, read from offset 0; -1: use bytes */
-    str bytes;    /* the input when fd is -1 */
-    str filename; /* may be empty */
-    bool plain;   /* inline text of a manifest: never sniffed as Markdown…
+    int fd;    /* the input, read from offset 0; -1: use bytes */
+    str bytes; /* the input when fd is -1 */
+    struct said said;
+    bool plain; /* inline text of a manifest: never sniffed as Markdown…
                        by its name; it is Markdown if it has Markdown's marks */
     unsigned cpu_s_max;   /* 0: default */
     unsigned wall_ms_max; /* 0: default; past it the child is killed */
@@ -109,7 +120,7 @@ void extract_figures(struct extractor *x, struct extract_figures *f);
 
 /* What the child does, callable in process for tests and fuzzers: input bytes
  * to a doc in `out`. */
-rc extract_bytes(str bytes, str filename, struct arena *out, struct doc *d,
+rc extract_bytes(str bytes, struct said said, struct arena *out, struct doc *d,
                  struct err *e) MUST_CHECK;
 
 #endif

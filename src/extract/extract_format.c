@@ -1,5 +1,6 @@
+#include "extract/charset.h"
 #include "extract/extract_priv.h"
-#include "text/utf8.h"
+#include "extract/said.h"
 
 /* What a file can be; rows are tried top down. One with a magic is known by
  * its first bytes and read as bytes; one with `is` is known by its decoded
@@ -9,7 +10,7 @@ struct format {
     const char *mime;
     const char *what; /* "this is …" */
     str magic;
-    bool (*is)(str text, str filename);
+    bool (*is)(str text, const struct said *said);
     extract_fn *parse;
     extract_read *read;
 };
@@ -30,15 +31,17 @@ static str extension(str filename)
     return at == 0 || !letter ? STR_NONE : str_sub(filename, at, filename.n);
 }
 
-/* The name decides where it is one of Markdown's, or of a kind of text whose
+/* What is said decides where it is Markdown, or a name of a kind of text whose
  * lines only look like Markdown; else the marks in the text do. */
-static bool is_markdown(str text, str filename)
+static bool is_markdown(str text, const struct said *said)
 {
     static const str YES[] = {STR_INIT("md"), STR_INIT("markdown"),
                               STR_INIT("mdown"), STR_INIT("mkd"),
                               STR_INIT("mdx")};
-    str ext = extension(filename);
+    str ext = extension(said->filename);
 
+    if (said_type_is(said->type, STR("text/markdown")))
+        return true;
     for (size_t i = 0; i < NELEMS(YES); i++) {
         if (str_eq_nocase(ext, YES[i]))
             return true;
@@ -49,10 +52,10 @@ static bool is_markdown(str text, str filename)
     return md_sniff(text);
 }
 
-static bool is_text(str text, str filename)
+static bool is_text(str text, const struct said *said)
 {
     (void)text;
-    (void)filename;
+    (void)said;
     return true;
 }
 
@@ -123,11 +126,11 @@ extract_plan *extract_plan_of(str head)
     return NULL;
 }
 
-static const struct format *format_by_text(str text, str filename)
+static const struct format *format_by_text(str text, const struct said *said)
 {
     size_t i = 0;
 
-    while (FORMATS[i].is == NULL || !FORMATS[i].is(text, filename))
+    while (FORMATS[i].is == NULL || !FORMATS[i].is(text, said))
         i++;
     return &FORMATS[i];
 }
@@ -140,12 +143,20 @@ static rc refuse(struct doc *d, enum extract_outcome outcome, str note)
     return RC_OK;
 }
 
-static void note_charset(struct doc *d, const struct decoded *how)
+static void note_charset(struct doc *d, const struct charset_how *how,
+                         struct arena *out)
 {
-    if (how->replaced) {
+    if (how->unread.n > 0) {
+        d->outcome = EXTRACT_PARTIAL;
+        d->note =
+            arena_fmt(out,
+                      "The text is said to be in the character set " STR_FMT
+                      ", which is not read; some of it may be wrong",
+                      STR_ARG(how->unread));
+    } else if (how->replaced) {
         d->outcome = EXTRACT_PARTIAL;
         d->note = STR("Some bytes are no valid text and were replaced");
-    } else if (how->charset == CHARSET_CP1252) {
+    } else if (how->guessed) {
         d->note = STR("The text is not UTF-8 and was read as Windows-1252");
     }
 }
@@ -156,31 +167,39 @@ str extract_too_long(void)
 }
 
 /* Text of any character set, decoded and parsed as what it looks like. */
-static rc read_text(str bytes, str filename, bool shared, struct arena *out,
+static rc read_text(str bytes, struct said said, bool shared, struct arena *out,
                     struct doc *d, struct err *e)
 {
-    struct decoded how;
+    struct charset_how how;
     struct buf text;
     rc code;
 
     buf_open(&text, TEXT_BYTES_MAX);
-    code = utf8_decode(bytes, &text, &how, e);
+    code = charset_decode(bytes, said_charset(said.type), &text, &how, e);
     if (code == RC_OK)
         d->text = arena_str(out, buf_str(&text));
     buf_close(&text);
     if (code == RC_OK) {
-        const struct format *f = format_by_text(d->text, filename);
+        const struct format *f = format_by_text(d->text, &said);
 
         if (shared && f->parse != extract_text && f->parse != extract_md)
             return err_set(e, RC_UNSUPPORTED, "for a child of its own");
         d->mime = str_of(f->mime);
-        if (f->read != NULL)
-            return f->read(bytes, filename, out, d, e);
-        note_charset(d, &how);
-        f->parse(d, out);
+        if (f->read != NULL) {
+            code = f->read(bytes, said, out, d, e);
+        } else {
+            note_charset(d, &how, out);
+            f->parse(d, out);
+        }
     }
     if (code == RC_FORMAT) {
         d->mime = STR("application/octet-stream");
+        if (how.unread.n > 0)
+            return refuse(d, EXTRACT_UNSUPPORTED,
+                          arena_fmt(out,
+                                    "The file is said to be in the character "
+                                    "set " STR_FMT ", which is not read",
+                                    STR_ARG(how.unread)));
         return refuse(d, EXTRACT_MALFORMED,
                       STR("The file is binary, not text"));
     }
@@ -189,8 +208,8 @@ static rc read_text(str bytes, str filename, bool shared, struct arena *out,
     return code;
 }
 
-static rc read_bytes(str bytes, str filename, bool shared, struct arena *out,
-                     struct doc *d, struct err *e)
+static rc read_bytes(str bytes, struct said said, bool shared,
+                     struct arena *out, struct doc *d, struct err *e)
 {
     const struct format *f = format_by_magic(bytes);
     rc code;
@@ -203,8 +222,8 @@ static rc read_bytes(str bytes, str filename, bool shared, struct arena *out,
                       arena_fmt(out, "This is %s, which is not read", f->what));
     if (bytes.n == 0)
         return refuse(d, EXTRACT_MALFORMED, STR("The file is empty"));
-    code = f != NULL ? f->read(bytes, filename, out, d, e)
-                     : read_text(bytes, filename, shared, out, d, e);
+    code = f != NULL ? f->read(bytes, said, out, d, e)
+                     : read_text(bytes, said, shared, out, d, e);
     if (code == RC_OK && d->blocks_n == 0 &&
         (d->outcome == EXTRACT_OK || d->outcome == EXTRACT_PARTIAL)) {
         d->text = STR_NONE;
@@ -214,16 +233,16 @@ static rc read_bytes(str bytes, str filename, bool shared, struct arena *out,
     return code;
 }
 
-rc extract_bytes(str bytes, str filename, struct arena *out, struct doc *d,
+rc extract_bytes(str bytes, struct said said, struct arena *out, struct doc *d,
                  struct err *e)
 {
-    return read_bytes(bytes, filename, false, out, d, e);
+    return read_bytes(bytes, said, false, out, d, e);
 }
 
-rc extract_bytes_shared(str bytes, str filename, struct arena *out,
+rc extract_bytes_shared(str bytes, struct said said, struct arena *out,
                         struct doc *d, struct err *e)
 {
     if (format_by_magic(bytes) != NULL)
         return err_set(e, RC_UNSUPPORTED, "for a child of its own");
-    return read_bytes(bytes, filename, true, out, d, e);
+    return read_bytes(bytes, said, true, out, d, e);
 }

@@ -3,21 +3,37 @@
 #include "extract/extract_priv.h"
 #include "extract/html_priv.h"
 #include "extract/html_token.h"
+#include "extract/said.h"
 #include "text/utf8.h"
 
 /* ---- is it HTML? ---- */
 
 #define SNIFF_BYTES (64 * KIB)
 
+/* Starts with a tag, as a fragment does that is said to be HTML. */
+static bool is_fragment(str text, str type)
+{
+    static const str TYPES[] = {STR_INIT("text/html"),
+                                STR_INIT("application/xhtml+xml")};
+    str start = str_sub(str_trim(str_sub(text, 0, SNIFF_BYTES)), 0, 2);
+    char c = start.n == 2 ? start.p[1] : '\0';
+
+    if (start.n < 2 || start.p[0] != '<' ||
+        !(c == '!' || c == '/' || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z')))
+        return false;
+    return said_type_is(type, TYPES[0]) || said_type_is(type, TYPES[1]);
+}
+
 /* A page starts with what only a page starts with: a doctype or one of its
  * outer elements, comments and instructions before them aside. Markdown may
- * start with any other element. */
-bool is_html(str text, str filename)
+ * start with any other element, so those take somebody's word. */
+bool is_html(str text, const struct said *said)
 {
     struct html_token t;
     size_t at = 0;
 
-    (void)filename;
+    if (is_fragment(text, said->type))
+        return true;
     text = str_sub(text, 0, SNIFF_BYTES);
     for (;;) {
         static const str OUTER[] = {STR_INIT("html"), STR_INIT("head"),
@@ -110,17 +126,16 @@ static rc read_page(str html, struct arena *out, struct doc *d, struct err *e)
     return code;
 }
 
-rc extract_html(str bytes, str filename, struct arena *out, struct doc *d,
+rc extract_html(str bytes, struct said said, struct arena *out, struct doc *d,
                 struct err *e)
 {
     struct buf text;
-    struct html_charset how;
+    struct charset_how how;
     rc code;
 
-    (void)filename;
     d->text = STR_NONE;
     buf_open(&text, TEXT_BYTES_MAX);
-    code = html_decode(bytes, &text, &how, e);
+    code = html_decode(bytes, said_charset(said.type), &text, &how, e);
     if (code == RC_OK && how.unread.n > 0) {
         d->outcome = EXTRACT_UNSUPPORTED;
         d->note = arena_fmt(out,
@@ -131,7 +146,7 @@ rc extract_html(str bytes, str filename, struct arena *out, struct doc *d,
         if (how.replaced) {
             d->outcome = EXTRACT_PARTIAL;
             d->note = STR("Some bytes are no valid text and were replaced");
-        } else if (how.guessed) {
+        } else if (how.guessed && how.charset == CHARSET_CP1252) {
             d->note = STR("The text is not UTF-8 and was read as Windows-1252");
         }
         code = read_page(buf_str(&text), out, d, e);

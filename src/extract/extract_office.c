@@ -160,15 +160,15 @@ static rc read_mimetype(struct package *p, const struct part *part,
 
 /* ---- which one it is ---- */
 
-rc extract_package(str bytes, str filename, struct arena *out, struct doc *d,
-                   struct err *e)
+rc extract_package(str bytes, struct said said, struct arena *out,
+                   struct doc *d, struct err *e)
 {
     const struct part *mimetype;
     struct package p;
     struct err why;
     rc code = package_open(bytes, out, &p, &why);
 
-    (void)filename;
+    (void)said;
     if (code != RC_OK)
         return refuse_error(d, code, &why, out, e);
     if (p.encrypted)
@@ -213,7 +213,7 @@ static bool ole_has(str bytes, str name)
     return false;
 }
 
-rc extract_ole(str bytes, str filename, struct arena *out, struct doc *d,
+rc extract_ole(str bytes, struct said said, struct arena *out, struct doc *d,
                struct err *e)
 {
     static const struct {
@@ -231,7 +231,7 @@ rc extract_ole(str bytes, str filename, struct arena *out, struct doc *d,
                  {STR_INIT("__properties_version1.0"),
                   "application/vnd.ms-outlook", "an Outlook message (.msg)"}};
 
-    (void)filename;
+    (void)said;
     (void)e;
     if (ole_has(bytes, STR("EncryptedPackage")))
         return refuse_encrypted(d);

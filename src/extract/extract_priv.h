@@ -34,11 +34,11 @@ typedef void extract_fn(struct doc *d, struct arena *out);
 extract_fn extract_text, extract_md;
 /* A reader: fills all of d from the bytes of a file; mime is set. What is
  * wrong with the document is RC_OK with an outcome and a note. */
-typedef rc extract_read(str bytes, str filename, struct arena *out,
+typedef rc extract_read(str bytes, struct said said, struct arena *out,
                         struct doc *d, struct err *e);
 extract_read extract_html;
 /* Whether a text is a page of HTML, by how it starts. */
-bool is_html(str text, str filename);
+bool is_html(str text, const struct said *said);
 
 extract_read extract_package, extract_ole;
 /* A plan, on the server's side: fills all of d from what jobs say. */
@@ -52,7 +52,7 @@ extract_plan *extract_plan_for(const struct extract_in *in);
 
 /* extract_bytes for a child that reads documents one after the other: what is
  * neither text nor Markdown is RC_UNSUPPORTED before it is parsed. */
-rc extract_bytes_shared(str bytes, str filename, struct arena *out,
+rc extract_bytes_shared(str bytes, struct said said, struct arena *out,
                         struct doc *d, struct err *e) MUST_CHECK;
 
 /* The note of a document over TEXT_BYTES_MAX. */
@@ -107,9 +107,8 @@ bool extract_refused(struct extractor *x, str *why);
 /* Sends the zygote a packet with descriptors. */
 rc extract_ask(struct extractor *x, const struct request *rq, const int *fds,
                size_t fds_n, struct err *e) MUST_CHECK;
-/* The name a child is told, without a 0 at its end; its length. */
-uint32_t extract_name(const struct extract_in *in,
-                      char to[FILENAME_BYTES_MAX + 1]);
+/* What a child is told of it. */
+struct said_sent extract_said(const struct extract_in *in);
 
 /* extract_start with other work for all; *work is copied, its table is not. */
 rc extract_start_work(const struct zygote_work *work, struct extractor **x,

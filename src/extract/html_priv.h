@@ -13,6 +13,7 @@
 
 #include "base/buf.h"
 #include "doc/doc.h"
+#include "extract/charset.h"
 
 /* Elements inside one another that are kept apart; deeper ones are read flat.*/
 #define HTML_DEPTH_MAX 256
@@ -100,13 +101,9 @@ unsigned html_hints_class(str value);
 unsigned html_hints_id(str value);
 unsigned html_hints_role(str value);
 
-struct html_charset {
-    bool replaced; /* some bytes meant nothing and became U+FFFD */
-    bool guessed;  /* no UTF-8, and nothing was said: read as Windows-1252 */
-    str unread;    /* what the page says it is, and isn't read; borrows `to` */
-};
-/* As utf8_decode, but a page's own word counts where that would guess. */
-rc html_decode(str bytes, struct buf *to, struct html_charset *how,
+/* As charset_decode, but the page's own word counts where the label says
+ * nothing. how->unread may borrow `bytes`. */
+rc html_decode(str bytes, str label, struct buf *to, struct charset_how *how,
                struct err *e) MUST_CHECK;
 
 /* What the mask keeps beside the page. */

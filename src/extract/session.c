@@ -158,7 +158,7 @@ static bool ask(struct extract_session *s, const struct extract_in *in,
 
     for (size_t i = 0; i < n; i++) {
         heads[i].bytes_n = (uint32_t)in[i].bytes.n;
-        heads[i].filename_n = extract_name(&in[i], heads[i].filename);
+        heads[i].said = extract_said(&in[i]);
         v[2 + i] = (struct iovec){mem_unconst(in[i].bytes.p), in[i].bytes.n};
         rq.bytes_n += heads[i].bytes_n;
     }

@@ -223,7 +223,9 @@ static size_t fds_of(const struct request *rq)
 
 static bool request_good(const struct zygote *z, const struct request *rq)
 {
-    return rq->filename_n < sizeof rq->filename &&
+    struct said said;
+
+    return said_take(&rq->said, &said) &&
            rq->job < (rq->kind == REQUEST_JOB ? z->work->jobs_n : 1);
 }
 

@@ -21,10 +21,11 @@
 #include "doc/doc.h"
 #include "extract/extract.h"
 #include "extract/job_priv.h"
+#include "extract/said.h"
 
 /* What a child does: reads `input`, ends with an extraction stream in `to`. It
  * is single-threaded, opens no file and starts no process. */
-typedef rc extract_work(str input, str filename, struct arena *arena,
+typedef rc extract_work(str input, struct said said, struct arena *arena,
                         struct buf *to, struct err *e);
 
 struct zygote_work {
@@ -56,8 +57,7 @@ struct request {
     uint64_t run; /* a number of the server's */
     uint32_t job; /* index of the row */
     struct job_params params;
-    uint32_t filename_n;
-    char filename[FILENAME_BYTES_MAX + 1];
+    struct said_sent said;
 };
 enum { FD_INPUT, FD_OUTPUT, FD_STATUS, FD_MESSAGES, FD_COUNT };
 
@@ -85,8 +85,7 @@ struct session_request {
 };
 struct session_head {
     uint32_t bytes_n;
-    uint32_t filename_n;
-    char filename[FILENAME_BYTES_MAX + 1];
+    struct said_sent said;
 };
 /* Its answer: this and the streams. A child may answer fewer documents than it
  * was asked, from the first on, but one. */

@@ -387,17 +387,13 @@ static bool decode_cp1252(str s, struct sink *to)
 /* How much of s to look at where a sample is enough. */
 #define SAMPLE_BYTES ((size_t)64 << 10)
 
-/* Without a mark, UTF-16 shows by zero bytes on one side only (the high bytes
- * of ASCII; even Chinese has spaces and newlines) and by making sense. */
-static bool looks_utf16(str s, const struct census *c, bool big)
+/* Few units that text does not hold. */
+static bool utf16_makes_sense(str s, bool big)
 {
-    size_t high = c->nul[big ? 0 : 1], low = c->nul[big ? 1 : 0];
     size_t units = 0, odd = 0, i = 0;
     str head = str_sub(s, 0, SAMPLE_BYTES);
     bool bad;
 
-    if (s.n % 2 != 0 || high == 0 || high < low * 20 + 1)
-        return false;
     while (head.n - i >= 4) {
         uint32_t cp = utf16_next(head, &i, big, &bad);
 
@@ -406,6 +402,17 @@ static bool looks_utf16(str s, const struct census *c, bool big)
                (cp >= 0xe000 && cp < 0xf900) || cp >= 0xfff0;
     }
     return odd * 50 <= units;
+}
+
+/* Without a mark, UTF-16 shows by zero bytes on one side only (the high bytes
+ * of ASCII; even Chinese has spaces and newlines) and by making sense. */
+static bool looks_utf16(str s, const struct census *c, bool big)
+{
+    size_t high = c->nul[big ? 0 : 1], low = c->nul[big ? 1 : 0];
+
+    if (s.n % 2 != 0 || high == 0 || high < low * 20 + 1)
+        return false;
+    return utf16_makes_sense(s, big);
 }
 
 /* More controls than a damaged text would hold. */
@@ -484,6 +491,19 @@ rc utf8_decode(str bytes, struct buf *to, struct decoded *how, struct err *e)
         how->replaced = decode_cp1252(bytes, &sink);
         break;
     }
+    sink_flush(&sink);
+    return buf_end(to, e);
+}
+
+rc utf16_decode(str bytes, bool big, struct buf *to, bool *replaced,
+                struct err *e)
+{
+    struct sink sink = {.to = to};
+
+    *replaced = false;
+    if (!utf16_makes_sense(bytes, big))
+        return err_set(e, RC_FORMAT, "the file is binary, not text");
+    *replaced = decode_utf16(bytes, big, &sink);
     sink_flush(&sink);
     return buf_end(to, e);
 }

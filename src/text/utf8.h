@@ -36,5 +36,9 @@ struct decoded {
  * RC_FORMAT: binary, not text (e->text says so in plain words). */
 rc utf8_decode(str bytes, struct buf *to, struct decoded *how,
                struct err *e) MUST_CHECK;
+/* The same of what is said to be UTF-16 without a mark.
+ * RC_FORMAT: too much of it makes no sense so. */
+rc utf16_decode(str bytes, bool big, struct buf *to, bool *replaced,
+                struct err *e) MUST_CHECK;
 
 #endif

@@ -40,7 +40,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         a = arena_open();
     m = arena_mark(a);
     ASSERT(extract_bytes(archive((str){(const char *)data, size}, a),
-                         STR("a.docx"), a, &d, NULL) == RC_OK);
+                         (struct said){.filename = STR("a.docx")}, a, &d,
+                         NULL) == RC_OK);
     ASSERT(doc_check(&d, &why));
     arena_rewind(a, m);
     return 0;

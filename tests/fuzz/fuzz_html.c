@@ -40,6 +40,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static const str HEADS[] = {STR_INIT("<html>"), STR_INIT("<!doctype html>"),
                                 STR_INIT("<html><meta charset=windows-1251>"),
                                 STR_INIT("")};
+    static const str TYPES[] = {STR_INIT(""), STR_INIT("text/html"),
+                                STR_INIT("text/html; charset=koi8-r"),
+                                STR_INIT("text/html; charset=utf-16le")};
     static struct arena *a;
     struct arena_mark m;
     struct buf page = {0};
@@ -53,7 +56,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     m = arena_mark(a);
     buf_put(&page, HEADS[data[0] & 3]);
     buf_put(&page, (str){(const char *)data + 1, size - 1});
-    ASSERT(extract_bytes(buf_str(&page), STR_NONE, a, &d, NULL) == RC_OK);
+    ASSERT(extract_bytes(buf_str(&page),
+                         (struct said){.type = TYPES[data[0] >> 2 & 3]}, a, &d,
+                         NULL) == RC_OK);
     ASSERT(doc_check(&d, &why));
     check_mask(buf_str(&page));
     buf_close(&page);

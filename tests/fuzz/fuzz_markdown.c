@@ -56,7 +56,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         a = arena_open();
     m = arena_mark(a);
     ASSERT(extract_bytes((str){(const char *)data + 1, size - 1},
-                         NAMES[data[0] & 3], a, &d, NULL) == RC_OK);
+                         (struct said){.filename = NAMES[data[0] & 3]}, a, &d,
+                         NULL) == RC_OK);
     ASSERT(doc_check(&d, &why));
     o = (struct chunk_opts){.tokens_max = SIZES[data[0] >> 2 & 3],
                             .overlap_tokens = (data[0] & 0x10) != 0 ? 32 : 0,

@@ -31,7 +31,7 @@ static inline void fx_ok(rc code, const struct err *e)
 }
 
 /* What a child does in the place of extracting. */
-typedef rc fx_child(str input, str filename, struct arena *arena,
+typedef rc fx_child(str input, struct said said, struct arena *arena,
                     struct buf *to, struct err *e);
 
 static inline void fx_start_with(struct fx *f, fx_child *work)

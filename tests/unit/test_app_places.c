@@ -28,11 +28,11 @@ static void lines_place(struct doc *d, struct arena *out)
     d->pages = (uint32_t)(n / LINES_A_PAGE) + 1;
 }
 
-static rc paged_work(str input, str filename, struct arena *arena,
+static rc paged_work(str input, struct said said, struct arena *arena,
                      struct buf *to, struct err *e)
 {
     struct doc d;
-    rc code = extract_bytes(input, filename, arena, &d, e);
+    rc code = extract_bytes(input, said, arena, &d, e);
 
     if (code != RC_OK)
         return code;

@@ -15,8 +15,8 @@
 /* ---- children of another time ---- */
 
 /* Puts words before the text: every place in it is another. */
-static rc old_work(str input, str filename, struct arena *arena, struct buf *to,
-                   struct err *e)
+static rc old_work(str input, struct said said, struct arena *arena,
+                   struct buf *to, struct err *e)
 {
     struct doc d;
     struct buf b = {0};
@@ -29,14 +29,14 @@ static rc old_work(str input, str filename, struct arena *arena, struct buf *to,
     }
     buf_put(&b, STR("An old reading, which once stood before it.\n\n"));
     buf_put(&b, input);
-    code = extract_bytes(buf_str(&b), filename, arena, &d, e);
+    code = extract_bytes(buf_str(&b), said, arena, &d, e);
     buf_close(&b);
     d.extractor_version = EXTRACTOR_VERSION - 1;
     return code == RC_OK ? doc_encode(&d, to, e) : code;
 }
 
 /* No two readings put the same before the text. */
-static rc moody_work(str input, str filename, struct arena *arena,
+static rc moody_work(str input, struct said said, struct arena *arena,
                      struct buf *to, struct err *e)
 {
     struct rng r = rng_seeded((uint64_t)clock_mono_ns());
@@ -48,12 +48,12 @@ static rc moody_work(str input, str filename, struct arena *arena,
         buf_put(&b, STR("Mood. "));
     buf_put(&b, STR("\n\n"));
     buf_put(&b, input);
-    code = extract_bytes(buf_str(&b), filename, arena, &d, e);
+    code = extract_bytes(buf_str(&b), said, arena, &d, e);
     buf_close(&b);
     return code == RC_OK ? doc_encode(&d, to, e) : code;
 }
 
-static rc refusing_work(str input, str filename, struct arena *arena,
+static rc refusing_work(str input, struct said said, struct arena *arena,
                         struct buf *to, struct err *e)
 {
     const struct doc d = {.outcome = EXTRACT_ENCRYPTED,
@@ -61,7 +61,7 @@ static rc refusing_work(str input, str filename, struct arena *arena,
                           .extractor_version = EXTRACTOR_VERSION};
 
     (void)input;
-    (void)filename;
+    (void)said;
     (void)arena;
     return doc_encode(&d, to, e);
 }

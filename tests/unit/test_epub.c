@@ -64,9 +64,10 @@ static struct doc extract(struct zip *z)
     struct doc d;
     const char *why;
 
-    assert_int_equal(
-        extract_bytes(zip_end(z, arena), STR("a.epub"), arena, &d, NULL),
-        RC_OK);
+    assert_int_equal(extract_bytes(zip_end(z, arena),
+                                   (struct said){.filename = STR("a.epub")},
+                                   arena, &d, NULL),
+                     RC_OK);
     if (!doc_check(&d, &why))
         fail_msg("%s", why);
     return d;

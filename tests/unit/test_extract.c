@@ -58,7 +58,7 @@ static _Noreturn void answer_wrongly(char which)
 
 /* What the children of these tests do is named by the first word of their
  * input; anything else is extracted. */
-static rc work(str input, str filename, struct arena *arena, struct buf *to,
+static rc work(str input, struct said said, struct arena *arena, struct buf *to,
                struct err *e)
 {
     struct doc d;
@@ -97,7 +97,7 @@ static rc work(str input, str filename, struct arena *arena, struct buf *to,
     if (str_starts(input, STR("MEMORY")))
         return RC_NOMEM;
     if (str_starts(input, STR("HALF"))) {
-        if (extract_bytes(input, filename, arena, &d, e) == RC_OK &&
+        if (extract_bytes(input, said, arena, &d, e) == RC_OK &&
             doc_encode(&d, to, e) == RC_OK)
             to->n /= 2;
         return RC_OK;
@@ -118,11 +118,11 @@ static rc work(str input, str filename, struct arena *arena, struct buf *to,
             if (write(fd, &none, 0) >= 0 || errno != EBADF)
                 buf_fmt(&list, "%d ", fd);
         }
-        if (extract_bytes(buf_str(&list), filename, arena, &d, e) != RC_OK)
+        if (extract_bytes(buf_str(&list), said, arena, &d, e) != RC_OK)
             _exit(1);
         return doc_encode(&d, to, e);
     }
-    if (extract_bytes(input, filename, arena, &d, e) != RC_OK)
+    if (extract_bytes(input, said, arena, &d, e) != RC_OK)
         _exit(1);
     return doc_encode(&d, to, e);
 }
@@ -151,7 +151,7 @@ static struct doc run(struct extractor *x, struct arena *a, str bytes,
 {
     struct extract_in in = {.fd = -1,
                             .bytes = bytes,
-                            .filename = STR("a.md"),
+                            .said = {.filename = STR("a.md")},
                             .cpu_s_max = cpu_s,
                             .wall_ms_max = wall_ms};
     struct err e = {0};
@@ -179,7 +179,9 @@ static void a_document_comes_back_as_in_process(void **state)
     struct doc here, there = run(*state, a, text, 0, 0);
     struct buf x = {0}, y = {0};
 
-    assert_int_equal(extract_bytes(text, STR("a.md"), a, &here, NULL), RC_OK);
+    assert_int_equal(extract_bytes(text, (struct said){.filename = STR("a.md")},
+                                   a, &here, NULL),
+                     RC_OK);
     assert_int_equal(doc_encode(&here, &x, NULL), RC_OK);
     assert_int_equal(doc_encode(&there, &y, NULL), RC_OK);
     assert_true(str_eq(buf_str(&x), buf_str(&y)));
@@ -188,11 +190,44 @@ static void a_document_comes_back_as_in_process(void **state)
     arena_close(a);
 }
 
+/* Alone and in a session; what is too long is as if nothing had been said. */
+static void a_child_is_told_the_type(void **state)
+{
+    static const struct {
+        str type;
+        const char *text;
+    } CASES[] = {
+        {STR_INIT("text/plain; charset=koi8-r"), "мир"},
+        {STR_INIT("text/plain; charset=koi8-r; and so on, for more bytes than "
+                  "a type may have: ..........................................."
+                  "......................"),
+         "ÍÉÒ"},
+        {{NULL, 0}, "ÍÉÒ"},
+    };
+    struct extract_session *s = extract_session_open(*state);
+    struct arena *a = arena_open();
+
+    assert_true(CASES[1].type.n > SAID_TYPE_BYTES_MAX);
+    for (size_t i = 0; i < NELEMS(CASES); i++) {
+        struct extract_in in = {.fd = -1,
+                                .bytes = STR("\xcd\xc9\xd2"),
+                                .said = {.type = CASES[i].type}};
+        struct doc d;
+
+        assert_int_equal(extract_run(*state, &in, a, &d, NULL), RC_OK);
+        assert_true(str_eq(d.text, str_of(CASES[i].text)));
+        assert_int_equal(extract_session_run(s, &in, a, &d, NULL), RC_OK);
+        assert_true(str_eq(d.text, str_of(CASES[i].text)));
+    }
+    extract_session_close(s);
+    arena_close(a);
+}
+
 static void a_file_is_read_from_its_start(void **state)
 {
     struct arena *a = arena_open();
     FILE *f = tmpfile();
-    struct extract_in in = {.filename = STR("a.txt")};
+    struct extract_in in = {.said = {.filename = STR("a.txt")}};
     struct doc d;
 
     assert_true(fputs("Text in a file.\n", f) >= 0 && fflush(f) == 0);
@@ -540,19 +575,21 @@ static void only_text_is_read_where_others_are(void **state)
 
     (void)state;
     for (size_t i = 0; i < NELEMS(CASES); i++)
-        assert_int_equal(extract_bytes_shared(str_of(CASES[i].bytes),
-                                              str_of(CASES[i].filename), a, &d,
-                                              NULL),
-                         CASES[i].code);
+        assert_int_equal(
+            extract_bytes_shared(
+                str_of(CASES[i].bytes),
+                (struct said){.filename = str_of(CASES[i].filename)}, a, &d,
+                NULL),
+            CASES[i].code);
     arena_close(a);
 }
 
-static rc work_shared(str input, str filename, struct arena *arena,
+static rc work_shared(str input, struct said said, struct arena *arena,
                       struct buf *to, struct err *e)
 {
     if (str_starts(input, STR("ALONE")))
         return err_set(e, RC_UNSUPPORTED, "for a child of its own");
-    return work(input, filename, arena, to, e);
+    return work(input, said, arena, to, e);
 }
 
 static void what_is_not_read_here_leaves_the_session_alone(void **state)
@@ -851,6 +888,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_document_comes_back_as_in_process),
+        cmocka_unit_test(a_child_is_told_the_type),
         cmocka_unit_test(a_file_is_read_from_its_start),
         cmocka_unit_test(failures_are_outcomes),
         cmocka_unit_test(a_hanging_child_is_killed_at_the_deadline),

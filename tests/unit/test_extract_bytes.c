@@ -27,7 +27,10 @@ static struct doc extract(struct arena *a, str bytes, const char *name)
     struct err e;
     const char *why;
 
-    assert_int_equal(extract_bytes(bytes, str_of(name), a, &d, &e), RC_OK);
+    assert_int_equal(extract_bytes(bytes,
+                                   (struct said){.filename = str_of(name)}, a,
+                                   &d, &e),
+                     RC_OK);
     if (!doc_check(&d, &why))
         fail_msg("%s: %s", name, why);
     return d;
@@ -118,6 +121,83 @@ static void the_name_only_breaks_ties(void **state)
         assert_int_equal(d.outcome, EXTRACT_OK);
         if (str_eq(d.mime, STR("text/markdown")) != CASES[i].markdown)
             fail_msg("%s: %s", CASES[i].name, CASES[i].text);
+    }
+}
+
+static struct doc extract_typed(struct arena *a, str bytes, const char *type)
+{
+    struct doc d;
+    const char *why;
+
+    assert_int_equal(
+        extract_bytes(bytes, (struct said){.type = str_of(type)}, a, &d, NULL),
+        RC_OK);
+    if (!doc_check(&d, &why))
+        fail_msg("%s: %s", type, why);
+    return d;
+}
+
+static void the_type_tells_markdown_from_text(void **state)
+{
+    str text = STR("just text");
+
+    assert_true(str_eq(extract_typed(*state, text, "text/markdown").mime,
+                       STR("text/markdown")));
+    assert_true(
+        str_eq(extract_typed(*state, text, "text/markdown; charset=utf-8").mime,
+               STR("text/markdown")));
+    assert_true(str_eq(extract_typed(*state, text, "text/plain").mime,
+                       STR("text/plain")));
+}
+
+static void the_type_says_what_set_a_text_is_in(void **state)
+{
+    static const struct {
+        const char *type;
+        str bytes;
+        const char *text, *note;
+        enum extract_outcome outcome;
+    } CASES[] = {
+        {"text/plain; charset=koi8-r", STR_INIT("\xcd\xc9\xd2"), "мир", "",
+         EXTRACT_OK},
+        {"text/plain; charset=windows-1251", STR_INIT("\xec\xe8\xf0"), "мир",
+         "", EXTRACT_OK},
+        {"text/plain; charset=iso-8859-1", STR_INIT("caf\xe9"), "café", "",
+         EXTRACT_OK},
+        {"text/plain; charset=utf-16be",
+         STR_INIT("\x04\x3c\x04\x38\x04\x40\x04\x3c\x04\x38\x04\x40"), "мирмир",
+         "", EXTRACT_OK},
+        {"text/plain; charset=koi8-r", STR_INIT("\xef\xbb\xbf\xc3\xa9"), "é",
+         "", EXTRACT_OK},
+        {"text/plain; charset=moon", STR_INIT("caf\xe9"), "café",
+         "The text is not UTF-8 and was read as Windows-1252", EXTRACT_OK},
+        {"text/plain; charset=utf-8", STR_INIT("caf\xe9"), "café",
+         "The text is not UTF-8 and was read as Windows-1252", EXTRACT_OK},
+        {"text/plain; charset=EUC-JP", STR_INIT("\xc6\xfc\xcb\xdc"), "ÆüËÜ",
+         "The text is said to be in the character set EUC-JP, which is not "
+         "read; some of it may be wrong",
+         EXTRACT_PARTIAL},
+        {"text/plain; charset=EUC-JP", STR_INIT("日本"), "日本", "",
+         EXTRACT_OK},
+        {"text/plain; charset=Shift_JIS",
+         STR_INIT("\x83\x8f\x83\x90\x83\x8d\x83\x81"), "",
+         "The file is said to be in the character set Shift_JIS, which is not "
+         "read",
+         EXTRACT_UNSUPPORTED},
+        {"text/plain; charset=koi8-r", STR_INIT("\1\2\3\0\0\0\xff\xfe\xfd"), "",
+         "The file is binary, not text", EXTRACT_MALFORMED},
+        {"text/plain; charset=utf-16", STR_INIT("\1\0\2\0\3\0\0\0\xff\xff"), "",
+         "The file is binary, not text", EXTRACT_MALFORMED},
+    };
+
+    for (size_t i = 0; i < NELEMS(CASES); i++) {
+        struct doc d = extract_typed(*state, CASES[i].bytes, CASES[i].type);
+
+        if (!str_eq(d.text, str_of(CASES[i].text)) ||
+            !str_eq(d.note, str_of(CASES[i].note)) ||
+            d.outcome != CASES[i].outcome)
+            fail_msg("%s: \"" STR_FMT "\", " STR_FMT, CASES[i].type,
+                     STR_ARG(d.text), STR_ARG(d.note));
     }
 }
 
@@ -375,6 +455,8 @@ int main(void)
         cmocka_unit_test(broken_utf8_is_read_with_a_note),
         cmocka_unit_test(too_long_a_text_is_refused),
         cmocka_unit_test(the_name_only_breaks_ties),
+        cmocka_unit_test(the_type_tells_markdown_from_text),
+        cmocka_unit_test(the_type_says_what_set_a_text_is_in),
         cmocka_unit_test(titles_come_from_front_matter_or_the_first_heading),
         cmocka_unit_test(front_matter_is_in_no_block),
         cmocka_unit_test(pieces_join_without_a_seam),

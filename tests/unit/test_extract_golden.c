@@ -69,7 +69,9 @@ static void compare_one(str name, bool write)
     const char *why;
 
     assert_int_equal(file_read(path.p, MIB, a, &input, &e), RC_OK);
-    assert_int_equal(extract_bytes(input, name, a, &d, &e), RC_OK);
+    assert_int_equal(
+        extract_bytes(input, (struct said){.filename = name}, a, &d, &e),
+        RC_OK);
     if (!doc_check(&d, &why))
         fail_msg("%s: %s", path.p, why);
     list_doc(&d, a, &got);
@@ -132,14 +134,17 @@ static void a_child_reads_the_same(void **state)
     assert_int_equal(file_list(DIR_PATH, 1000, a, &names, &n, NULL), RC_OK);
     for (size_t i = 0; i < n; i++) {
         str path = arena_fmt(a, DIR_PATH "/" STR_FMT, STR_ARG(names[i]));
-        struct extract_in in = {.fd = -1, .filename = names[i]};
+        struct extract_in in = {.fd = -1, .said = {.filename = names[i]}};
         struct doc here, there;
 
         if (str_ends(names[i], STR(".expected")))
             continue;
         assert_int_equal(file_read(path.p, MIB, a, &input, NULL), RC_OK);
         in.bytes = input;
-        assert_int_equal(extract_bytes(input, names[i], a, &here, NULL), RC_OK);
+        assert_int_equal(extract_bytes(input,
+                                       (struct said){.filename = names[i]}, a,
+                                       &here, NULL),
+                         RC_OK);
         assert_int_equal(extract_run(x, &in, a, &there, NULL), RC_OK);
         if (there.outcome != here.outcome)
             fail_msg("%s: %s", path.p, EXTRACT_OUTCOME_NAMES[there.outcome]);

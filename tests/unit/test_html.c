@@ -20,16 +20,26 @@ static int end(void **state)
     return 0;
 }
 
-static struct doc extract(struct arena *a, str bytes, const char *name)
+static struct doc extract_said(struct arena *a, str bytes, struct said said)
 {
     struct doc d;
     struct err e;
     const char *why;
 
-    assert_int_equal(extract_bytes(bytes, str_of(name), a, &d, &e), RC_OK);
+    assert_int_equal(extract_bytes(bytes, said, a, &d, &e), RC_OK);
     if (!doc_check(&d, &why))
         fail_msg("%s", why);
     return d;
+}
+
+static struct doc extract(struct arena *a, str bytes, const char *name)
+{
+    return extract_said(a, bytes, (struct said){.filename = str_of(name)});
+}
+
+static struct doc extract_typed(struct arena *a, str bytes, const char *type)
+{
+    return extract_said(a, bytes, (struct said){.type = str_of(type)});
 }
 
 #define PAGE_TEXT(text) "<!DOCTYPE html><html><body>" text "</body></html>"
@@ -96,6 +106,54 @@ static void text_with_some_tags_is_no_page(void **state)
         assert_false(str_eq(d.mime, STR("text/html")));
         assert_str(str_trim(d.text), str_trim(TEXTS[i]));
     }
+}
+
+static void a_fragment_is_a_page_where_it_is_said_to_be(void **state)
+{
+    static const str FRAGMENTS[] = {
+        STR_INIT("<p>text"),
+        STR_INIT("\xef\xbb\xbf \n<title>t</title><p>text"),
+        STR_INIT("<meta name=a content=b><div>text</div>"),
+        STR_INIT("<!-- a remark --><p>text"),
+        STR_INIT("</div>text"),
+    };
+    static const char *const TYPES[] = {"text/html", "Text/HTML ;charset=utf-8",
+                                        "application/xhtml+xml"};
+
+    for (size_t i = 0; i < NELEMS(FRAGMENTS); i++) {
+        for (size_t k = 0; k < NELEMS(TYPES); k++) {
+            struct doc d = extract_typed(*state, FRAGMENTS[i], TYPES[k]);
+
+            assert_str(d.mime, STR("text/html"));
+            assert_str(d.text, STR("text\n"));
+        }
+        assert_false(
+            str_eq(extract_typed(*state, FRAGMENTS[i], "text/plain").mime,
+                   STR("text/html")));
+    }
+}
+
+static void the_type_is_not_believed_over_bytes(void **state)
+{
+    static const struct {
+        const char *type, *bytes, *mime;
+    } CASES[] = {
+        {"text/html", "Only words, 1 < 2.", "text/plain"},
+        {"text/html", "< p>no tag", "text/plain"},
+        {"text/html", "<", "text/plain"},
+        {"text/html", "# Title\n\nand <p>text\n", "text/markdown"},
+        {"text/html", "%PDF-1.4", "application/pdf"},
+        {"text/plain", "<!doctype html><p>text", "text/html"},
+        {"text/markdown", "<!doctype html><p>text", "text/html"},
+        {"application/octet-stream", "<html><p>text", "text/html"},
+        {"text/htmlx", "<p>text", "text/plain"},
+        {";", "<p>text", "text/plain"},
+    };
+
+    for (size_t i = 0; i < NELEMS(CASES); i++)
+        assert_str(
+            extract_typed(*state, str_of(CASES[i].bytes), CASES[i].type).mime,
+            str_of(CASES[i].mime));
 }
 
 /* ---- blocks ---- */
@@ -569,6 +627,77 @@ static void a_set_that_is_not_read_is_named(void **state)
                    "which is not read"));
 }
 
+static void a_header_says_the_character_set(void **state)
+{
+    static const struct {
+        const char *type;
+        str page;
+        const char *text;
+    } CASES[] = {
+        {"text/html; charset=koi8-r", STR_INIT("<html><p>\xcd\xc9\xd2"),
+         "мир\n"},
+        {"text/html;charset=\"windows-1251\"", STR_INIT("<p>\xec\xe8\xf0"),
+         "мир\n"},
+        {"text/html; charset=ISO-8859-5", STR_INIT("<p>\xdc\xd8\xe0"), "мир\n"},
+        {"text/html; charset=latin1",
+         STR_INIT("<title>x</title><p>K\xe4"
+                  "fer"),
+         "Käfer\n"},
+        /* No text as Windows-1252: a third of it is no sign there. */
+        {"text/html; charset=cp866",
+         STR_INIT("<html><p>\x8d\x8f\x90\x81\x9d\x8d\x8f\x90"), "НПРБЭНПР\n"},
+        {"text/html; charset=utf-16le",
+         STR_INIT("<\0p\0>\0\x3c\x04\x38\x04\x40\x04\x3c\x04\x38\x04\x40\x04"),
+         "мирмир\n"},
+        /* It goes before the page's own word… */
+        {"text/html; charset=koi8-r",
+         STR_INIT("<html><meta charset=windows-1251><p>\xcd\xc9\xd2"), "мир\n"},
+        {"text/html; charset=iso-8859-1",
+         STR_INIT("<html><meta charset=koi8-r><p>\xe4"), "ä\n"},
+        /* …unless it is wrong or nobody knows it, and behind the bytes. */
+        {"text/html; charset=utf-8",
+         STR_INIT("<html><meta charset=windows-1251><p>\xec\xe8\xf0"), "мир\n"},
+        {"text/html; charset=moon",
+         STR_INIT("<html><meta charset=windows-1251><p>\xec\xe8\xf0"), "мир\n"},
+        {"text/html; charset=koi8-r",
+         STR_INIT("\xef\xbb\xbf<html><p>caf\xc3\xa9"), "café\n"},
+        {"text/html; charset=koi8-r", STR_INIT("\xff\xfe<\0p\0>\0\xe9\0"),
+         "é\n"},
+        {"text/html; charset=koi8-r", STR_INIT("<html><p>caf\xc3\xa9"),
+         "café\n"},
+        {"text/html; charset=gbk", STR_INIT("<html><p>caf\xc3\xa9"), "café\n"},
+        {"text/html; charset=utf-16", STR_INIT("<html><p>caf\xe9"), "café\n"},
+    };
+
+    for (size_t i = 0; i < NELEMS(CASES); i++) {
+        struct doc d = extract_typed(*state, CASES[i].page, CASES[i].type);
+
+        assert_int_equal(d.outcome, EXTRACT_OK);
+        assert_str(d.text, str_of(CASES[i].text));
+    }
+}
+
+static void a_mark_goes_before_a_header_where_bytes_are_broken(void **state)
+{
+    struct doc d =
+        extract_typed(*state, STR("\xef\xbb\xbf<html><p>caf\xc3\xa9 \xcd!"),
+                      "text/html; charset=koi8-r");
+
+    assert_str(d.text, STR("café \xef\xbf\xbd!\n"));
+    assert_int_equal(d.outcome, EXTRACT_PARTIAL);
+}
+
+static void a_set_of_the_header_that_is_not_read_is_named(void **state)
+{
+    struct doc d =
+        extract_typed(*state, STR("<html><p>\xc4\xe3\xba\xc3\xc4\xe3\xba\xc3"),
+                      "text/html; charset=GBK");
+
+    assert_int_equal(d.outcome, EXTRACT_UNSUPPORTED);
+    assert_str(d.note, STR("The page is written in the character set GBK, "
+                           "which is not read"));
+}
+
 /* Pages without text of their own: a script is to make it. */
 static void a_shell_of_a_program_says_so(void **state)
 {
@@ -794,6 +923,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(a_page_is_known_by_how_it_starts),
         T(text_with_some_tags_is_no_page),
+        T(a_fragment_is_a_page_where_it_is_said_to_be),
+        T(the_type_is_not_believed_over_bytes),
         T(elements_become_blocks),
         T(tables_of_data_are_tables),
         T(tables_of_layout_are_read_as_what_is_in_them),
@@ -818,6 +949,9 @@ int main(void)
         T(the_address_is_the_pages_word),
         T(a_page_says_its_character_set),
         T(a_set_that_is_not_read_is_named),
+        T(a_header_says_the_character_set),
+        T(a_mark_goes_before_a_header_where_bytes_are_broken),
+        T(a_set_of_the_header_that_is_not_read_is_named),
         T(a_shell_of_a_program_says_so),
         T(a_short_page_is_no_shell),
         T(time_grows_with_the_page_only),

@@ -142,11 +142,11 @@ static const struct program_row TOOLS[] = {
     {NULL, NULL, 0, {NULL}},
 };
 
-static rc no_work(str input, str filename, struct arena *arena, struct buf *to,
-                  struct err *e)
+static rc no_work(str input, struct said said, struct arena *arena,
+                  struct buf *to, struct err *e)
 {
     (void)input;
-    (void)filename;
+    (void)said;
     (void)arena;
     (void)to;
     return err_set(e, RC_UNSUPPORTED, "only jobs here");

@@ -43,7 +43,9 @@ static struct doc extract(str bytes)
     struct doc d;
     const char *why;
 
-    assert_int_equal(extract_bytes(bytes, STR("a.odt"), arena, &d, NULL),
+    assert_int_equal(extract_bytes(bytes,
+                                   (struct said){.filename = STR("a.odt")},
+                                   arena, &d, NULL),
                      RC_OK);
     if (!doc_check(&d, &why))
         fail_msg("%s", why);
