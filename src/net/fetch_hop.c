@@ -365,9 +365,10 @@ static rc take_sent(struct hop *h, str bytes, struct err *e)
     if (h->unpack == NULL)
         return take(h, bytes, e);
     code = unpack_put(h->unpack, bytes, take_unpacked, h, e);
-    if (code == RC_FORMAT)
-        return fetch_fail(h->a, FETCH_BROKEN,
-                          err_set(e, RC_REMOTE, "%s", e->text));
+    if (code == RC_FORMAT) {
+        e->code = RC_REMOTE;
+        code = fetch_fail(h->a, FETCH_BROKEN, RC_REMOTE);
+    }
     return code;
 }
 

@@ -433,6 +433,16 @@ static void brotli_is_not_taken(void **state)
     assert_int_equal(a.fault, FETCH_BROKEN);
 }
 
+static void what_is_not_packed_as_it_says_is_told(void **state)
+{
+    (void)state;
+    add(&peer, STR("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n"
+                   "Content-Length: 8\r\n\r\n<p>plain"));
+    assert_int_equal(run(), RC_REMOTE);
+    assert_int_equal(a.fault, FETCH_BROKEN);
+    assert_non_null(strstr(e.text, "not packed as it says"));
+}
+
 /* As long as its head says, but not to the end of what is packed. */
 static void a_packed_answer_that_is_cut_is_none(void **state)
 {
@@ -671,6 +681,7 @@ int main(void)
         TEST(when_to_come_back_is_seconds_or_a_date),
         TEST(what_unpacks_to_too_much_ends_at_the_limit),
         TEST(brotli_is_not_taken),
+        TEST(what_is_not_packed_as_it_says_is_told),
         TEST(a_packed_answer_that_is_cut_is_none),
         TEST(what_is_packed_twice_is_not_unpacked),
         TEST(the_wire_has_a_limit_of_its_own),
