@@ -249,9 +249,9 @@ static bool digits(str s, size_t at, size_t n)
     return true;
 }
 
-/* RFC 3339 out of W3CDTF and its like; empty: it is none. A time without a
- * zone is taken for UTC. */
-static str date_clean(str s, struct arena *out)
+/* RFC 3339 out of W3CDTF and its like. A time without a zone is taken for
+ * UTC. */
+static str date_spelled(str s, struct arena *out)
 {
     size_t n = 19;
     str zone;
@@ -270,6 +270,14 @@ static str date_clean(str s, struct arena *out)
         zone = STR("Z");
     return arena_fmt(out, STR_FMT STR_FMT, STR_ARG(str_sub(s, 0, n)),
                      STR_ARG(zone));
+}
+
+/* Empty: it is none; some programs write 0000-00-00. */
+static str date_clean(str s, struct arena *out)
+{
+    str date = date_spelled(s, out);
+
+    return doc_date_valid(date) ? date : STR_NONE;
 }
 
 /* BCP 47 is letters, digits and hyphens. */

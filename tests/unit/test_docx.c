@@ -135,6 +135,20 @@ static void properties_give_title_dates_and_language(void **state)
                            "officedocument.wordprocessingml.document")));
 }
 
+/* Some programs write such. */
+static void dates_of_no_day_are_none(void **state)
+{
+    struct doc d = read_parts((struct docx_parts){
+        .body = VISIBLE,
+        .core = "<dcterms:created>0000-00-00T00:00:00Z</dcterms:created>"
+                "<dcterms:modified>2024-13-01</dcterms:modified>"});
+
+    (void)state;
+    assert_int_equal(d.outcome, EXTRACT_OK);
+    assert_int_equal(d.created.n, 0);
+    assert_int_equal(d.modified.n, 0);
+}
+
 #define ITEM(list, level, text)                                    \
     PP("<w:numPr><w:ilvl w:val='" level "'/><w:numId w:val='" list \
        "'/></w:numPr>",                                            \
@@ -677,6 +691,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(headings_come_from_names_outlines_and_bases),
         cmocka_unit_test(properties_give_title_dates_and_language),
+        cmocka_unit_test(dates_of_no_day_are_none),
         cmocka_unit_test(lists_keep_depth_and_numbers),
         cmocka_unit_test(tables_are_rows_of_cells),
         cmocka_unit_test(a_table_of_one_column_is_a_frame),
