@@ -24,7 +24,7 @@ static_assert(SOURCE_FILE == 0 && SOURCE_TEXT == 1 && SOURCE_URL == 2 &&
     " d.base = ?1 AND d.tenant = ?2"                                        \
     " AND (?3 = 0 OR ?3 & CASE d.source_type WHEN 'file' THEN 1"            \
     "  WHEN 'text' THEN 2 WHEN 'url' THEN 4 WHEN 'page' THEN 8 ELSE 0 END)" \
-    " AND (?4 = 0 OR ?4 & 1 << d.state)"                                    \
+    " AND (?4 = 0 OR (?4 >> d.state) & 1)"                                  \
     " AND (?5 IS NULL OR EXISTS(SELECT 1 FROM folder_item f"                \
     "  WHERE f.base = ?1 AND f.folder = ?5 AND f.item = d.id))"             \
     " AND (?6 IS NULL OR EXISTS(SELECT 1 FROM article_source a"             \
