@@ -261,6 +261,15 @@ static void sql_puts_letter_case_aside(void **state)
     assert_int_equal(count("SELECT instr(fold('\xC3\x84RGER'),"
                            " fold('\xC3\xA4rg')) > 0"),
                      1);
+    assert_int_equal(count("SELECT has('A Title', 'a tit')"), 1);
+    assert_int_equal(count("SELECT has('Title', 'titles')"), 0);
+    assert_int_equal(count("SELECT has('', '') AND has('x', '')"), 1);
+    assert_int_equal(count("SELECT has('\xC3\x84RGER', fold('\xC3\xA4rg'))"),
+                     1);
+    assert_int_equal(count("SELECT has('\xC3\x84', '') AND NOT"
+                           " has('\xC3\x84', 'a')"),
+                     1);
+    assert_int_equal(count("SELECT has(NULL, 'a') IS NULL"), 1);
 }
 
 /* ---- folders ---- */
@@ -693,20 +702,19 @@ static void a_page_of_sources_tells_how_many_there_are(void **state)
     struct source_filter in = {.folder = folder_add(STR("f"), UUID_NIL)};
 
     (void)state;
-    put_in(source_add(STR("a"), "text", VERSION_ACTIVE), OBJECT_DOCUMENT,
-           in.folder);
-    put_in(source_add(STR("ab"), "text", VERSION_ACTIVE), OBJECT_DOCUMENT,
-           in.folder);
-    put_in(source_add(STR("abc"), "text", VERSION_ACTIVE), OBJECT_DOCUMENT,
-           in.folder);
+    for (size_t i = 0; i < 6; i++)
+        put_in(source_add(arena_fmt(f.a, "a%zu", i), "text", VERSION_ACTIVE),
+               OBJECT_DOCUMENT, in.folder);
     for (size_t i = 0; i <= NELEMS(FILTERS); i++) {
         struct source_filter by = i < NELEMS(FILTERS) ? FILTERS[i] : in;
 #define PAGE(at, n) sources_titled(by, (struct window){at, n})
-        assert_text(PAGE(0, 2), "abc ab of 3");
-        assert_text(PAGE(2, 2), "a of 3");
-        assert_text(PAGE(0, 3), "abc ab a of 3");
-        assert_text(PAGE(3, 3), "of 3");
-        assert_text(PAGE(9, 3), "of 3");
+        assert_text(PAGE(0, 2), "a5 a4 of 6");
+        assert_text(PAGE(2, 2), "a3 a2 of 6");
+        assert_text(PAGE(4, 2), "a1 a0 of 6");
+        assert_text(PAGE(5, 5), "a0 of 6");
+        assert_text(PAGE(0, 6), "a5 a4 a3 a2 a1 a0 of 6");
+        assert_text(PAGE(6, 6), "of 6");
+        assert_text(PAGE(9, 3), "of 6");
 #undef PAGE
     }
 }
