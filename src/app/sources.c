@@ -65,8 +65,9 @@ static const char *format_of(const struct source_row *r)
     return str_eq(r->mime, STR("text/plain")) ? "plain_text" : "markdown";
 }
 
-rc hub_source_of(struct app *a, struct db *db, const struct source_row *r,
-                 struct arena *out, struct hub_source *s, struct err *e)
+/* All but who brought it in. */
+static rc source_of(struct app *a, struct db *db, const struct source_row *r,
+                    struct arena *out, struct hub_source *s, struct err *e)
 {
     const struct document_row *d = &r->document;
     rc code;
@@ -89,12 +90,42 @@ rc hub_source_of(struct app *a, struct db *db, const struct source_row *r,
     };
     if (s->status == HUB_FAILED)
         s->error = r->error;
-    if ((code = hub_shown(a, db, d->id, 's', out, &s->id, e)) != RC_OK ||
-        (code = hub_folder_refs(a, db, d->base, d->id, out, &s->folders,
-                                &s->folders_n, e)) != RC_OK)
-        return code;
-    return hub_user_of(a, db, d->tenant, d->creator, out, &s->creator,
-                       &s->has_creator, e);
+    code = hub_shown(a, db, d->id, 's', out, &s->id, e);
+    if (code == RC_OK)
+        code = hub_folder_refs(a, db, d->base, d->id, out, &s->folders,
+                               &s->folders_n, e);
+    return code;
+}
+
+rc hub_source_of(struct app *a, struct db *db, const struct source_row *r,
+                 struct arena *out, struct hub_source *s, struct err *e)
+{
+    rc code = source_of(a, db, r, out, s, e);
+
+    return code != RC_OK
+               ? code
+               : hub_user_of(a, db, r->document.tenant, r->document.creator,
+                             out, &s->creator, &s->has_creator, e);
+}
+
+/* Neighbours of a list mostly come from one and the same. */
+static rc sources_of(struct app *a, struct db *db,
+                     const struct source_row *rows, size_t n, struct arena *out,
+                     struct hub_source *v, struct err *e)
+{
+    rc code = RC_OK;
+
+    for (size_t i = 0; code == RC_OK && i < n; i++) {
+        if (i == 0 ||
+            !uuid_eq(rows[i].document.creator, rows[i - 1].document.creator)) {
+            code = hub_source_of(a, db, &rows[i], out, &v[i], e);
+            continue;
+        }
+        code = source_of(a, db, &rows[i], out, &v[i], e);
+        v[i].creator = v[i - 1].creator;
+        v[i].has_creator = v[i - 1].has_creator;
+    }
+    return code;
 }
 
 static rc source_show(struct app *a, const struct caller *who, struct db *db,
@@ -167,9 +198,7 @@ rc app_source_list(struct app *a, const struct caller *who, struct db *db,
                                out, &rows, n, total, e)) != RC_OK)
         return code;
     *v = ARENA_ARRAY(out, struct hub_source, *n);
-    for (size_t i = 0; code == RC_OK && i < *n; i++)
-        code = hub_source_of(a, db, &rows[i], out, &(*v)[i], e);
-    return code;
+    return sources_of(a, db, rows, *n, out, *v, e);
 }
 
 rc app_source_get(struct app *a, const struct caller *who, struct db *db,

@@ -16,7 +16,7 @@
     " AND (?4 IS NULL OR EXISTS(SELECT 1 FROM folder_item i"          \
     "  WHERE i.base = ?1 AND i.folder = ?4 AND i.item = article.id))" \
     " AND (?5 IS NULL OR owner = ?5)"                                 \
-    " AND (?6 IS NULL OR instr(fold(title), fold(?6)) > 0)"           \
+    " AND (?6 IS NULL OR has(title, fold(?6)))"                       \
     " AND updated_ms >= ?7 AND (?8 = 0 OR updated_ms <= ?8)"
 static_assert(ARTICLE_ARCHIVED == 2, "the number in this statement");
 

@@ -17,7 +17,7 @@ static_assert(ARTICLE_ARCHIVED == 2, "the number in this statement");
 #define FOLDER_WHERE                   \
     " WHERE base = ?1 AND tenant = ?2" \
     " AND (?3 = 0 OR parent IS ?4)"    \
-    " AND (?5 IS NULL OR instr(fold(name), fold(?5)) > 0)"
+    " AND (?5 IS NULL OR has(name, fold(?5)))"
 
 static void columns_read(struct q *q, struct arena *out, struct folder_row *f)
 {

@@ -10,7 +10,8 @@ const char *const SOURCE_TYPE_NAMES[SOURCE_TYPE_COUNT] = {
 
 static_assert(SOURCE_FILE == 0 && SOURCE_TEXT == 1 && SOURCE_URL == 2 &&
                   SOURCE_PAGE == 3,
-              "the bits in SOURCE_WHERE");
+              "the bits in SOURCE_FILTER");
+static_assert(OBJECT_DOCUMENT == 4, "the kind in FROM_FOLDER");
 
 /* Columns and tables of a source_row. */
 #define SOURCE_SELECT                                               \
@@ -19,17 +20,56 @@ static_assert(SOURCE_FILE == 0 && SOURCE_TEXT == 1 && SOURCE_URL == 2 &&
     " FROM document d " DOCUMENT_GOVERNING                          \
     " LEFT JOIN web w ON w.base = d.base AND w.document = d.id"
 
-/* Values 1 to 7: base, tenant, types, states, folder, article, query. */
-#define SOURCE_WHERE                                                        \
-    " d.base = ?1 AND d.tenant = ?2"                                        \
+/* A list walks the documents, newest first, or what lies in a folder or is
+ * attached to an article: then only that. Of thousands of rows each is asked as
+ * little as can be; that the base is the tenant's is asked once.
+ * Values 1 to 7: base, tenant, types, states, folder, article, query. */
+#define SOURCE_BASE \
+    "(SELECT base FROM base_state WHERE base = ?1 AND tenant = ?2)"
+#define SOURCE_FILTER                                                       \
     " AND (?3 = 0 OR ?3 & CASE d.source_type WHEN 'file' THEN 1"            \
     "  WHEN 'text' THEN 2 WHEN 'url' THEN 4 WHEN 'page' THEN 8 ELSE 0 END)" \
-    " AND (?4 = 0 OR ?4 & (1 << d.state))"                                  \
-    " AND (?5 IS NULL OR EXISTS(SELECT 1 FROM folder_item f"                \
-    "  WHERE f.base = ?1 AND f.folder = ?5 AND f.item = d.id))"             \
-    " AND (?6 IS NULL OR EXISTS(SELECT 1 FROM article_source a"             \
-    "  WHERE a.base = ?1 AND a.article = ?6 AND a.document = d.id))"        \
-    " AND (?7 IS NULL OR instr(fold(d.title), fold(?7)) > 0)"
+    " AND (?4 = 0 OR (?4 >> d.state) & 1)"                                  \
+    " AND (?7 IS NULL OR has(d.title, fold(?7)))"
+#define FROM_DOCUMENTS \
+    " FROM document d WHERE d.base = " SOURCE_BASE SOURCE_FILTER
+/* Its documents are looked at where more than the folder is asked. */
+#define FROM_FOLDER                                                           \
+    " FROM folder_item f WHERE f.base = " SOURCE_BASE                         \
+    " AND f.folder = ?5 AND f.kind = 4"                                       \
+    " AND (?3 = 0 AND ?4 = 0 AND ?7 IS NULL OR EXISTS(SELECT 1"               \
+    "  FROM document d WHERE d.base = f.base AND d.id = f.item" SOURCE_FILTER \
+    "))"
+#define FROM_ARTICLE                                                   \
+    " FROM article_source a CROSS JOIN document d"                     \
+    "  ON d.base = a.base AND d.id = a.document"                       \
+    " WHERE a.base = " SOURCE_BASE " AND a.article = ?6" SOURCE_FILTER \
+    " AND (?5 IS NULL OR EXISTS(SELECT 1 FROM folder_item f"           \
+    "  WHERE f.base = ?1 AND f.folder = ?5 AND f.item = d.id))"
+#define WALK(from, id)                                                \
+    {                                                                 \
+        "SELECT " id from " ORDER BY " id " DESC LIMIT ?8 OFFSET ?9", \
+            "SELECT count(*)" from " AND " id " < ?8"                 \
+    }
+
+enum walk { WALK_DOCUMENTS, WALK_FOLDER, WALK_ARTICLE };
+static const struct {
+    const char *page, *rest;
+} WALKS[] = {
+    [WALK_DOCUMENTS] = WALK(FROM_DOCUMENTS, "d.id"),
+    [WALK_FOLDER] = WALK(FROM_FOLDER, "f.item"),
+    [WALK_ARTICLE] = WALK(FROM_ARTICLE, "a.document"),
+};
+
+static const char OLDEST[] =
+    "SELECT d.id" FROM_DOCUMENTS " ORDER BY d.id LIMIT ?8 OFFSET ?9";
+
+static enum walk walk_of(const struct source_filter *f)
+{
+    if (!uuid_is_nil(f->article))
+        return WALK_ARTICLE;
+    return uuid_is_nil(f->folder) ? WALK_DOCUMENTS : WALK_FOLDER;
+}
 
 static void bind_filter(struct q *q, uuid tenant, uuid base,
                         const struct source_filter *f)
@@ -40,7 +80,7 @@ static void bind_filter(struct q *q, uuid tenant, uuid base,
     q_int(q, f->states);
     q_uuid(q, f->folder);
     q_uuid(q, f->article);
-    q_text_or_null(q, f->query);
+    q_text_or_null(q, f->query.n == 0 ? STR_NONE : f->query);
 }
 
 static void source_read(struct q *q, struct arena *out, struct source_row *s)
@@ -55,62 +95,6 @@ static void source_read(struct q *q, struct arena *out, struct source_row *s)
     s->processed_ms = q_get_int(q);
 }
 
-/* All of them are counted already. */
-static rc count_all(struct db *db, uuid base, uint64_t *total, struct err *e)
-{
-    struct q q = q_open(db, "SELECT n0 + n1 + n2 + n3 + n4 + n5 + n6"
-                            " FROM base_state WHERE base = ?1");
-
-    q_uuid(&q, base);
-    *total = q_row(&q) ? q_get_uint(&q) : 0;
-    return q_end(&q, e);
-}
-
-static rc source_count(struct db *db, uuid tenant, uuid base,
-                       const struct source_filter *f, uint64_t *total,
-                       struct err *e)
-{
-    struct q q;
-
-    if (f->types == 0 && f->states == 0 && uuid_is_nil(f->folder) &&
-        uuid_is_nil(f->article) && f->query.p == NULL)
-        return count_all(db, base, total, e);
-    q = q_open(db, "SELECT count(*) FROM document d WHERE" SOURCE_WHERE);
-    bind_filter(&q, tenant, base, f);
-    *total = q_row(&q) ? q_get_uint(&q) : 0;
-    return q_end(&q, e);
-}
-
-rc db_source_list(struct db *db, uuid tenant, uuid base,
-                  const struct source_filter *f, struct window w,
-                  struct arena *out, struct source_row **v, size_t *n,
-                  uint64_t *total, struct err *e)
-{
-    size_t cap = 0;
-    struct q q;
-    rc code = tallies_write(db, e);
-
-    *v = NULL;
-    *n = 0;
-    if (code != RC_OK ||
-        (code = source_count(db, tenant, base, f, total, e)) != RC_OK)
-        return code;
-    q = q_open(db, SOURCE_SELECT
-               " WHERE d.base = ?1 AND d.id IN (SELECT id FROM document d"
-               "  WHERE" SOURCE_WHERE " ORDER BY id DESC LIMIT ?8 OFFSET ?9)"
-               " ORDER BY d.id DESC");
-    bind_filter(&q, tenant, base, f);
-    q_uint(&q, w.limit);
-    q_uint(&q, w.offset);
-    while (q_row(&q)) {
-        struct source_row s;
-
-        source_read(&q, out, &s);
-        ARENA_PUSH(out, *v, *n, cap, s);
-    }
-    return q_end(&q, e);
-}
-
 rc db_source_get(struct db *db, uuid tenant, uuid base, uuid document,
                  struct arena *out, struct source_row *s, struct err *e)
 {
@@ -123,4 +107,117 @@ rc db_source_get(struct db *db, uuid tenant, uuid base, uuid document,
     if (q_row(&q))
         source_read(&q, out, s);
     return q_end_one(&q, "source", e);
+}
+
+/* ---- lists ---- */
+
+static rc ids_read(struct db *db, const char *sql, uuid tenant, uuid base,
+                   const struct source_filter *f, struct window w,
+                   struct arena *out, uuid **ids, size_t *n, struct err *e)
+{
+    struct q q = q_open(db, sql);
+
+    bind_filter(&q, tenant, base, f);
+    q_uint(&q, w.limit);
+    q_uint(&q, w.offset);
+    return q_end_uuids(&q, out, ids, n, e);
+}
+
+/* By their states documents are counted already. */
+static bool is_counted(const struct source_filter *f)
+{
+    return f->types == 0 && f->query.n == 0 && walk_of(f) == WALK_DOCUMENTS;
+}
+
+static rc states_count(struct db *db, uuid tenant, uuid base, unsigned states,
+                       uint64_t *total, struct err *e)
+{
+    uint64_t counts[VERSION_STATE_COUNT];
+    rc code = db_document_states(db, tenant, base, counts, e);
+
+    *total = 0;
+    for (unsigned s = 0; code == RC_OK && s < VERSION_STATE_COUNT; s++)
+        if (states == 0 || (states & 1u << s) != 0)
+            *total += counts[s];
+    return code;
+}
+
+static rc rest_count(struct db *db, uuid tenant, uuid base,
+                     const struct source_filter *f, uuid before,
+                     uint64_t *total, struct err *e)
+{
+    struct q q = q_open(db, WALKS[walk_of(f)].rest);
+
+    bind_filter(&q, tenant, base, f);
+    q_before(&q, before);
+    if (q_row(&q))
+        *total += q_get_uint(&q);
+    return q_end(&q, e);
+}
+
+/* Of `total` as wide a window as there is, walked from the nearer end. */
+static rc counted_read(struct db *db, uuid tenant, uuid base,
+                       const struct source_filter *f, struct window w,
+                       size_t total, struct arena *out, uuid **ids, size_t *n,
+                       struct err *e)
+{
+    bool oldest = w.offset > total / 2;
+    rc code;
+
+    *n = 0;
+    if (total <= w.offset)
+        return RC_OK;
+    if (total - w.offset < w.limit)
+        w.limit = total - w.offset;
+    if (oldest)
+        w.offset = total - w.offset - w.limit;
+    code = ids_read(db, oldest ? OLDEST : WALKS[WALK_DOCUMENTS].page, tenant,
+                    base, f, w, out, ids, n, e);
+    for (size_t i = 0; oldest && i < *n / 2; i++) {
+        uuid id = (*ids)[i];
+
+        (*ids)[i] = (*ids)[*n - 1 - i];
+        (*ids)[*n - 1 - i] = id;
+    }
+    return code;
+}
+
+/* The ids of a window, and how many there are in all. */
+static rc window_read(struct db *db, uuid tenant, uuid base,
+                      const struct source_filter *f, struct window w,
+                      struct arena *out, uuid **ids, size_t *n, uint64_t *total,
+                      struct err *e)
+{
+    rc code;
+
+    *n = 0;
+    if (is_counted(f)) {
+        code = states_count(db, tenant, base, f->states, total, e);
+        return code != RC_OK ? code
+                             : counted_read(db, tenant, base, f, w,
+                                            (size_t)*total, out, ids, n, e);
+    }
+    code = ids_read(db, WALKS[walk_of(f)].page, tenant, base, f, w, out, ids, n,
+                    e);
+    *total = w.offset + *n;
+    if (code != RC_OK || (*n < w.limit && (*n > 0 || w.offset == 0)))
+        return code; /* behind a page that isn't full are no more */
+    if (*n == 0)
+        *total = 0;
+    return rest_count(db, tenant, base, f, *n > 0 ? (*ids)[*n - 1] : UUID_NIL,
+                      total, e);
+}
+
+rc db_source_list(struct db *db, uuid tenant, uuid base,
+                  const struct source_filter *f, struct window w,
+                  struct arena *out, struct source_row **v, size_t *n,
+                  uint64_t *total, struct err *e)
+{
+    uuid *ids = NULL;
+    rc code = window_read(db, tenant, base, f, w, out, &ids, n, total, e);
+
+    *v = ARENA_ARRAY(out, struct source_row, *n);
+    for (size_t i = 0; code == RC_OK && i < *n; i++)
+        code = db_source_get(db, tenant, base, ids[i], out, &(*v)[i], e);
+    return code;
 }

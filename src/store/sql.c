@@ -290,15 +290,21 @@ rc sql_run(struct db *db, const char *sql, struct err *e)
     return q_run(&q, NULL, e);
 }
 
+static str value_text(sqlite3_value *v)
+{
+    const unsigned char *p = sqlite3_value_text(v);
+
+    return (str){(const char *)p, (size_t)sqlite3_value_bytes(v)};
+}
+
 /* fold(text) */
 static void fold_call(sqlite3_context *c, int n, sqlite3_value **v)
 {
-    const unsigned char *p = sqlite3_value_text(v[0]);
-    str s = {(const char *)p, (size_t)sqlite3_value_bytes(v[0])};
+    str s = value_text(v[0]);
     struct buf b = {0};
 
     (void)n;
-    if (p == NULL)
+    if (s.p == NULL)
         return; /* NULL is what a call gives that sets nothing */
     fold_case(s, &b);
     if (b.code == RC_OK)
@@ -309,13 +315,73 @@ static void fold_call(sqlite3_context *c, int n, sqlite3_value **v)
     buf_close(&b);
 }
 
-rc sql_functions(sqlite3 *conn, struct err *e)
+static bool is_ascii(str s)
 {
-    int code = sqlite3_create_function_v2(conn, "fold", 1,
+    unsigned char all = 0;
+
+    for (size_t i = 0; i < s.n; i++)
+        all |= (unsigned char)s.p[i];
+    return all < 0x80;
+}
+
+static char lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
+}
+
+/* Of ASCII, which needs no memory to be folded. */
+static bool ascii_has(str s, str folded)
+{
+    for (size_t i = 0; i + folded.n <= s.n; i++) {
+        size_t k = 0;
+
+        while (k < folded.n && lower(s.p[i + k]) == folded.p[k])
+            k++;
+        if (k == folded.n)
+            return true;
+    }
+    return false;
+}
+
+/* has(text, folded): instr(fold(text), folded) > 0, for lists that look at
+ * thousands of titles. */
+static void has_call(sqlite3_context *c, int n, sqlite3_value **v)
+{
+    str s = value_text(v[0]), folded = value_text(v[1]);
+    struct buf b = {0};
+
+    (void)n;
+    if (s.p == NULL || folded.p == NULL)
+        return;
+    if (is_ascii(s)) {
+        sqlite3_result_int(c, ascii_has(s, folded));
+        return;
+    }
+    fold_case(s, &b);
+    if (b.code == RC_OK)
+        sqlite3_result_int(c, str_find((str){b.p, b.n}, folded) < b.n ||
+                                  folded.n == 0);
+    else
+        sqlite3_result_error_nomem(c);
+    buf_close(&b);
+}
+
+static rc function(sqlite3 *conn, const char *name, int values,
+                   void (*call)(sqlite3_context *, int, sqlite3_value **),
+                   struct err *e)
+{
+    int code = sqlite3_create_function_v2(conn, name, values,
                                           SQLITE_UTF8 | SQLITE_DETERMINISTIC,
-                                          NULL, fold_call, NULL, NULL, NULL);
+                                          NULL, call, NULL, NULL, NULL);
 
     return code == SQLITE_OK ? RC_OK : sql_error(conn, code, e);
+}
+
+rc sql_functions(sqlite3 *conn, struct err *e)
+{
+    rc code = function(conn, "fold", 1, fold_call, e);
+
+    return code == RC_OK ? function(conn, "has", 2, has_call, e) : code;
 }
 
 bool sql_is_sync_failure(int code)

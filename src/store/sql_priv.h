@@ -68,7 +68,8 @@ void page_cut(size_t *n, size_t limit, bool *more);
 /* One statement without values, through the cache. */
 rc sql_run(struct db *db, const char *sql, struct err *e) MUST_CHECK;
 /* What our statements call beside SQLite's own: fold(text), by which letter case
- * is put aside; NULL stays NULL. */
+ * is put aside; has(text, folded), whether the text folded holds that; NULL
+ * stays NULL. */
 rc sql_functions(sqlite3 *conn, struct err *e) MUST_CHECK;
 /* What SQLite's code means here; tells the system's errno where it has one. */
 rc sql_error(sqlite3 *conn, int code, struct err *e);

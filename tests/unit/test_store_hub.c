@@ -261,6 +261,15 @@ static void sql_puts_letter_case_aside(void **state)
     assert_int_equal(count("SELECT instr(fold('\xC3\x84RGER'),"
                            " fold('\xC3\xA4rg')) > 0"),
                      1);
+    assert_int_equal(count("SELECT has('A Title', 'a tit')"), 1);
+    assert_int_equal(count("SELECT has('Title', 'titles')"), 0);
+    assert_int_equal(count("SELECT has('', '') AND has('x', '')"), 1);
+    assert_int_equal(count("SELECT has('\xC3\x84RGER', fold('\xC3\xA4rg'))"),
+                     1);
+    assert_int_equal(count("SELECT has('\xC3\x84', '') AND NOT"
+                           " has('\xC3\x84', 'a')"),
+                     1);
+    assert_int_equal(count("SELECT has(NULL, 'a') IS NULL"), 1);
 }
 
 /* ---- folders ---- */
@@ -604,6 +613,112 @@ static void versions_of_an_article_are_listed_newest_first(void **state)
     assert_null(rows[0].content.p);
 }
 
+/* ---- sources ---- */
+
+static rc run_document_put(struct db *db, void *arg, struct err *e)
+{
+    return db_document_put(db, arg, e);
+}
+
+static uuid source_add(str title, const char *type, enum version_state st)
+{
+    struct document_row d = {.id = uuid_new(),
+                             .base = f.base,
+                             .tenant = f.tenant,
+                             .title = title,
+                             .metadata = STR("{}"),
+                             .source_type = str_of(type),
+                             .state = st};
+
+    must(do_write(f.s, run_document_put, &d, &f.e), &f.e);
+    return d.id;
+}
+
+/* The titles of one page and how many there are on all, in one line. */
+static str sources_titled(struct source_filter by, struct window w)
+{
+    struct db *db = reading();
+    struct source_row *v;
+    str line = STR("");
+    uint64_t total;
+    size_t n;
+
+    must(
+        db_source_list(db, f.tenant, f.base, &by, w, f.a, &v, &n, &total, &f.e),
+        &f.e);
+    store_read_end(db);
+    for (size_t i = 0; i < n; i++)
+        line = arena_fmt(f.a, STR_FMT STR_FMT " ", STR_ARG(line),
+                         STR_ARG(v[i].document.title));
+    return arena_fmt(f.a, STR_FMT "of %zu", STR_ARG(line), (size_t)total);
+}
+
+static void sources_are_filtered_newest_first(void **state)
+{
+    const struct window all = {.limit = 9};
+    const unsigned text = 1u << SOURCE_TEXT, web = 1u << SOURCE_URL;
+    const unsigned active = 1u << VERSION_ACTIVE, failed = 1u << VERSION_FAILED;
+    uuid folder = folder_add(STR("f"), UUID_NIL),
+         page = article_add(STR("page"), ARTICLE_DRAFT),
+         a = source_add(STR("Alpha"), "text", VERSION_ACTIVE),
+         b = source_add(STR("BETA"), "url", VERSION_FAILED),
+         c = source_add(STR("\xC3\x84rger"), "url", VERSION_ACTIVE),
+         d = source_add(STR("delta"), "file", VERSION_PENDING);
+
+    (void)state;
+    put_in(a, OBJECT_DOCUMENT, folder);
+    put_in(c, OBJECT_DOCUMENT, folder);
+    put_in(d, OBJECT_DOCUMENT, folder);
+    put_in(page, OBJECT_ARTICLE, folder);
+    attach(page, c);
+#define LIST(...) sources_titled((struct source_filter){__VA_ARGS__}, all)
+    assert_text(LIST(.types = 0), "delta \xC3\x84rger BETA Alpha of 4");
+    assert_text(LIST(.types = text), "Alpha of 1");
+    assert_text(LIST(.types = text | web), "\xC3\x84rger BETA Alpha of 3");
+    assert_text(LIST(.states = active), "\xC3\x84rger Alpha of 2");
+    assert_text(LIST(.states = active | failed),
+                "\xC3\x84rger BETA Alpha of 3");
+    assert_text(LIST(.states = 1u << VERSION_DRAFT), "of 0");
+    assert_text(LIST(.query = STR("ET")), "BETA of 1");
+    assert_text(LIST(.query = STR("\xC3\xA4R")), "\xC3\x84rger of 1");
+    assert_text(LIST(.query = STR("")), "delta \xC3\x84rger BETA Alpha of 4");
+    assert_text(LIST(.query = STR("gamma")), "of 0");
+    assert_text(LIST(.folder = folder), "delta \xC3\x84rger Alpha of 3");
+    assert_text(LIST(.folder = folder, .query = STR("a"), .states = active),
+                "Alpha of 1");
+    assert_text(LIST(.folder = uuid_new()), "of 0");
+    assert_text(LIST(.article = page), "\xC3\x84rger of 1");
+    assert_text(LIST(.article = page, .folder = folder), "\xC3\x84rger of 1");
+    assert_text(LIST(.article = page, .folder = uuid_new()), "of 0");
+    assert_text(LIST(.article = page, .types = text), "of 0");
+#undef LIST
+    (void)b;
+}
+
+static void a_page_of_sources_tells_how_many_there_are(void **state)
+{
+    static const struct source_filter FILTERS[] = {
+        {0}, {.states = 1u << VERSION_ACTIVE}, {.query = STR_INIT("a")}};
+    struct source_filter in = {.folder = folder_add(STR("f"), UUID_NIL)};
+
+    (void)state;
+    for (size_t i = 0; i < 6; i++)
+        put_in(source_add(arena_fmt(f.a, "a%zu", i), "text", VERSION_ACTIVE),
+               OBJECT_DOCUMENT, in.folder);
+    for (size_t i = 0; i <= NELEMS(FILTERS); i++) {
+        struct source_filter by = i < NELEMS(FILTERS) ? FILTERS[i] : in;
+#define PAGE(at, n) sources_titled(by, (struct window){at, n})
+        assert_text(PAGE(0, 2), "a5 a4 of 6");
+        assert_text(PAGE(2, 2), "a3 a2 of 6");
+        assert_text(PAGE(4, 2), "a1 a0 of 6");
+        assert_text(PAGE(5, 5), "a0 of 6");
+        assert_text(PAGE(0, 6), "a5 a4 a3 a2 a1 a0 of 6");
+        assert_text(PAGE(6, 6), "of 6");
+        assert_text(PAGE(9, 3), "of 6");
+#undef PAGE
+    }
+}
+
 /* ---- what goes with what ---- */
 
 static rc put_web(struct db *db, void *arg, struct err *e)
@@ -781,6 +896,8 @@ int main(void)
         FACT(an_article_comes_back_as_it_was_put),
         FACT(articles_are_filtered_and_sorted),
         FACT(versions_of_an_article_are_listed_newest_first),
+        FACT(sources_are_filtered_newest_first),
+        FACT(a_page_of_sources_tells_how_many_there_are),
         FACT(with_a_document_goes_all_that_names_it),
         FACT(with_a_base_goes_all_of_its_hub),
         FACT(damage_to_a_hub_is_found),
