@@ -314,6 +314,7 @@ static void make_schema_1(struct intake_doc *d)
             "ALTER TABLE base DROP COLUMN hub;"
             "ALTER TABLE document DROP COLUMN cover;"
             "ALTER TABLE document DROP COLUMN creator;"
+            "ALTER TABLE version DROP COLUMN said_type;"
             "ALTER TABLE version DROP COLUMN summary;"
             "ALTER TABLE version DROP COLUMN canonical;"
             "ALTER TABLE version DROP COLUMN images;"
