@@ -308,7 +308,7 @@ static void make_schema_1(struct intake_doc *d)
     f.s = NULL;
     run_sql("DROP TABLE web; DROP TABLE folder; DROP TABLE folder_item;"
             "DROP TABLE article; DROP TABLE article_version;"
-            "DROP TABLE article_source;"
+            "DROP TABLE article_source; DROP TABLE article_text;"
             "DROP INDEX object_code; DROP INDEX base_hub;"
             "ALTER TABLE object DROP COLUMN code;"
             "ALTER TABLE base DROP COLUMN hub;"
