@@ -67,6 +67,7 @@
 #define PAGE_ITEMS_DEFAULT 50
 
 /* Exec's dialect */
+#define EXEC_PAGE_NUMBER_MAX 1000000000
 #define EXEC_PAGE_ITEMS_MAX 100
 #define EXEC_IDS_MAX 1000    /* of one list in a body */
 #define EXEC_ID_CHARS_MAX 64 /* of one of them */

@@ -1,8 +1,5 @@
 #include "serve/exec_priv.h"
 
-/* No hub has so many pages; past it, arithmetic on rows stays whole. */
-#define PAGE_NUMBER_MAX ((int64_t)1 << 40)
-
 const struct field EXEC_ID_ITEM = {
     .name = "", .type = FIELD_STRING, .length_max = EXEC_ID_CHARS_MAX};
 
@@ -37,10 +34,8 @@ const struct model EXEC_DELETED = {.name = "DeleteResult",
 
 struct hub_window exec_window(const struct request *q)
 {
-    int64_t page = in_int(q->query, "page", 1);
-
     return (struct hub_window){
-        .page = (size_t)(page < PAGE_NUMBER_MAX ? page : PAGE_NUMBER_MAX),
+        .page = (size_t)in_int(q->query, "page", 1),
         .size = (size_t)in_int(q->query, "page_size", PAGE_ITEMS_DEFAULT),
     };
 }

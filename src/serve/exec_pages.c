@@ -215,9 +215,9 @@ static rc moment_of(const struct request *q, struct reply *r, const char *key,
 {
     struct place query = place_of(STR("query")),
                  at = place_in(&query, str_of(key));
-    str s = exec_text(q->query, key);
 
-    if (s.p == NULL || day_or_time(q->arena, s, last, ms))
+    if (!in_has(q->query, key) ||
+        day_or_time(q->arena, in_str(q->query, key), last, ms))
         return RC_OK;
     fault_add(r->faults, &at, REASON_DATETIME, 0, 0, STR_NONE,
               json_object_get(q->query, key));

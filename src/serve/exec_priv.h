@@ -16,11 +16,15 @@
 #define EXEC_TAG_SOURCES "Knowledge Hub - Sources"
 
 /* The query fields of every list. */
-#define EXEC_PAGE_FIELDS                                                 \
-    {.name = "page", .type = FIELD_INT, .min = BOUND(1), .preset = "1"}, \
-    {                                                                    \
-        .name = "page_size", .type = FIELD_INT, .min = BOUND(1),         \
-        .max = BOUND(EXEC_PAGE_ITEMS_MAX), .preset = "50"                \
+#define EXEC_PAGE_FIELDS                                         \
+    {.name = "page",                                             \
+     .type = FIELD_INT,                                          \
+     .min = BOUND(1),                                            \
+     .max = BOUND(EXEC_PAGE_NUMBER_MAX),                         \
+     .preset = "1"},                                             \
+    {                                                            \
+        .name = "page_size", .type = FIELD_INT, .min = BOUND(1), \
+        .max = BOUND(EXEC_PAGE_ITEMS_MAX), .preset = "50"        \
     }
 extern const struct model EXEC_PAGE_QUERY; /* these alone */
 

@@ -2,7 +2,8 @@
  * are attached to them. */
 #include "store/store_priv.h"
 
-/* `draft` are the two columns of a draft, which lists leave out. */
+/* `draft` are the columns of a draft, its title and its text's id, which lists
+ * leave out. */
 #define ARTICLE_COLUMNS(draft)                                          \
     "a.id, a.base, a.tenant, a.title, a.cover, a.status, a.visibility," \
     " a.owner, a.document, a.version, " draft ","                       \
@@ -31,7 +32,75 @@ static_assert(ARTICLE_ARCHIVED == 2, "the number in this statement");
                                             "= p.base AND a.id = p.id"         \
                                             " ORDER BY " outer
 
-static void article_read(struct q *q, struct arena *out, struct article_row *a)
+/* ---- texts: rows of their own, by an id; 0: none ---- */
+
+static rc text_put(struct db *db, uuid base, str text, uint64_t *id,
+                   struct err *e)
+{
+    struct q q = q_open(db, "INSERT INTO article_text(base, text)"
+                            " VALUES(?1, ?2) RETURNING id");
+
+    *id = 0;
+    q_uuid(&q, base);
+    q_text(&q, text);
+    while (q_row(&q))
+        *id = q_get_uint(&q);
+    return q_end(&q, e);
+}
+
+/* One that stays as it was isn't written. */
+static rc text_update(struct db *db, uint64_t id, str text, struct err *e)
+{
+    struct q q = q_open(db, "UPDATE article_text SET text = ?2"
+                            " WHERE id = ?1 AND text <> ?2");
+
+    q_uint(&q, id);
+    q_text(&q, text);
+    return q_run(&q, NULL, e);
+}
+
+static rc text_drop(struct db *db, uint64_t id, struct err *e)
+{
+    struct q q = q_open(db, "DELETE FROM article_text WHERE id = ?1");
+
+    q_uint(&q, id);
+    return q_run(&q, NULL, e);
+}
+
+/* The text of what named *id: put, replaced, or (p NULL) dropped. */
+static rc text_set(struct db *db, uuid base, str text, uint64_t *id,
+                   struct err *e)
+{
+    uint64_t was = *id;
+
+    if (text.p == NULL) {
+        *id = 0;
+        return was == 0 ? RC_OK : text_drop(db, was, e);
+    }
+    return was == 0 ? text_put(db, base, text, id, e)
+                    : text_update(db, was, text, e);
+}
+
+static rc text_get(struct db *db, uint64_t id, struct arena *out, str *text,
+                   struct err *e)
+{
+    struct q q = q_open(db, "SELECT text FROM article_text WHERE id = ?1");
+    rc code;
+
+    q_uint(&q, id);
+    if (q_row(&q))
+        *text = q_get_text(&q, out);
+    code = q_end_one(&q, "text", e);
+    return code == RC_NOTFOUND
+               ? err_set(e, RC_CORRUPT, "an article's text is missing")
+               : code;
+}
+
+/* ---- articles ---- */
+
+/* *text: the id of the draft's. */
+static void article_read(struct q *q, struct arena *out, struct article_row *a,
+                         uint64_t *text)
 {
     a->id = q_get_uuid(q);
     a->base = q_get_uuid(q);
@@ -44,7 +113,7 @@ static void article_read(struct q *q, struct arena *out, struct article_row *a)
     a->document = q_get_uuid(q);
     a->version = q_get_u32(q);
     a->draft_title = q_get_text(q, out);
-    a->draft_content = q_get_text(q, out);
+    *text = q_get_uint(q);
     a->published_ms = q_get_int(q);
     a->created_ms = q_get_int(q);
     a->updated_ms = q_get_int(q);
@@ -52,7 +121,8 @@ static void article_read(struct q *q, struct arena *out, struct article_row *a)
 }
 
 /* What changes, behind base, id and tenant. */
-static void bind_article(struct q *q, const struct article_row *a)
+static void bind_article(struct q *q, const struct article_row *a,
+                         uint64_t text)
 {
     q_uuid(q, a->base);
     q_uuid(q, a->id);
@@ -64,21 +134,26 @@ static void bind_article(struct q *q, const struct article_row *a)
     q_uuid(q, a->document);
     q_int(q, a->version);
     q_text_or_null(q, a->draft_title);
-    q_text_or_null(q, a->draft_content);
+    q_uint(q, text);
     q_int(q, a->published_ms);
     q_int(q, a->updated_ms);
 }
 
 rc db_article_put(struct db *db, const struct article_row *a, struct err *e)
 {
-    struct q q = q_open(
+    uint64_t text = 0;
+    struct q q;
+    rc code = text_set(db, a->base, a->draft_content, &text, e);
+
+    if (code != RC_OK)
+        return code;
+    q = q_open(
         db, "INSERT INTO article(base, id, tenant, title, cover, status,"
             " visibility, document, version, draft_title, draft_content,"
             " published_ms, updated_ms, owner, created_ms) VALUES(?1, ?2, ?3,"
-            " ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)");
-    rc code;
-
-    bind_article(&q, a);
+            " ?4, ?5, ?6, ?7, ?8, ?9, ?10, nullif(?11, 0), ?12, ?13, ?14,"
+            " ?15)");
+    bind_article(&q, a, text);
     q_uuid(&q, a->owner);
     q_int(&q, a->created_ms);
     code = q_run(&q, NULL, e);
@@ -87,21 +162,37 @@ rc db_article_put(struct db *db, const struct article_row *a, struct err *e)
                : object_put(db, a->id, a->tenant, OBJECT_ARTICLE, a->base, e);
 }
 
+static rc draft_find(struct db *db, const struct article_row *a, uint64_t *text,
+                     struct err *e)
+{
+    struct q q = q_open(db, "SELECT draft_content FROM article"
+                            " WHERE base = ?1 AND id = ?2 AND tenant = ?3");
+
+    *text = 0;
+    q_uuid(&q, a->base);
+    q_uuid(&q, a->id);
+    q_uuid(&q, a->tenant);
+    if (q_row(&q))
+        *text = q_get_uint(&q);
+    return q_end_one(&q, "article", e);
+}
+
 rc db_article_update(struct db *db, const struct article_row *a, struct err *e)
 {
-    struct q q = q_open(
+    uint64_t text;
+    struct q q;
+    rc code = draft_find(db, a, &text, e);
+
+    if (code != RC_OK ||
+        (code = text_set(db, a->base, a->draft_content, &text, e)) != RC_OK)
+        return code;
+    q = q_open(
         db, "UPDATE article SET title = ?4, cover = ?5, status = ?6,"
             " visibility = ?7, document = ?8, version = ?9, draft_title = ?10,"
-            " draft_content = ?11, published_ms = ?12, updated_ms = ?13"
-            " WHERE base = ?1 AND id = ?2 AND tenant = ?3");
-    uint64_t changed;
-    rc code;
-
-    bind_article(&q, a);
-    code = q_run(&q, &changed, e);
-    if (code == RC_OK && changed == 0)
-        return err_set(e, RC_NOTFOUND, "no such article");
-    return code;
+            " draft_content = nullif(?11, 0), published_ms = ?12,"
+            " updated_ms = ?13 WHERE base = ?1 AND id = ?2 AND tenant = ?3");
+    bind_article(&q, a, text);
+    return q_run(&q, NULL, e);
 }
 
 rc db_article_get(struct db *db, uuid tenant, uuid base, uuid id,
@@ -112,13 +203,18 @@ rc db_article_get(struct db *db, uuid tenant, uuid base, uuid id,
                 "a.draft_title, a.draft_content") " FROM article a WHERE "
                                                   "a.base = ?1 AND a.id = ?2"
                                                   " AND a.tenant = ?3");
+    uint64_t text = 0;
+    rc code;
 
     q_uuid(&q, base);
     q_uuid(&q, id);
     q_uuid(&q, tenant);
     if (q_row(&q))
-        article_read(&q, out, a);
-    return q_end_one(&q, "article", e);
+        article_read(&q, out, a, &text);
+    if ((code = q_end_one(&q, "article", e)) != RC_OK)
+        return code;
+    a->draft_content = STR_NONE;
+    return text == 0 ? RC_OK : text_get(db, text, out, &a->draft_content, e);
 }
 
 static void bind_filter(struct q *q, uuid tenant, uuid base,
@@ -180,8 +276,9 @@ rc db_article_list(struct db *db, uuid tenant, uuid base,
     q_uint(&q, w.offset);
     while (q_row(&q)) {
         struct article_row a = {0};
+        uint64_t none;
 
-        article_read(&q, out, &a);
+        article_read(&q, out, &a, &none);
         ARENA_PUSH(out, *v, *n, cap, a);
     }
     return q_end(&q, e);
@@ -192,16 +289,20 @@ rc db_article_list(struct db *db, uuid tenant, uuid base,
 rc db_article_version_put(struct db *db, const struct article_version_row *v,
                           struct err *e)
 {
-    struct q q =
-        q_open(db, "INSERT INTO article_version(base, article, number, title,"
+    uint64_t text;
+    struct q q;
+    rc code = text_put(db, v->base, v->content, &text, e);
+
+    if (code != RC_OK)
+        return code;
+    q = q_open(db, "INSERT INTO article_version(base, article, number, title,"
                    " content, change, creator, created_ms)"
                    " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)");
-
     q_uuid(&q, v->base);
     q_uuid(&q, v->article);
     q_int(&q, v->number);
     q_text(&q, v->title);
-    q_text(&q, v->content);
+    q_uint(&q, text);
     q_int(&q, v->change);
     q_uuid(&q, v->creator);
     q_int(&q, v->created_ms);
@@ -209,11 +310,11 @@ rc db_article_version_put(struct db *db, const struct article_version_row *v,
 }
 
 static void version_read(struct q *q, struct arena *out,
-                         struct article_version_row *v)
+                         struct article_version_row *v, uint64_t *text)
 {
     v->number = q_get_u32(q);
     v->title = q_get_text(q, out);
-    v->content = q_get_text(q, out);
+    *text = q_get_uint(q);
     v->change = (enum article_change)q_get_u32(q);
     v->creator = q_get_uuid(q);
     v->created_ms = q_get_int(q);
@@ -227,14 +328,17 @@ rc db_article_version_get(struct db *db, uuid base, uuid article,
         q_open(db, "SELECT number, title, content, change, creator, created_ms"
                    " FROM article_version"
                    " WHERE base = ?1 AND article = ?2 AND number = ?3");
+    uint64_t text = 0;
+    rc code;
 
     *v = (struct article_version_row){.base = base, .article = article};
     q_uuid(&q, base);
     q_uuid(&q, article);
     q_int(&q, number);
     if (q_row(&q))
-        version_read(&q, out, v);
-    return q_end_one(&q, "version", e);
+        version_read(&q, out, v, &text);
+    code = q_end_one(&q, "version", e);
+    return code == RC_OK ? text_get(db, text, out, &v->content, e) : code;
 }
 
 static rc version_count(struct db *db, uuid base, uuid article, uint64_t *total,
@@ -271,8 +375,9 @@ rc db_article_version_list(struct db *db, uuid base, uuid article,
     q_uint(&q, w.offset);
     while (q_row(&q)) {
         struct article_version_row r = {.base = base, .article = article};
+        uint64_t none;
 
-        version_read(&q, out, &r);
+        version_read(&q, out, &r, &none);
         ARENA_PUSH(out, *v, *n, cap, r);
     }
     return q_end(&q, e);

@@ -304,6 +304,9 @@ static const char *const PURGE_ROWS[] = {
     "DELETE FROM article_version WHERE (base, article, number) IN"
     " (SELECT base, article, number FROM article_version WHERE base = ?1"
     "  LIMIT ?2)",
+    /* A text has megabytes. */
+    "DELETE FROM article_text WHERE id IN"
+    " (SELECT id FROM article_text WHERE base = ?1 LIMIT (?2 + 49) / 50)",
     "DELETE FROM article_source WHERE (base, article, document) IN"
     " (SELECT base, article, document FROM article_source WHERE base = ?1"
     "  LIMIT ?2)",

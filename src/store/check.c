@@ -143,6 +143,24 @@ static const char *const RULES[] = {
                      " WHERE NOT EXISTS(SELECT 1 FROM article a"
                      "  WHERE a.base = v.base AND a.id = v.article)" LIVE("v"),
 
+    "SELECT 'draft of article ' || " ID(
+        "a.id") " || ' has no text' FROM article a"
+                " WHERE a.draft_content IS NOT NULL"
+                " AND NOT EXISTS(SELECT 1 FROM article_text t"
+                "  WHERE t.id = a.draft_content AND t.base = a.base)" LIVE("a"),
+
+    "SELECT 'version ' || v.number || ' of article ' || " ID(
+        "v.article") " || ' has no text' FROM article_version v"
+                     " WHERE NOT EXISTS(SELECT 1 FROM article_text t"
+                     "  WHERE t.id = v.content AND t.base = v.base)" LIVE("v"),
+
+    "SELECT 'text ' || t.id || ' of an article has ' || coalesce(u.n, 0)"
+    " || ' rows' FROM article_text t LEFT JOIN"
+    " (SELECT id, count(*) AS n FROM (SELECT draft_content AS id FROM article"
+    "   WHERE draft_content IS NOT NULL"
+    "   UNION ALL SELECT content FROM article_version)"
+    "  GROUP BY id) u ON u.id = t.id WHERE coalesce(u.n, 0) <> 1" LIVE("t"),
+
     "SELECT 'source ' || " ID("s.document") " || ' of article ' || " ID(
         "s.article") " || ' leads nowhere' FROM article_source s"
                      " WHERE NOT (EXISTS(SELECT 1 FROM article a"

@@ -203,13 +203,19 @@ static const char *const SCHEMA_4[] = {
     " PRIMARY KEY(base, folder, item)) STRICT, WITHOUT ROWID;",
     "CREATE INDEX folder_item_item ON folder_item(base, item);",
 
+    /* What is written, apart from the rows that name it, so that a list reads
+     * past none of it. */
+    "CREATE TABLE article_text("
+    " id INTEGER PRIMARY KEY, base BLOB NOT NULL, text TEXT NOT NULL) STRICT;",
+    "CREATE INDEX article_text_base ON article_text(base);",
     /* `version` is the published one's number, `document` the one it is
-     * searched by; a draft is what was written since. */
+     * searched by; a draft is what was written since. Contents are ids of
+     * article_text. */
     "CREATE TABLE article("
     " base BLOB NOT NULL, id BLOB NOT NULL, tenant BLOB NOT NULL,"
     " title TEXT NOT NULL, cover TEXT NOT NULL, status INTEGER NOT NULL,"
     " visibility INTEGER NOT NULL, owner BLOB, document BLOB,"
-    " version INTEGER NOT NULL, draft_title TEXT, draft_content TEXT,"
+    " version INTEGER NOT NULL, draft_title TEXT, draft_content INTEGER,"
     " published_ms INTEGER NOT NULL, created_ms INTEGER NOT NULL,"
     " updated_ms INTEGER NOT NULL,"
     " PRIMARY KEY(base, id)) STRICT, WITHOUT ROWID;",
@@ -217,7 +223,8 @@ static const char *const SCHEMA_4[] = {
     " WHERE document IS NOT NULL;",
     "CREATE TABLE article_version("
     " base BLOB NOT NULL, article BLOB NOT NULL, number INTEGER NOT NULL,"
-    " title TEXT NOT NULL, content TEXT NOT NULL, change INTEGER NOT NULL,"
+    " title TEXT NOT NULL, content INTEGER NOT NULL,"
+    " change INTEGER NOT NULL,"
     " creator BLOB, created_ms INTEGER NOT NULL,"
     " PRIMARY KEY(base, article, number)) STRICT, WITHOUT ROWID;",
     "CREATE TABLE article_source("

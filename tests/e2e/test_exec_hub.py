@@ -428,11 +428,13 @@ def test_lists_of_pages_are_filtered_and_sorted(hub):
     assert titles(updated_before=moment) == ["Apple"]
     assert titles(updated_after="2100-01-01T00:00:00Z") == []
     assert len(titles(updated_after="2020-01-01")) == 3
+    assert hub.ok("GET", f"{H}/pages?page=1000000000")["data"] == []
     for row in hub.list(f"{H}/pages"):
         assert set(row) == PAGE_FIELDS
     for wrong, code in (("sort=size", None), ("status=done", "invalid_status"),
                         ("updated_after=soon", None),
-                        ("updated_before=", None),
+                        ("updated_after=", "invalid_updated_after"),
+                        ("updated_before=", "invalid_updated_before"),
                         ("page=0", "invalid_pagination"),
                         ("page_size=101", "invalid_pagination")):
         assert_error(hub.get(f"{H}/pages?{wrong}"), 400, "invalid_request",

@@ -584,6 +584,7 @@ def test_unknown_fields_are_no_fault_and_doubles_count_once(hub):
     ("page=0", "invalid_pagination"), ("page=-1", "invalid_pagination"),
     ("page=x", "invalid_pagination"),
     ("page=99999999999999999999", "invalid_pagination"),
+    ("page=1000000001", "invalid_pagination"),
     ("type=file", "invalid_type"), ("type=", "invalid_type"),
     ("type=URL", "invalid_type"), ("status=done", "invalid_status"),
     ("status=", "invalid_status"), ("status=archived", "invalid_status")])

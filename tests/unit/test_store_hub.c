@@ -528,6 +528,93 @@ static void an_article_comes_back_as_it_was_put(void **state)
     no_damage();
 }
 
+static void a_draft_has_one_text_and_none_when_it_is_gone(void **state)
+{
+    struct article_row a = article_of(STR("title"), ARTICLE_DRAFT);
+    struct article_row other = a;
+
+    (void)state;
+    a.draft_title = STR("title");
+    a.draft_content = STR("first");
+    must(do_write(f.s, run_article_put, &a, &f.e), &f.e);
+    other.id = uuid_new();
+    other.draft_title = a.draft_title;
+    other.draft_content = STR("another's");
+    must(do_write(f.s, run_article_put, &other, &f.e), &f.e);
+    a.draft_content = STR("second, a longer one");
+    must(do_write(f.s, run_article_update, &a, &f.e), &f.e);
+    assert_text(article_get(a.id).draft_content, "second, a longer one");
+    must(do_write(f.s, run_article_update, &a, &f.e), &f.e);
+    assert_text(article_get(a.id).draft_content, "second, a longer one");
+    assert_int_equal(count("SELECT count(*) FROM article_text"), 2);
+    no_damage();
+    a.draft_title = a.draft_content = STR_NONE;
+    must(do_write(f.s, run_article_update, &a, &f.e), &f.e);
+    assert_null(article_get(a.id).draft_content.p);
+    assert_int_equal(count("SELECT count(*) FROM article_text"), 1);
+    a.draft_title = a.draft_content = STR("third");
+    must(do_write(f.s, run_article_update, &a, &f.e), &f.e);
+    assert_text(article_get(a.id).draft_content, "third");
+    assert_text(article_get(other.id).draft_content, "another's");
+    no_damage();
+}
+
+static int64_t pages_read(struct db *db)
+{
+    int hits = 0, misses = 0, high;
+
+    assert_int_equal(
+        sqlite3_db_status(db->conn, SQLITE_DBSTATUS_CACHE_HIT, &hits, &high, 1),
+        SQLITE_OK);
+    assert_int_equal(sqlite3_db_status(db->conn, SQLITE_DBSTATUS_CACHE_MISS,
+                                       &misses, &high, 1),
+                     SQLITE_OK);
+    return (int64_t)hits + misses;
+}
+
+/* 20 of each, 60 pages and more a text. */
+static void a_list_reads_none_of_the_texts(void **state)
+{
+    char *text = arena_alloc(f.a, 256 * KIB);
+    str content = {text, 256 * KIB};
+    struct article_row a = {0}, *rows;
+    struct article_version_row *versions;
+    struct db *db;
+    uint64_t total;
+    size_t n;
+
+    (void)state;
+    memset(text, 'x', content.n);
+    for (unsigned i = 0; i < 20; i++) {
+        struct article_version_row v = {.base = f.base,
+                                        .number = i + 1,
+                                        .title = STR("page"),
+                                        .content = content};
+
+        a = article_of(STR("page"), ARTICLE_PUBLISHED);
+        a.draft_title = a.title;
+        a.draft_content = content;
+        must(do_write(f.s, run_article_put, &a, &f.e), &f.e);
+        v.article = a.id;
+        must(do_write(f.s, run_version_put, &v, &f.e), &f.e);
+    }
+    db = reading();
+    (void)pages_read(db);
+    must(db_article_list(db, f.tenant, f.base,
+                         &(struct article_filter){.query = STR("age")},
+                         (struct window){0, 1}, f.a, &rows, &n, &total, &f.e),
+         &f.e);
+    assert_int_equal(total, 20);
+    assert_int_equal(n, 1);
+    must(db_article_version_list(db, f.base, a.id, (struct window){0, 9}, f.a,
+                                 &versions, &n, &total, &f.e),
+         &f.e);
+    assert_int_equal(n, 1);
+    assert_null(versions[0].content.p);
+    assert_true(pages_read(db) < 200);
+    store_read_end(db);
+}
+
 static void articles_are_filtered_and_sorted(void **state)
 {
     uuid folder = folder_add(STR("f"), UUID_NIL), beta;
@@ -754,6 +841,7 @@ static void hub_put(struct hub *h)
     h->article = a.id;
     a.document = h->d.document;
     a.version = 1;
+    a.draft_title = a.draft_content = STR("draft");
     must(do_write(f.s, run_article_put, &a, &f.e), &f.e);
     must(do_write(f.s, run_version_put, &v, &f.e), &f.e);
     must(do_write(f.s, put_web, &h->d.document, &f.e), &f.e);
@@ -815,6 +903,7 @@ static void with_a_base_goes_all_of_its_hub(void **state)
                            " + (SELECT count(*) FROM folder_item)"
                            " + (SELECT count(*) FROM article)"
                            " + (SELECT count(*) FROM article_version)"
+                           " + (SELECT count(*) FROM article_text)"
                            " + (SELECT count(*) FROM article_source)"),
                      0);
     assert_int_equal(count("SELECT count(*) FROM object WHERE kind > 1"), 0);
@@ -860,7 +949,16 @@ static void damage_to_a_hub_is_found(void **state)
         "UPDATE article SET tenant = randomblob(16)",
         "UPDATE article SET document = randomblob(16)",
         "UPDATE article SET version = 2",
+        "UPDATE article SET draft_content = 99",
+        "UPDATE article SET draft_content = NULL",
+        "UPDATE article SET draft_content ="
+        " (SELECT content FROM article_version)",
         "UPDATE article_version SET article = randomblob(16)",
+        "UPDATE article_version SET content = 99",
+        "DELETE FROM article_text",
+        "UPDATE article_text SET base = randomblob(16)",
+        "INSERT INTO article_text(base, text)"
+        " SELECT base, 'nobody''s' FROM article",
         "UPDATE article_source SET article = randomblob(16)",
         "UPDATE article_source SET document = randomblob(16)",
     };
@@ -894,6 +992,8 @@ int main(void)
         FACT(a_folder_holds_the_documents_below_it),
         FACT(a_tree_is_walked_to_its_depth_and_no_further),
         FACT(an_article_comes_back_as_it_was_put),
+        FACT(a_draft_has_one_text_and_none_when_it_is_gone),
+        FACT(a_list_reads_none_of_the_texts),
         FACT(articles_are_filtered_and_sorted),
         FACT(versions_of_an_article_are_listed_newest_first),
         FACT(sources_are_filtered_newest_first),
