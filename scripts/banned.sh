@@ -34,7 +34,7 @@ libpq|src/store/* src/engine/*postgres*
 sodium|src/base/crypto* src/net/*
 openssl/|src/base/crypto* src/net/*
 expat|src/extract/* src/source/xml*
-zlib|src/extract/package* src/extract/pdf_fonts*
+zlib|src/extract/package* src/extract/pdf_fonts* src/net/unpack*
 archive|src/extract/* src/app/archive*
 gumbo|src/extract/*
 cmark|src/extract/*

@@ -242,7 +242,9 @@ static struct doc extract(str bytes)
     struct doc d;
     const char *why;
 
-    assert_int_equal(extract_bytes(bytes, STR("a.docx"), arena, &d, NULL),
+    assert_int_equal(extract_bytes(bytes,
+                                   (struct said){.filename = STR("a.docx")},
+                                   arena, &d, NULL),
                      RC_OK);
     if (!doc_check(&d, &why))
         fail_msg("%s", why);

@@ -561,14 +561,14 @@ static int evil_program(const char *which)
 }
 
 /* What the evil parser is asked to do; anything else is read as text. */
-static rc evil(str input, str filename, struct arena *arena, struct buf *to,
+static rc evil(str input, struct said said, struct arena *arena, struct buf *to,
                struct err *e)
 {
     struct doc d;
     uint64_t i;
     rc code;
 
-    (void)filename;
+    (void)said;
     if (str_starts(input, STR("SEGV")))
         (void)raise(SIGSEGV); /* asks for its pid: SIGSYS */
     while (str_starts(input, STR("NULL")))
@@ -576,7 +576,8 @@ static rc evil(str input, str filename, struct arena *arena, struct buf *to,
     if (str_starts(input, STR("PROBE ")) &&
         str_to_u64(str_sub(input, 6, input.n), NELEMS(PROBES) - 1, &i))
         input = PROBES[i].run() ? STR("escaped") : STR("denied");
-    code = extract_bytes(input, STR("a.txt"), arena, &d, e);
+    code = extract_bytes(input, (struct said){.filename = STR("a.txt")}, arena,
+                         &d, e);
     return code == RC_OK ? doc_encode(&d, to, e) : code;
 }
 
