@@ -149,7 +149,7 @@ BENCH := build/bench/bin
 PYTHON ?= python3
 BENCH_PEERS_words := $(BENCH)/peer_fts5.o $(BENCH)/peer_xapian.o
 BENCH_LIBS_words := -lxapian -lstdc++
-BENCH_CORPUS := words ingest html
+BENCH_CORPUS := words ingest html web
 # What a row in Python asks of a program of its own.
 BENCH_DRIVER_vectors := $(BENCH)/vec_driver
 BENCH_DRIVER_wordpiece := $(BENCH)/wordpiece_driver
