@@ -273,6 +273,15 @@ def test_a_published_page_is_found_as_what_it_says_now(hub):
     hit, = hub.search("plover", base)["results"]
     assert hit["document_id"] == source and hit["source_type"] == "page"
 
+    # It lies where its page does, and nowhere else.
+    there, aside = (hub.make_folder(n)["id"] for n in ("there", "aside"))
+    hub.ok("PATCH", f"{H}/pages/{one}", json={"folder_ids": [there]})
+    row, = hub.sources(folder_id=there)
+    assert row["id"] == source
+    assert [f["id"] for f in row["folders"]] == [there]
+    assert hub.source(source)["folders"] == row["folders"]
+    assert hub.sources(folder_id=aside) == []
+
     hub.ok("PATCH", f"{H}/pages/{one}", json={"content": "a word on knots"})
     time.sleep(0.3)
     assert found(hub, "knots") == {} and len(found(hub, "plover")) == 1
