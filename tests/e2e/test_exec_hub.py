@@ -114,6 +114,10 @@ def test_a_folder_is_changed_field_by_field(hub):
     assert (got["name"], got["emoji"], got["parent"]) == ("two", "🦆", top)
     got = hub.ok("PATCH", path, json={"emoji": None, "parent_id": None})
     assert (got["name"], got["emoji"], got["parent"]) == ("two", None, None)
+    assert hub.ok("PATCH", path, json={"emoji": "🦆" * 32})["emoji"] == \
+        "🦆" * 32  # characters are counted, not bytes
+    assert_error(hub.patch(path, json={"emoji": "🦆" * 33}), 400,
+                 "invalid_request", "emoji_too_long")
     assert hub.ok("PATCH", path, json={})["name"] == "two"
     assert folder(hub, made["id"])["name"] == "two"
 
