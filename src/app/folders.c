@@ -3,8 +3,6 @@
 #include "base/clock.h"
 #include "text/utf8.h"
 
-#define EMOJI_BYTES_MAX 64
-
 const char *const VISIBILITY_NAMES[VISIBILITY_COUNT + 1] = {
     [VISIBILITY_PRIVATE] = "private",
     [VISIBILITY_WORKSPACE] = "workspace",
@@ -146,9 +144,10 @@ static rc name_check(str name, struct err *e)
 
 static rc emoji_check(str emoji, struct err *e)
 {
-    if (emoji.n <= EMOJI_BYTES_MAX)
+    if (utf8_count(emoji) <= EMOJI_CHARS_MAX)
         return RC_OK;
-    (void)err_set(e, RC_INVALID, "emoji must be one emoji");
+    (void)err_set(e, RC_INVALID, "emoji must be %d characters or fewer",
+                  EMOJI_CHARS_MAX);
     return err_name(e, "emoji_too_long");
 }
 

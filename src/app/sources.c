@@ -2,8 +2,7 @@
 #include "app/hub_priv.h"
 #include "app/web_priv.h"
 #include "base/clock.h"
-
-#define COVER_BYTES_MAX (4 * KIB)
+#include "text/utf8.h"
 
 const char *const HUB_TYPE_NAMES[HUB_TYPE_COUNT + 1] = {
     [HUB_UPLOAD] = "upload",
@@ -152,8 +151,8 @@ static rc source_content(const struct source_row *row, struct db *db,
 
 /* An id to filter by; *none: nothing has it. */
 static rc filter_id(const struct caller *who, struct db *db, uuid base,
-                    enum object_kind kind, str text, uuid *id, bool *none,
-                    struct err *e)
+                    enum object_kind kind, const char *thing, str text,
+                    uuid *id, bool *none, struct err *e)
 {
     bool there;
     rc code;
@@ -161,7 +160,7 @@ static rc filter_id(const struct caller *who, struct db *db, uuid base,
     *id = UUID_NIL;
     if (text.p == NULL)
         return RC_OK;
-    code = maybe(hub_id(who, db, base, kind, "Folder", text, id, e), &there);
+    code = maybe(hub_id(who, db, base, kind, thing, text, id, e), &there);
     *none = *none || !there;
     return code;
 }
@@ -188,9 +187,9 @@ rc app_source_list(struct app *a, const struct caller *who, struct db *db,
     if (f->by_status)
         by.states = STATES_OF[f->status];
     none = none || (f->by_type && by.types == 0);
-    if ((code = filter_id(who, db, base, OBJECT_FOLDER, f->folder, &by.folder,
-                          &none, e)) != RC_OK ||
-        (code = filter_id(who, db, base, OBJECT_ARTICLE, f->article,
+    if ((code = filter_id(who, db, base, OBJECT_FOLDER, "Folder", f->folder,
+                          &by.folder, &none, e)) != RC_OK ||
+        (code = filter_id(who, db, base, OBJECT_ARTICLE, "Page", f->article,
                           &by.article, &none, e)) != RC_OK ||
         none)
         return code;
@@ -231,9 +230,11 @@ static rc source_in_check(const struct hub_source_in *in, struct err *e)
 {
     if (in->set_title && str_blank(in->title))
         return refused(e, "missing_field", "title is required");
-    if (in->set_cover && in->cover.n > COVER_BYTES_MAX)
-        return refused(e, "cover_too_long",
-                       "cover must be 4096 characters or fewer");
+    if (in->set_cover && utf8_count(in->cover) > COVER_CHARS_MAX) {
+        (void)err_set(e, RC_INVALID, "cover must be %d characters or fewer",
+                      COVER_CHARS_MAX);
+        return err_name(e, "cover_too_long");
+    }
     return RC_OK;
 }
 

@@ -71,6 +71,7 @@
 #define EXEC_PAGE_ITEMS_MAX 100
 #define EXEC_IDS_MAX 1000    /* of one list in a body */
 #define EXEC_ID_CHARS_MAX 64 /* of one of them */
-#define EMOJI_CHARS_MAX 32
+#define EMOJI_CHARS_MAX 32   /* of one emoji */
+#define COVER_CHARS_MAX 4096
 
 #endif

@@ -108,10 +108,9 @@ static const struct field GET_FIELDS[] = {
 };
 static const struct model GET = {.name = "SourceInclude", .fields = GET_FIELDS};
 
-#define IN_COVER                               \
-    {                                          \
-        .name = "cover", .type = FIELD_STRING, \
-        .length_max = URL_TEXT_BYTES_MAX       \
+#define IN_COVER                                                             \
+    {                                                                        \
+        .name = "cover", .type = FIELD_STRING, .length_max = COVER_CHARS_MAX \
     }
 static const char *const TYPES[] = {"url", NULL};
 static const struct field CREATE_FIELDS[] = {

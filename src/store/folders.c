@@ -220,9 +220,11 @@ rc db_folders_of(struct db *db, uuid base, uuid item, struct arena *out,
                  struct folder_row **v, size_t *n, struct err *e)
 {
     struct q q =
-        q_open(db, "SELECT " FOLDER_COLUMNS " FROM folder_item i JOIN folder f"
-                   "  ON f.base = i.base AND f.id = i.folder"
-                   " WHERE i.base = ?1 AND i.item = ?2"
+        q_open(db, "SELECT DISTINCT " FOLDER_COLUMNS
+                   " FROM (SELECT ?2 AS id UNION ALL SELECT id FROM article"
+                   "  WHERE base = ?1 AND document = ?2) w"
+                   " CROSS JOIN folder_item i ON i.base = ?1 AND i.item = w.id"
+                   " JOIN folder f ON f.base = i.base AND f.id = i.folder"
                    " ORDER BY fold(f.name), f.id");
     size_t cap = 0;
 

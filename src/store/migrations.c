@@ -202,6 +202,8 @@ static const char *const SCHEMA_4[] = {
     " kind INTEGER NOT NULL,"
     " PRIMARY KEY(base, folder, item)) STRICT, WITHOUT ROWID;",
     "CREATE INDEX folder_item_item ON folder_item(base, item);",
+    "CREATE INDEX folder_item_article ON folder_item(base, folder, item)"
+    " WHERE kind = 8;",
 
     /* What is written, apart from the rows that name it, so that a list reads
      * past none of it. */

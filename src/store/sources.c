@@ -11,7 +11,8 @@ const char *const SOURCE_TYPE_NAMES[SOURCE_TYPE_COUNT] = {
 static_assert(SOURCE_FILE == 0 && SOURCE_TEXT == 1 && SOURCE_URL == 2 &&
                   SOURCE_PAGE == 3,
               "the bits in SOURCE_FILTER");
-static_assert(OBJECT_DOCUMENT == 4, "the kind in FROM_FOLDER");
+static_assert(OBJECT_DOCUMENT == 4 && OBJECT_ARTICLE == 8,
+              "the kinds in FROM_FOLDER and FROM_FOLDER_PAGES");
 
 /* Columns and tables of a source_row. */
 #define SOURCE_SELECT                                               \
@@ -34,18 +35,31 @@ static_assert(OBJECT_DOCUMENT == 4, "the kind in FROM_FOLDER");
 #define FROM_DOCUMENTS \
     " FROM document d WHERE d.base = " SOURCE_BASE SOURCE_FILTER
 /* Its documents are looked at where more than the folder is asked. */
-#define FROM_FOLDER                                                           \
-    " FROM folder_item f WHERE f.base = " SOURCE_BASE                         \
-    " AND f.folder = ?5 AND f.kind = 4"                                       \
-    " AND (?3 = 0 AND ?4 = 0 AND ?7 IS NULL OR EXISTS(SELECT 1"               \
-    "  FROM document d WHERE d.base = f.base AND d.id = f.item" SOURCE_FILTER \
+#define FOLDER_FILTER(id)                                                  \
+    " AND (?3 = 0 AND ?4 = 0 AND ?7 IS NULL OR EXISTS(SELECT 1"            \
+    "  FROM document d WHERE d.base = f.base AND d.id = " id SOURCE_FILTER \
     "))"
+#define FROM_FOLDER                                   \
+    " FROM folder_item f WHERE f.base = " SOURCE_BASE \
+    " AND f.folder = ?5 AND f.kind = 4" FOLDER_FILTER("f.item")
+/* What its articles are searched by, but for what lies there itself. */
+#define FROM_FOLDER_PAGES                                                     \
+    " FROM folder_item f INDEXED BY folder_item_article CROSS JOIN article p" \
+    "  ON p.base = f.base AND p.id = f.item"                                  \
+    " WHERE f.base = " SOURCE_BASE                                            \
+    " AND f.folder = ?5 AND f.kind = 8 AND p.document IS NOT NULL"            \
+    " AND NOT EXISTS(SELECT 1 FROM folder_item o WHERE o.base = f.base"       \
+    "  AND o.folder = f.folder AND o.item = p.document)" FOLDER_FILTER(       \
+        "p.document")
 #define FROM_ARTICLE                                                   \
     " FROM article_source a CROSS JOIN document d"                     \
     "  ON d.base = a.base AND d.id = a.document"                       \
     " WHERE a.base = " SOURCE_BASE " AND a.article = ?6" SOURCE_FILTER \
     " AND (?5 IS NULL OR EXISTS(SELECT 1 FROM folder_item f"           \
-    "  WHERE f.base = ?1 AND f.folder = ?5 AND f.item = d.id))"
+    "  WHERE f.base = ?1 AND f.folder = ?5 AND f.item = d.id)"         \
+    "  OR EXISTS(SELECT 1 FROM article p CROSS JOIN folder_item f"     \
+    "   ON f.base = p.base AND f.folder = ?5 AND f.item = p.id"        \
+    "   WHERE p.base = ?1 AND p.document = d.id))"
 #define WALK(from, id)                                                \
     {                                                                 \
         "SELECT " id from " ORDER BY " id " DESC LIMIT ?8 OFFSET ?9", \
@@ -57,7 +71,12 @@ static const struct {
     const char *page, *rest;
 } WALKS[] = {
     [WALK_DOCUMENTS] = WALK(FROM_DOCUMENTS, "d.id"),
-    [WALK_FOLDER] = WALK(FROM_FOLDER, "f.item"),
+    [WALK_FOLDER] = {"SELECT f.item" FROM_FOLDER
+                     " UNION ALL SELECT p.document" FROM_FOLDER_PAGES
+                     " ORDER BY 1 DESC LIMIT ?8 OFFSET ?9",
+                     "SELECT (SELECT count(*)" FROM_FOLDER
+                     " AND f.item < ?8) + (SELECT count(*)" FROM_FOLDER_PAGES
+                     " AND p.document < ?8)"},
     [WALK_ARTICLE] = WALK(FROM_ARTICLE, "a.document"),
 };
 

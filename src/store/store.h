@@ -489,8 +489,9 @@ rc db_folder_drop(struct db *db, uuid tenant, uuid base, uuid id,
 /* Levels of folders from this one down, itself one; FOLDER_DEPTH_MAX at most.*/
 rc db_folder_height(struct db *db, uuid base, uuid id, size_t *levels,
                     struct err *e);
-/* The folders an item (document or article) lies in, by name; what lies in
- * them is not counted. */
+/* The folders an item (document or article) lies in, by name; a document that
+ * an article is searched by lies where that does, too. What lies in them is not
+ * counted. */
 rc db_folders_of(struct db *db, uuid base, uuid item, struct arena *out,
                  struct folder_row **v, size_t *n, struct err *e);
 /* Replaces them. */
@@ -578,7 +579,7 @@ struct source_row {
 struct source_filter {
     unsigned types;  /* bits 1 << source_type; 0: any */
     unsigned states; /* bits 1 << version_state; 0: any */
-    uuid folder;     /* nil: any */
+    uuid folder;     /* nil: any; lies in it as db_folders_of says */
     uuid article;    /* attached to it; nil: any */
     str query;       /* in the title, letter case aside; p NULL: any */
 };

@@ -247,7 +247,7 @@ def test_lists_are_newest_first_in_pages_with_totals(hub, web):
     beyond = hub.ok("GET", f"{H}/sources", params={"page": 99})
     assert beyond["data"] == [] and beyond["pagination"]["total_count"] == 7
     far = hub.ok("GET", f"{H}/sources",
-                 params={"page": 2 ** 31 - 1, "page_size": 100})
+                 params={"page": 1_000_000_000, "page_size": 100})
     assert far["data"] == []
 
 
@@ -452,6 +452,12 @@ def test_a_source_is_changed_by_our_patch(hub, web, page):
     assert [f["id"] for f in got["folders"]] == [two]
     got = hub.ok("PATCH", path, json={"cover": "c", "folder_ids": []})
     assert (got["title"], got["cover"], got["folders"]) == ("new", "c", [])
+    # Characters are counted, not bytes.
+    assert hub.ok("PATCH", path, json={"cover": "🌿" * 4096})["cover"] == \
+        "🌿" * 4096
+    assert assert_error(hub.patch(path, json={"cover": "c" * 4097}), 400,
+                        "invalid_request", "cover_too_long") == \
+        "cover must be 4096 characters or fewer"
     assert hub.document(source["id"])["title"] == "new"
     assert hub.find("heron")[0]["title"] == "new"
     assert_error(hub.patch(path, json={"folder_ids": [UNKNOWN]}), 400,

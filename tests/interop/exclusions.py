@@ -86,6 +86,12 @@ EXEC_EXCLUSIONS = [
 
 EXEC_LEFT_OUT = []
 
+# Parameters with a largest value of ours: (name, value, reason)
+EXEC_BOUNDED = [
+    ("page", 1_000_000_000, "so that a row's number is always one; the "
+                            "description sets no bound"),
+]
+
 EXEC_UNDESCRIBED = [
     *((method, f"/rest/v1{H}/{path}", reason) for method, path, reason in (
         ("POST", "folders", "the vendor makes folders in its own interface"),

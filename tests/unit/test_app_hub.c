@@ -269,6 +269,11 @@ static void a_folder_is_refused_with_a_reason(void **state)
             (struct call){.folder_in = {.name = {many, sizeof many - 1}}},
             "name_too_long", "500 characters");
     refused(f, op_folder_add,
+            (struct call){.folder_in = {.name = STR("x"),
+                                        .set_emoji = true,
+                                        .emoji = {many, EMOJI_CHARS_MAX + 1}}},
+            "emoji_too_long", "32 characters");
+    refused(f, op_folder_add,
             (struct call){
                 .folder_in = {.name = STR("x"), .visibility = STR("secret")}},
             "invalid_visibility", "must be");

@@ -782,6 +782,69 @@ static void sources_are_filtered_newest_first(void **state)
     (void)b;
 }
 
+/* The folders of an item, one a line. */
+static str folders_of(uuid item)
+{
+    struct folder_row *rows;
+    str names = STR("");
+    size_t n;
+    struct db *db = reading();
+
+    must(db_folders_of(db, f.base, item, f.a, &rows, &n, &f.e), &f.e);
+    store_read_end(db);
+    for (size_t i = 0; i < n; i++)
+        names = arena_fmt(f.a, STR_FMT STR_FMT "\n", STR_ARG(names),
+                          STR_ARG(rows[i].name));
+    return names;
+}
+
+static void an_articles_document_lies_where_the_article_does(void **state)
+{
+    const struct window all = {.limit = 9};
+    uuid v[] = {folder_add(STR("b"), UUID_NIL), folder_add(STR("A"), UUID_NIL)};
+    uuid aside = folder_add(STR("aside"), UUID_NIL);
+    uuid page = source_add(STR("page"), "page", VERSION_ACTIVE);
+    uuid other = source_add(STR("other"), "url", VERSION_ACTIVE);
+    struct article_row a = article_of(STR("page"), ARTICLE_PUBLISHED);
+    struct put_in both = {a.id, OBJECT_ARTICLE, v, 2};
+
+    (void)state;
+    a.document = page;
+    must(do_write(f.s, run_article_put, &a, &f.e), &f.e);
+    must(do_write(f.s, run_folders_set, &both, &f.e), &f.e);
+    put_in(article_add(STR("a draft"), ARTICLE_DRAFT), OBJECT_ARTICLE, v[0]);
+    assert_text(folders_of(page), "A\nb\n");
+    assert_text(folders_of(a.id), "A\nb\n");
+    assert_text(folders_of(other), "");
+#define LIST(w, ...) sources_titled((struct source_filter){__VA_ARGS__}, w)
+    assert_text(LIST(all, .folder = v[0]), "page of 1");
+    assert_text(LIST(all, .folder = aside), "of 0");
+    /* Its own folders too, each once. */
+    v[1] = aside;
+    both = (struct put_in){page, OBJECT_DOCUMENT, v, 2};
+    must(do_write(f.s, run_folders_set, &both, &f.e), &f.e);
+    put_in(other, OBJECT_DOCUMENT, v[0]);
+    assert_text(folders_of(page), "A\naside\nb\n");
+    assert_text(folders_of(other), "b\n");
+    assert_text(LIST(all, .folder = v[0]), "other page of 2");
+    assert_text(LIST(all, .folder = aside), "page of 1");
+    put_in(page, OBJECT_DOCUMENT, aside);
+    assert_text(LIST(((struct window){0, 1}), .folder = v[0]), "other of 2");
+    assert_text(LIST(((struct window){1, 1}), .folder = v[0]), "page of 2");
+    assert_text(LIST(((struct window){2, 1}), .folder = v[0]), "of 2");
+    assert_text(LIST(all, .folder = v[0], .query = STR("PAG")), "page of 1");
+    assert_text(LIST(all, .folder = v[0], .types = 1u << SOURCE_URL),
+                "other of 1");
+    attach(a.id, page);
+    assert_text(LIST(all, .folder = v[0], .article = a.id), "page of 1");
+    assert_text(LIST(all, .folder = uuid_new(), .article = a.id), "of 0");
+    a.document = UUID_NIL; /* archived, say */
+    must(do_write(f.s, run_article_update, &a, &f.e), &f.e);
+    assert_text(folders_of(page), "aside\n");
+    assert_text(LIST(all, .folder = v[0]), "other of 1");
+#undef LIST
+}
+
 static void a_page_of_sources_tells_how_many_there_are(void **state)
 {
     static const struct source_filter FILTERS[] = {
@@ -997,6 +1060,7 @@ int main(void)
         FACT(articles_are_filtered_and_sorted),
         FACT(versions_of_an_article_are_listed_newest_first),
         FACT(sources_are_filtered_newest_first),
+        FACT(an_articles_document_lies_where_the_article_does),
         FACT(a_page_of_sources_tells_how_many_there_are),
         FACT(with_a_document_goes_all_that_names_it),
         FACT(with_a_base_goes_all_of_its_hub),
