@@ -625,7 +625,7 @@ rc db_fetches_next(struct db *db, int64_t now_ms, int64_t *next_ms,
 rc db_fetch_lease(struct db *db, struct fetch_place at, int64_t now_ms,
                   struct arena *tmp, struct err *e)
 {
-    struct item_row it;
+    struct item_row it = {0};
     rc code = db_item_get(db, at.job, at.index, tmp, &it, e);
 
     if (code != RC_OK)
