@@ -1,6 +1,7 @@
 #include "extract/extract_priv.h"
 #include "extract/odt.h"
 #include "extract/office.h"
+#include "text/utf8.h"
 
 #define SAMPLE_BYTES_MAX 400 /* gathered of a page's head */
 
@@ -99,6 +100,16 @@ static bool encrypted(struct odt *x)
 
 /* ---- the document ---- */
 
+/* A name in an archive is any bytes. */
+static str name_shown(str name)
+{
+    bool clean = utf8_valid_prefix(name) == name.n;
+
+    for (size_t i = 0; i < name.n; i++)
+        clean = clean && (unsigned char)name.p[i] >= ' ' && name.p[i] != 0x7f;
+    return clean ? name : STR("a macro");
+}
+
 static void scripts_flag(struct odt *x)
 {
     for (size_t i = 0; i < x->p->parts_n; i++) {
@@ -107,7 +118,7 @@ static void scripts_flag(struct odt *x)
         if ((str_starts(name, STR("Basic/")) ||
              str_starts(name, STR("Scripts/"))) &&
             !str_ends(name, STR("/")))
-            flow_drop(&x->f, FLAG_SCRIPT, name);
+            flow_drop(&x->f, FLAG_SCRIPT, name_shown(name));
     }
 }
 
