@@ -96,6 +96,23 @@ void refiner_look(struct app *a);
 void refiner_stop(struct app *a);
 void refiner_close(struct app *a); /* after refiner_stop */
 
+/* jobs.c */
+/* Inside a write: a job that does the same with each of these versions, one at
+ * least. Its
+ * threads are woken after the commit. */
+struct job_new {
+    uuid tenant, base;
+    str kind;
+    enum item_class class;
+};
+struct job_version {
+    uuid document, version;
+    str title; /* the first one's is the job's */
+};
+rc job_add(struct app *a, struct db *db, const struct job_new *j,
+           const struct job_version *v, size_t n, uuid *job,
+           struct err *e) MUST_CHECK;
+
 /* reindex.c */
 /* Inside a write: one job that indexes these versions again; its id goes to
  * *job (may be NULL). */

@@ -18,12 +18,6 @@ static const char *const CHANGE_NAMES[ARTICLE_CHANGE_COUNT] = {
     [CHANGE_MANUAL_EDIT] = "manual_edit",
 };
 
-static rc refused(struct err *e, const char *name, const char *text)
-{
-    (void)err_set(e, RC_INVALID, "%s", text);
-    return err_name(e, name);
-}
-
 static rc not_found(str id, struct err *e)
 {
     return err_set(e, RC_NOTFOUND, "Page not found: " STR_FMT,
@@ -104,8 +98,8 @@ static rc status_parse(str text, enum article_status *status, struct err *e)
             *status = (enum article_status)i;
             return RC_OK;
         }
-    return refused(e, "invalid_status",
-                   "status must be draft, published or archived");
+    return hub_refused(e, "invalid_status",
+                       "status must be draft, published or archived");
 }
 
 static rc sort_parse(str text, enum article_sort *sort, struct err *e)
@@ -117,8 +111,8 @@ static rc sort_parse(str text, enum article_sort *sort, struct err *e)
     else if (str_eq(text, STR("title")))
         *sort = SORT_TITLE;
     else
-        return refused(e, "invalid_sort",
-                       "sort must be updated_at, created_at or title");
+        return hub_refused(e, "invalid_sort",
+                           "sort must be updated_at, created_at or title");
     return RC_OK;
 }
 
@@ -242,7 +236,7 @@ static rc in_check(const struct app *a, const struct hub_article_in *in,
                    struct err *e)
 {
     if (in->set_title && str_blank(in->title))
-        return refused(e, "missing_field", "title is required");
+        return hub_refused(e, "missing_field", "title is required");
     if (in->set_title && utf8_count(in->title) > TITLE_CHARS_MAX) {
         (void)err_set(e, RC_INVALID, "title must be %d characters or fewer",
                       TITLE_CHARS_MAX);
@@ -268,7 +262,8 @@ static rc status_check(str status, bool *publish, struct err *e)
     *publish = str_eq(status, STR("published"));
     if (*publish || status.p == NULL || str_eq(status, STR("draft")))
         return RC_OK;
-    return refused(e, "invalid_status", "status must be draft or published");
+    return hub_refused(e, "invalid_status",
+                       "status must be draft or published");
 }
 
 /* The lists that are given replace those that are there. */
@@ -331,7 +326,8 @@ static rc draft_publish(struct app *a, const struct caller *who, struct db *db,
     rc code;
 
     if (str_blank(v.content))
-        return refused(e, "missing_field", "content is required to publish");
+        return hub_refused(e, "missing_field",
+                           "content is required to publish");
     if ((code = db_article_version_put(db, &v, e)) != RC_OK)
         return code;
     row->title = v.title;

@@ -39,6 +39,12 @@ struct window hub_window_of(struct hub_window w)
     return (struct window){.offset = (w.page - 1) * w.size, .limit = w.size};
 }
 
+rc hub_refused(struct err *e, const char *name, const char *text)
+{
+    (void)err_set(e, RC_INVALID, "%s", text);
+    return err_name(e, name);
+}
+
 /* ---- ids ---- */
 
 static bool is_code(str s)

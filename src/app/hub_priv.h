@@ -31,6 +31,8 @@ rc hub_ids(const struct caller *who, struct db *db, uuid base,
 rc hub_shown(struct app *a, struct db *db, uuid id, char letter,
              struct arena *out, str *text, struct err *e) MUST_CHECK;
 struct window hub_window_of(struct hub_window w);
+/* RC_INVALID under a name of the dialect's. */
+rc hub_refused(struct err *e, const char *name, const char *text);
 
 /* sources.c */
 rc hub_source_of(struct app *a, struct db *db, const struct source_row *r,

@@ -504,37 +504,16 @@ static rc text_version(struct db *db, const struct document_row *d,
 }
 
 static rc text_job(struct app *a, const struct caller *who, struct db *db,
-                   const struct document_row *d, uuid version, int64_t now,
-                   struct err *e)
+                   const struct document_row *d, uuid version, struct err *e)
 {
-    struct job_row j = {.id = uuid_new(),
-                        .base = d->base,
-                        .tenant = d->tenant,
-                        .kind = STR("bulk"),
-                        .title = d->title,
-                        .total = 1,
-                        .counts = {[JOB_QUEUED] = 1},
-                        .created_ms = now};
-    rc code = db_job_put(db, &j, e);
+    const struct job_new j = {
+        .tenant = d->tenant, .base = d->base, .kind = STR("bulk")};
+    const struct job_version v = {d->id, version, d->title};
+    uuid job;
+    rc code = job_add(a, db, &j, &v, 1, &job, e);
 
-    if (code == RC_OK)
-        code = db_item_put(db,
-                           &(struct item_row){.job = j.id,
-                                              .base = d->base,
-                                              .tenant = d->tenant,
-                                              .document = d->id,
-                                              .version = version,
-                                              .title = d->title,
-                                              .status = JOB_QUEUED,
-                                              .stage = STAGE_QUEUED,
-                                              .run_at_ms = now,
-                                              .counted = true},
-                           e);
-    if (code == RC_OK)
-        code = app_event(db, who, d->base, j.id, "job.created", e);
-    if (code == RC_OK)
-        atomic_store(&a->items_queued, true);
-    return code;
+    return code == RC_OK ? app_event(db, who, d->base, job, "job.created", e)
+                         : code;
 }
 
 rc intake_text(struct app *a, const struct caller *who, struct db *db,
@@ -583,7 +562,7 @@ rc intake_text(struct app *a, const struct caller *who, struct db *db,
     *document = d.id;
     if (code == RC_OK &&
         (code = text_version(db, &d, number, in, now, &version, e)) == RC_OK)
-        code = text_job(a, who, db, &d, version, now, e);
+        code = text_job(a, who, db, &d, version, e);
 done:
     arena_close(tmp);
     return code;

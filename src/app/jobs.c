@@ -237,6 +237,45 @@ rc app_job_logs(struct app *a, const struct caller *who, struct db *db, uuid id,
     return code;
 }
 
+/* ---- new ones ---- */
+
+rc job_add(struct app *a, struct db *db, const struct job_new *j,
+           const struct job_version *v, size_t n, uuid *job, struct err *e)
+{
+    int64_t now = clock_wall_ms();
+    struct job_row row = {.id = uuid_new(),
+                          .base = j->base,
+                          .tenant = j->tenant,
+                          .kind = j->kind,
+                          .title = v[0].title,
+                          .total = n,
+                          .counts = {[JOB_QUEUED] = n},
+                          .created_ms = now};
+    rc code = db_job_put(db, &row, e);
+
+    *job = row.id;
+    for (size_t i = 0; code == RC_OK && i < n; i++)
+        code = db_item_put(db,
+                           &(struct item_row){.job = row.id,
+                                              .base = j->base,
+                                              .tenant = j->tenant,
+                                              .class = j->class,
+                                              .index = (uint32_t)i,
+                                              .document = v[i].document,
+                                              .version = v[i].version,
+                                              .title = v[i].title,
+                                              .status = JOB_QUEUED,
+                                              .stage = STAGE_QUEUED,
+                                              .run_at_ms = now,
+                                              .counted = true},
+                           e);
+    if (code == RC_OK)
+        atomic_store(j->class == ITEM_FETCH ? &a->fetches_queued
+                                            : &a->items_queued,
+                     true);
+    return code;
+}
+
 /* ---- again ---- */
 
 rc app_job_retry(struct app *a, const struct caller *who, struct db *db,

@@ -1,46 +1,26 @@
 #include "app/app_priv.h"
-#include "base/clock.h"
 
 rc reindex_add(struct app *a, struct db *db, uuid tenant, uuid base, str title,
                const uuid *versions, size_t n, uuid *job, struct err *e)
 {
-    int64_t now = clock_wall_ms();
-    struct job_row j = {.id = uuid_new(),
-                        .base = base,
-                        .tenant = tenant,
-                        .kind = STR("reindex"),
-                        .title = title,
-                        .total = n,
-                        .counts = {[JOB_QUEUED] = n},
-                        .created_ms = now};
+    const struct job_new j = {.tenant = tenant,
+                              .base = base,
+                              .kind = STR("reindex"),
+                              .class = ITEM_REINDEX};
     struct arena *tmp = arena_open();
-    struct version_row v;
-    rc code = db_job_put(db, &j, e);
+    struct job_version *v = ARENA_ARRAY(tmp, struct job_version, n);
+    struct version_row row;
+    rc code = RC_OK;
+    uuid made;
 
     for (size_t i = 0; code == RC_OK && i < n; i++) {
-        if ((code = db_version_get(db, tenant, base, versions[i], tmp, &v,
-                                   e)) != RC_OK)
-            break;
-        code = db_item_put(db,
-                           &(struct item_row){.job = j.id,
-                                              .base = base,
-                                              .tenant = tenant,
-                                              .class = ITEM_REINDEX,
-                                              .index = (uint32_t)i,
-                                              .document = v.document,
-                                              .version = v.id,
-                                              .title = title,
-                                              .status = JOB_QUEUED,
-                                              .stage = STAGE_QUEUED,
-                                              .run_at_ms = now,
-                                              .counted = true},
-                           e);
+        code = db_version_get(db, tenant, base, versions[i], tmp, &row, e);
+        if (code == RC_OK)
+            v[i] = (struct job_version){row.document, row.id, title};
     }
-    arena_close(tmp);
-    if (code == RC_OK && job != NULL)
-        *job = j.id;
     if (code == RC_OK)
-        atomic_store(&a->items_queued, true);
+        code = job_add(a, db, &j, v, n, job != NULL ? job : &made, e);
+    arena_close(tmp);
     return code;
 }
 

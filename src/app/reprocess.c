@@ -1,6 +1,5 @@
 /* reprocess: originals are read once more, when the extractor has learned. */
 #include "app/app_priv.h"
-#include "base/clock.h"
 
 /* Versions looked at, and so queued, by one call: it is a single write. */
 #define LOOK_MAX 10000
@@ -31,41 +30,24 @@ static rc running(const struct caller *who, struct db *db, uuid base,
     return RC_OK;
 }
 
-static rc job_put(const struct caller *who, struct db *db, uuid base,
-                  const struct old_version *v, size_t n, struct reprocess *r,
-                  struct err *e)
+static rc job_put(struct app *a, const struct caller *who, struct db *db,
+                  uuid base, const struct old_version *v, size_t n,
+                  struct arena *out, struct reprocess *r, struct err *e)
 {
-    int64_t now = clock_wall_ms();
-    struct job_row j = {.id = uuid_new(),
-                        .base = base,
-                        .tenant = who->tenant,
-                        .kind = STR("reprocess"),
-                        .title = v[0].title,
-                        .total = n,
-                        .counts = {[JOB_QUEUED] = n},
-                        .created_ms = now};
-    rc code = db_job_put(db, &j, e);
+    const struct job_new j = {.tenant = who->tenant,
+                              .base = base,
+                              .kind = STR("reprocess"),
+                              .class = ITEM_REPROCESS};
+    struct job_version *versions = ARENA_ARRAY(out, struct job_version, n);
+    rc code;
 
-    for (size_t i = 0; code == RC_OK && i < n; i++)
-        code = db_item_put(db,
-                           &(struct item_row){.job = j.id,
-                                              .base = base,
-                                              .tenant = who->tenant,
-                                              .class = ITEM_REPROCESS,
-                                              .index = (uint32_t)i,
-                                              .document = v[i].document,
-                                              .version = v[i].version,
-                                              .title = v[i].title,
-                                              .status = JOB_QUEUED,
-                                              .stage = STAGE_QUEUED,
-                                              .run_at_ms = now,
-                                              .counted = true},
-                           e);
-    if (code == RC_OK)
-        code = app_event(db, who, base, j.id, "job.created", e);
-    r->job = j.id;
+    for (size_t i = 0; i < n; i++)
+        versions[i] =
+            (struct job_version){v[i].document, v[i].version, v[i].title};
+    code = job_add(a, db, &j, versions, n, &r->job, e);
     r->queued = n;
-    return code;
+    return code == RC_OK ? app_event(db, who, base, r->job, "job.created", e)
+                         : code;
 }
 
 rc app_reprocess(struct app *a, const struct caller *who, struct db *db,
@@ -91,12 +73,10 @@ rc app_reprocess(struct app *a, const struct caller *who, struct db *db,
     if ((code = db_versions_old(db, base, in->all ? 0 : EXTRACTOR_VERSION,
                                 after, LOOK_MAX, out, &v, &n, &next, e)) !=
             RC_OK ||
-        (n > 0 && (code = job_put(who, db, base, v, n, r, e)) != RC_OK))
+        (n > 0 && (code = job_put(a, who, db, base, v, n, out, r, e)) != RC_OK))
         return code;
     if (!uuid_is_nil(next))
         r->next_cursor =
             cursor_make(a, CURSOR_REPROCESS, who->tenant, base, next, out);
-    if (n > 0)
-        atomic_store(&a->items_queued, true);
     return RC_OK;
 }

@@ -220,16 +220,10 @@ rc app_source_get(struct app *a, const struct caller *who, struct db *db,
 
 /* ---- changes ---- */
 
-static rc refused(struct err *e, const char *name, const char *text)
-{
-    (void)err_set(e, RC_INVALID, "%s", text);
-    return err_name(e, name);
-}
-
 static rc source_in_check(const struct hub_source_in *in, struct err *e)
 {
     if (in->set_title && str_blank(in->title))
-        return refused(e, "missing_field", "title is required");
+        return hub_refused(e, "missing_field", "title is required");
     if (in->set_cover && utf8_count(in->cover) > COVER_CHARS_MAX) {
         (void)err_set(e, RC_INVALID, "cover must be %d characters or fewer",
                       COVER_CHARS_MAX);

@@ -97,46 +97,18 @@ static rc document_add(const struct caller *who, struct db *db, uuid base,
                       e);
 }
 
-struct fetch_item {
-    uuid document, version;
-    str title;
-};
-
-static rc job_add(struct app *a, const struct caller *who, struct db *db,
-                  uuid base, const struct fetch_item *v, size_t n, int64_t now,
-                  uuid *job, struct err *e)
+static rc fetches_add(struct app *a, const struct caller *who, struct db *db,
+                      uuid base, const struct job_version *v, size_t n,
+                      uuid *job, struct err *e)
 {
-    struct job_row j = {.id = uuid_new(),
-                        .base = base,
-                        .tenant = who->tenant,
-                        .kind = STR("url"),
-                        .title = v[0].title,
-                        .total = n,
-                        .counts = {[JOB_QUEUED] = n},
-                        .created_ms = now};
-    rc code = db_job_put(db, &j, e);
+    const struct job_new j = {.tenant = who->tenant,
+                              .base = base,
+                              .kind = STR("url"),
+                              .class = ITEM_FETCH};
+    rc code = job_add(a, db, &j, v, n, job, e);
 
-    *job = j.id;
-    for (size_t i = 0; code == RC_OK && i < n; i++)
-        code = db_item_put(db,
-                           &(struct item_row){.job = j.id,
-                                              .base = base,
-                                              .tenant = who->tenant,
-                                              .class = ITEM_FETCH,
-                                              .index = (uint32_t)i,
-                                              .document = v[i].document,
-                                              .version = v[i].version,
-                                              .title = v[i].title,
-                                              .status = JOB_QUEUED,
-                                              .stage = STAGE_QUEUED,
-                                              .run_at_ms = now,
-                                              .counted = true},
-                           e);
-    if (code == RC_OK)
-        code = app_event(db, who, base, j.id, "job.created", e);
-    if (code == RC_OK)
-        atomic_store(&a->fetches_queued, true);
-    return code;
+    return code == RC_OK ? app_event(db, who, base, *job, "job.created", e)
+                         : code;
 }
 
 /* *version nil: one waits to be fetched already. */
@@ -176,7 +148,7 @@ rc web_document_add(struct app *a, const struct caller *who, struct db *db,
                     uuid *document, struct err *e)
 {
     int64_t now = clock_wall_ms();
-    struct fetch_item it;
+    struct job_version it;
     struct document_row d;
     uuid job;
     rc code =
@@ -186,7 +158,7 @@ rc web_document_add(struct app *a, const struct caller *who, struct db *db,
         return code;
     *document = it.document = d.id;
     it.title = d.title;
-    return job_add(a, who, db, base, &it, 1, now, &job, e);
+    return fetches_add(a, who, db, base, &it, 1, &job, e);
 }
 
 rc web_fetch_again(struct app *a, const struct caller *who, struct db *db,
@@ -194,20 +166,20 @@ rc web_fetch_again(struct app *a, const struct caller *who, struct db *db,
                    struct err *e)
 {
     int64_t now = clock_wall_ms();
-    struct fetch_item it = {.document = d->id, .title = d->title};
+    struct job_version it = {.document = d->id, .title = d->title};
     uuid job;
     rc code = again_version(db, d, now, out, &it.version, e);
 
     if (code != RC_OK || uuid_is_nil(it.version))
         return code;
-    return job_add(a, who, db, d->base, &it, 1, now, &job, e);
+    return fetches_add(a, who, db, d->base, &it, 1, &job, e);
 }
 
 /* ---- many at once ---- */
 
 static rc url_add(struct app *a, const struct caller *who, struct db *db,
                   uuid base, const struct url_in *in, int64_t now,
-                  struct arena *out, struct fetch_item *it, struct err *e)
+                  struct arena *out, struct job_version *it, struct err *e)
 {
     struct web_target t = {0};
     struct document_row d;
@@ -239,7 +211,7 @@ rc app_urls_add(struct app *a, const struct caller *who, struct db *db,
                 struct err *e)
 {
     int64_t now = clock_wall_ms();
-    struct fetch_item *items = ARENA_ARRAY(out, struct fetch_item, n);
+    struct job_version *items = ARENA_ARRAY(out, struct job_version, n);
     struct base_row b;
     rc code;
 
@@ -254,7 +226,7 @@ rc app_urls_add(struct app *a, const struct caller *who, struct db *db,
                        URLS_MAX);
     for (size_t i = 0; i < n; i++) {
         struct url_added *to = &(*added)[i];
-        struct fetch_item it = {0};
+        struct job_version it = {0};
 
         code = url_add(a, who, db, base, &v[i], now, out, &it, e);
         if (code == RC_INVALID) {
@@ -271,5 +243,5 @@ rc app_urls_add(struct app *a, const struct caller *who, struct db *db,
     }
     if (*queued == 0)
         return RC_OK;
-    return job_add(a, who, db, base, items, *queued, now, job, e);
+    return fetches_add(a, who, db, base, items, *queued, job, e);
 }
