@@ -1,18 +1,15 @@
 /*
  * body_priv: the steps of every set of kernels, over 16 lanes. Each kernels_*
  * file defines the lanes (struct vf: 16 floats, struct vi: 16 sums), the tile
- * of integer sums, and includes this once; so that what is computed, and in
- * which order, is the same to the bit on every processor.
+ * of integer sums (whose steps ask ahead, ahead_priv.h), and includes this
+ * once; so that what is computed, and in which order, is the same to the bit on
+ * every processor.
  *
  * The file defines TARGET (the attribute of its functions), TILE_ROWS and
  * TILE_PANELS (tokens and panels of 16 channels that fit its registers),
  * SCORE_ROWS and SCORE_PANELS, MIX_ROWS and MIX_LANES (the same for the two
  * products of attention).
  */
-
-#ifndef INLINE
-#define INLINE TARGET static inline __attribute__((always_inline))
-#endif
 
 static_assert(SCORE_ROWS <= ATTEND_ROWS_MAX && MIX_ROWS <= ATTEND_ROWS_MAX,
               "the scratch has room for so many rows of scores");
@@ -38,7 +35,7 @@ INLINE vf activate(vf x, const struct activation *a)
 
 /* rows is a constant where this is inlined. */
 INLINE void linear_tile(const struct linear_job *job, uint32_t row,
-                        uint32_t panel, uint32_t rows)
+                        uint32_t panel, uint32_t rows, struct ahead ahead)
 {
     const struct linear *l = job->linear;
     float *to = job->out + panel / STRIP_PANELS * job->strip_stride +
@@ -48,7 +45,7 @@ INLINE void linear_tile(const struct linear_job *job, uint32_t row,
     tile_sums(job->in.q + (size_t)row * l->in,
               l->weight + (size_t)(panel / STRIP_PANELS) * STRIP * l->in +
                   panel % STRIP_PANELS * PANEL_BYTES,
-              l->in, rows, sums);
+              l->in, rows, ahead, sums);
 #pragma GCC unroll 8
     for (size_t p = 0; p < TILE_PANELS; p++) {
         size_t at = (panel + p) * LANES;
@@ -73,35 +70,49 @@ INLINE void linear_tile(const struct linear_job *job, uint32_t row,
     }
 }
 
-TARGET static void linear_run(const struct linear_job *job)
+INLINE void linear_rows(const struct linear_job *job, uint32_t row,
+                        uint32_t panel, struct ahead ahead)
 {
-    uint32_t panels = job->linear->out / LANES;
-
-    for (uint32_t p = 0; p < panels; p += TILE_PANELS)
-        for (uint32_t r = 0; r < job->rows; r += TILE_ROWS)
-            switch (job->rows - r) {
+    switch (job->rows - row) {
 #if TILE_ROWS > 1
-            case 1:
-                linear_tile(job, r, p, 1);
-                break;
-            case 2:
-                linear_tile(job, r, p, 2);
-                break;
-            case 3:
-                linear_tile(job, r, p, 3);
-                break;
+    case 1:
+        linear_tile(job, row, panel, 1, ahead);
+        break;
+    case 2:
+        linear_tile(job, row, panel, 2, ahead);
+        break;
+    case 3:
+        linear_tile(job, row, panel, 3, ahead);
+        break;
 #endif
 #if TILE_ROWS > 4
-            case 4:
-                linear_tile(job, r, p, 4);
-                break;
-            case 5:
-                linear_tile(job, r, p, 5);
-                break;
+    case 4:
+        linear_tile(job, row, panel, 4, ahead);
+        break;
+    case 5:
+        linear_tile(job, row, panel, 5, ahead);
+        break;
 #endif
-            default:
-                linear_tile(job, r, p, TILE_ROWS);
-                break;
+    default:
+        linear_tile(job, row, panel, TILE_ROWS, ahead);
+        break;
+    }
+}
+
+TARGET static void linear_run(const struct linear_job *job)
+{
+    const struct linear *l = job->linear;
+    uint32_t panels = l->out / LANES;
+    uint32_t tiles = (job->rows + TILE_ROWS - 1) / TILE_ROWS;
+
+    for (uint32_t p = 0; p < panels; p += TILE_PANELS)
+        for (uint32_t t = 0; t < tiles; t++)
+            if (tiles <= AHEAD_FEW) {
+                linear_rows(job, t * TILE_ROWS, p,
+                            ahead_of_few(l, p, t, tiles));
+            } else {
+                ahead_share(l, p, t, tiles);
+                linear_rows(job, t * TILE_ROWS, p, (struct ahead){0});
             }
 }
 

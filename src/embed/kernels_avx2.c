@@ -16,6 +16,7 @@
 #define MIX_ROWS 3
 #define MIX_LANES 2
 
+#include "embed/ahead_priv.h"
 #include "embed/lanes256_priv.h"
 
 LANE __m256i load_bytes(const int8_t *p)
@@ -43,7 +44,8 @@ LANE void dot_add(__m256i *sum, __m256i a0, __m256i w0, __m256i a1, __m256i w1)
 }
 
 LANE void tile_sums(const uint8_t *q, const int8_t *weight, uint32_t in,
-                    uint32_t rows, vi sums[TILE_ROWS][TILE_PANELS])
+                    uint32_t rows, struct ahead ahead,
+                    vi sums[TILE_ROWS][TILE_PANELS])
 {
 #pragma GCC unroll 8
     for (uint32_t r = 0; r < rows; r++)
@@ -53,6 +55,8 @@ LANE void tile_sums(const uint8_t *q, const int8_t *weight, uint32_t in,
         __m256i w2 = load_bytes(weight + STRIP_BYTES);
         __m256i w3 = load_bytes(weight + STRIP_BYTES + 32);
 
+        ahead_step(&ahead);
+        ahead_step(&ahead);
 #pragma GCC unroll 8
         for (uint32_t r = 0; r < rows; r++) {
             const uint8_t *at = q + (size_t)r * in + k;

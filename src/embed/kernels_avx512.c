@@ -14,6 +14,7 @@
 #define MIX_ROWS 6
 #define MIX_LANES 2
 
+#include "embed/ahead_priv.h"
 #include "embed/lanes512_priv.h"
 
 LANE vi four_to_all(const uint8_t *p)
@@ -31,7 +32,8 @@ LANE void dot_add(vi *sum, vi a, vi w)
 }
 
 LANE void tile_sums(const uint8_t *q, const int8_t *weight, uint32_t in,
-                    uint32_t rows, vi sums[TILE_ROWS][TILE_PANELS])
+                    uint32_t rows, struct ahead ahead,
+                    vi sums[TILE_ROWS][TILE_PANELS])
 {
 #pragma GCC unroll 8
     for (uint32_t r = 0; r < rows; r++)
@@ -41,6 +43,7 @@ LANE void tile_sums(const uint8_t *q, const int8_t *weight, uint32_t in,
     for (uint32_t k = 0; k < in; k += GROUP, weight += STRIP_BYTES) {
         vi w[TILE_PANELS];
 
+        ahead_step(&ahead);
 #pragma GCC unroll 8
         for (size_t p = 0; p < TILE_PANELS; p++)
             w[p] = _mm512_loadu_si512(weight + p * PANEL_BYTES);

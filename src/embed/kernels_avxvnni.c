@@ -14,6 +14,7 @@
 #define MIX_ROWS 3
 #define MIX_LANES 2
 
+#include "embed/ahead_priv.h"
 #include "embed/lanes256_priv.h"
 
 /* sum += a . w; by hand, as gcc 12 copies the sums around the intrinsic. */
@@ -23,7 +24,8 @@ LANE void dot_add(__m256i *sum, __m256i a, __m256i w)
 }
 
 LANE void tile_sums(const uint8_t *q, const int8_t *weight, uint32_t in,
-                    uint32_t rows, vi sums[TILE_ROWS][TILE_PANELS])
+                    uint32_t rows, struct ahead ahead,
+                    vi sums[TILE_ROWS][TILE_PANELS])
 {
 #pragma GCC unroll 8
     for (uint32_t r = 0; r < rows; r++)
@@ -32,6 +34,7 @@ LANE void tile_sums(const uint8_t *q, const int8_t *weight, uint32_t in,
         __m256i w0 = _mm256_loadu_si256((const void *)weight);
         __m256i w1 = _mm256_loadu_si256((const void *)(weight + 32));
 
+        ahead_step(&ahead);
 #pragma GCC unroll 8
         for (uint32_t r = 0; r < rows; r++) {
             int32_t four;

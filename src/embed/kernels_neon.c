@@ -18,6 +18,7 @@
 #define MIX_ROWS 2
 #define MIX_LANES 2
 
+#include "embed/ahead_priv.h"
 #include "embed/lanes_neon_priv.h"
 
 /* sum += 4 products a lane, of 4 lanes: a has the same 4 bytes four times */
@@ -30,12 +31,14 @@ LANE int32x4_t dot_add(int32x4_t sum, int8x16_t a, int8x16_t w)
 }
 
 LANE void tile_sums(const uint8_t *q, const int8_t *weight, uint32_t in,
-                    uint32_t rows, vi sums[TILE_ROWS][TILE_PANELS])
+                    uint32_t rows, struct ahead ahead,
+                    vi sums[TILE_ROWS][TILE_PANELS])
 {
     for (uint32_t r = 0; r < rows; r++)
         for (int i = 0; i < 4; i++)
             sums[r][0].v[i] = vdupq_n_s32(0);
-    for (uint32_t k = 0; k < in; k += GROUP, weight += STRIP_BYTES)
+    for (uint32_t k = 0; k < in; k += GROUP, weight += STRIP_BYTES) {
+        ahead_step(&ahead);
         for (uint32_t r = 0; r < rows; r++) {
             int32_t four;
             int8x16_t a;
@@ -46,6 +49,7 @@ LANE void tile_sums(const uint8_t *q, const int8_t *weight, uint32_t in,
                 sums[r][0].v[i] =
                     dot_add(sums[r][0].v[i], a, vld1q_s8(weight + 16 * i));
         }
+    }
 }
 
 #include "embed/body_priv.h"

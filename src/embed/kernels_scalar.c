@@ -148,19 +148,23 @@ static inline vf vf_of_sums(vi a)
     return r;
 }
 
+#include "embed/ahead_priv.h"
+
 static inline void tile_sums(const uint8_t *q, const int8_t *weight,
-                             uint32_t in, uint32_t rows,
+                             uint32_t in, uint32_t rows, struct ahead ahead,
                              vi sums[TILE_ROWS][TILE_PANELS])
 {
     for (uint32_t r = 0; r < rows; r++) {
         const int8_t *w = weight;
 
         sums[r][0] = (vi){0};
-        for (uint32_t k = 0; k < in; k += GROUP, w += STRIP_BYTES)
+        for (uint32_t k = 0; k < in; k += GROUP, w += STRIP_BYTES) {
+            ahead_step(&ahead);
             for (uint32_t i = 0; i < LANES; i++)
                 for (uint32_t g = 0; g < GROUP; g++)
                     sums[r][0].v[i] +=
                         q[(size_t)r * in + k + g] * w[i * GROUP + g];
+        }
     }
 }
 

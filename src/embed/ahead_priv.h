@@ -1,0 +1,69 @@
+/*
+ * ahead_priv: weights on their way before they are multiplied. A pass reads
+ * all weights in the order they lie in, so that what lies behind the panels at
+ * work is what comes next, be it of another layer; and the processor's own
+ * prefetchers start late, as a panel is a line of every fourth. Wants TARGET
+ * and TILE_PANELS.
+ *
+ * Of few tokens a panel has few tiles, and each of their steps asks for a line
+ * or two; of many, each tile asks for its share before it begins, which costs
+ * its steps nothing. Of one tile alone nothing is asked: it waits for memory
+ * anyway. The last layer asks for what lies behind the weights, or for nothing
+ * mapped at all, which a prefetch may.
+ */
+#ifndef INLINE
+#define INLINE TARGET static inline __attribute__((always_inline))
+#endif
+
+#define AHEAD_FEW 8
+
+/* What the steps of a tile ask for: so many lines a group. */
+struct ahead {
+    const int8_t *at;
+    uint32_t lines;
+};
+
+/* Where the panels behind `panel` begin. */
+INLINE const int8_t *ahead_at(const struct linear *l, uint32_t panel)
+{
+    uint32_t next = panel + TILE_PANELS, in_strip = STRIP / LANES;
+
+    return l->weight + (size_t)(next / in_strip) * STRIP * l->in +
+           next % in_strip * PANEL_BYTES;
+}
+
+INLINE struct ahead ahead_of_few(const struct linear *l, uint32_t panel,
+                                 uint32_t tile, uint32_t tiles)
+{
+    uint32_t lines = (TILE_PANELS + tiles - 1) / tiles;
+
+    if (tiles < 2 || tile * lines >= TILE_PANELS)
+        lines = 0;
+    return (struct ahead){ahead_at(l, panel) + tile * lines * PANEL_BYTES,
+                          lines};
+}
+
+INLINE void ahead_step(struct ahead *a)
+{
+    if (a->lines > 0)
+        __builtin_prefetch(a->at, 0, 2);
+    if (TILE_PANELS > 1 && a->lines > 1)
+        __builtin_prefetch(a->at + PANEL_BYTES, 0, 2);
+    a->at += STRIP_BYTES;
+}
+
+/* A tile's share of the groups, all lines of them. */
+INLINE void ahead_share(const struct linear *l, uint32_t panel, uint32_t tile,
+                        uint32_t tiles)
+{
+    uint32_t groups = l->in / GROUP, share = (groups + tiles - 1) / tiles;
+    uint32_t from = tile * share;
+    const int8_t *at = ahead_at(l, panel) + from * STRIP_BYTES;
+
+    for (; from < (tile + 1) * share && from < groups; from++) {
+#pragma GCC unroll 4
+        for (size_t p = 0; p < TILE_PANELS; p++)
+            __builtin_prefetch(at + p * PANEL_BYTES, 0, 2);
+        at += STRIP_BYTES;
+    }
+}
