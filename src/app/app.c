@@ -115,7 +115,8 @@ static rc rooms_open(struct app *a, const struct app_opts *o, struct arena *out,
                             o->models_off          ? NULL
                             : o->model_dir != NULL ? o->model_dir
                                                    : models,
-                            e)) != RC_OK)
+                            e)) != RC_OK ||
+        (code = query_vectors_open(a, e)) != RC_OK)
         return code;
     if ((code = engine_open(&eo, &a->engine, e)) != RC_OK ||
         (code = store_write(a->store, &unlease, e)) != RC_OK ||
@@ -204,6 +205,7 @@ void app_close(struct app *a)
         maintenance_close(a->maintenance);
     refiner_close(a);
     fetcher_close(a);
+    query_vectors_close(a);
     models_close(a);
     (void)pthread_mutex_destroy(&a->url_lock);
     mem_free(a->url);

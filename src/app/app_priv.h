@@ -40,6 +40,7 @@ struct app {
     _Atomic(struct pipeline *) pipeline;
     _Atomic(struct maintenance *) maintenance;
     struct models *models;
+    struct query_vectors *query_vectors;
     struct refiner *refiner;
     _Atomic(struct fetcher *) fetcher;
     struct queue *intake;
@@ -83,9 +84,21 @@ void models_close(struct app *a);
 /* NULL: not installed. Lives until models_close. */
 const struct model *models_find(struct app *a, str name);
 str models_default(struct app *a); /* "none" where there is none */
-/* The vector of a query; remembered. */
-rc models_query(struct app *a, const struct model *model, str text, float *out,
-                struct err *e) MUST_CHECK;
+
+/* query_vectors.c: what a query's text is in vectors, remembered */
+struct query_vector;
+rc query_vectors_open(struct app *a, struct err *e) MUST_CHECK;
+void query_vectors_close(struct app *a); /* before models_close */
+/* Asks for one, to be made beside the caller; it lives in `out` and is dropped
+ * before that goes, whether it was waited for or not. text must live as long.
+ */
+struct query_vector *query_vector_ask(struct app *a, const struct model *model,
+                                      str text, struct arena *out);
+/* Where it stands once query_vector_wait(v) has returned RC_OK: [dims], of unit
+ * length. */
+const float *query_vector_place(const struct query_vector *v);
+rc query_vector_wait(void *v, struct err *e) MUST_CHECK;
+void query_vector_drop(struct query_vector *v);
 
 /* refine.c: vectors for what is found by words */
 rc refiner_open(struct app *a, unsigned threads, struct err *e) MUST_CHECK;

@@ -1,8 +1,7 @@
 /*
  * Installed models: packed files DATA/model/NAME.model. They are opened at
  * start or when they come, and stay mapped until the end, so that whoever has
- * found one may go on using it. Queries are embedded by the threads that ask,
- * with embedders lent from a small stock, and remembered.
+ * found one may go on using it.
  */
 #include "app/models.h"
 
@@ -20,8 +19,6 @@
 #define SUFFIX STR(".model")
 #define DEFAULT_MODEL STR("all-MiniLM-L6-v2")
 #define FOLDER_NAMES_MAX ((size_t)4096)
-#define EMBEDDERS_IDLE_MAX 4
-#define QUERIES_KEPT 256
 
 struct installed {
     char *name;
@@ -29,26 +26,11 @@ struct installed {
     bool gone; /* replaced or removed */
 };
 
-struct kept_query {
-    sha256 key; /* of model and text */
-    float *vector;
-    uint64_t used; /* 0: free */
-};
-
-struct idle_embedder {
-    const struct model *model;
-    struct embedder *x;
-};
-
 struct models {
     char *dir;            /* NULL: none are used */
     pthread_mutex_t lock; /* guards all below */
     struct installed v[MODELS_INSTALLED_MAX];
     size_t n;
-    struct idle_embedder idle[EMBEDDERS_IDLE_MAX];
-    size_t idle_n;
-    struct kept_query kept[QUERIES_KEPT];
-    uint64_t clock; /* of uses */
 };
 
 /* ---- what is installed ---- */
@@ -148,14 +130,10 @@ void models_close(struct app *a)
 
     if (m == NULL)
         return;
-    for (size_t i = 0; i < m->idle_n; i++)
-        embedder_close(m->idle[i].x);
     for (size_t i = 0; i < m->n; i++) {
         model_close(m->v[i].model);
         mem_free(m->v[i].name);
     }
-    for (size_t i = 0; i < QUERIES_KEPT; i++)
-        mem_free(m->kept[i].vector);
     (void)pthread_mutex_destroy(&m->lock);
     mem_free(m->dir);
     mem_free(m);
@@ -426,95 +404,4 @@ rc app_base_model(struct app *a, const struct caller *who, struct db *db,
     else
         m->status = n > 0 ? "refining" : "ready";
     return RC_OK;
-}
-
-/* ---- queries ---- */
-
-static sha256 query_key(const struct model *model, str text)
-{
-    const sha256 *identity = &model_info(model)->identity;
-
-    return sha256_of_both((str){(const char *)identity->b, sizeof identity->b},
-                          text);
-}
-
-static bool kept_find(struct models *m, const sha256 *key, float *out,
-                      uint32_t dims)
-{
-    bool there = false;
-
-    (void)pthread_mutex_lock(&m->lock);
-    for (size_t i = 0; i < QUERIES_KEPT && !there; i++) {
-        struct kept_query *k = &m->kept[i];
-
-        if (k->used == 0 || !sha256_eq(&k->key, key))
-            continue;
-        k->used = ++m->clock;
-        memcpy(out, k->vector, dims * sizeof *out);
-        there = true;
-    }
-    (void)pthread_mutex_unlock(&m->lock);
-    return there;
-}
-
-static void kept_put(struct models *m, const sha256 *key, const float *vector,
-                     uint32_t dims)
-{
-    float *copy = mem_alloc(dims * sizeof *copy);
-    struct kept_query *to = &m->kept[0];
-
-    memcpy(copy, vector, dims * sizeof *copy);
-    (void)pthread_mutex_lock(&m->lock);
-    for (size_t i = 1; i < QUERIES_KEPT; i++)
-        if (m->kept[i].used < to->used)
-            to = &m->kept[i];
-    mem_free(to->vector);
-    *to = (struct kept_query){*key, copy, ++m->clock};
-    (void)pthread_mutex_unlock(&m->lock);
-}
-
-static rc embedder_take(struct models *m, const struct model *model,
-                        struct embedder **x, struct err *e)
-{
-    *x = NULL;
-    (void)pthread_mutex_lock(&m->lock);
-    for (size_t i = 0; i < m->idle_n && *x == NULL; i++)
-        if (m->idle[i].model == model) {
-            *x = m->idle[i].x;
-            m->idle[i] = m->idle[--m->idle_n];
-        }
-    (void)pthread_mutex_unlock(&m->lock);
-    return *x != NULL ? RC_OK : embedder_open(model, x, e);
-}
-
-static void embedder_give(struct models *m, const struct model *model,
-                          struct embedder *x)
-{
-    struct embedder *over = NULL;
-
-    (void)pthread_mutex_lock(&m->lock);
-    if (m->idle_n == EMBEDDERS_IDLE_MAX)
-        over = m->idle[--m->idle_n].x;
-    m->idle[m->idle_n++] = (struct idle_embedder){model, x};
-    (void)pthread_mutex_unlock(&m->lock);
-    embedder_close(over);
-}
-
-rc models_query(struct app *a, const struct model *model, str text, float *out,
-                struct err *e)
-{
-    uint32_t dims = model_info(model)->dims;
-    sha256 key = query_key(model, text);
-    struct embedder *x;
-    rc code;
-
-    if (kept_find(a->models, &key, out, dims))
-        return RC_OK;
-    if ((code = embedder_take(a->models, model, &x, e)) != RC_OK)
-        return code;
-    code = embed_texts(x, EMBED_QUERY, &text, 1, out, e);
-    embedder_give(a->models, model, x);
-    if (code == RC_OK)
-        kept_put(a->models, &key, out, dims);
-    return code;
 }

@@ -439,46 +439,58 @@ struct running {
     struct engine_query q; /* but for what is a group's */
 };
 
+/* The index's answer and the texts of its hits. */
+static rc group_ask(struct running *r, const struct engine_query *q,
+                    struct search_group *g, struct engine_result *found,
+                    struct err *e)
+{
+    unsigned tries = 0;
+    int64_t began;
+    bool stale;
+    rc code;
+
+    /* The session has moved on to the moment of what was stale, so that the
+     * next answer of the index is not before it. */
+    do {
+        if ((code = engine_search(r->app->engine, r->db, r->who, q, r->out,
+                                  found, e)) != RC_OK)
+            return code;
+        began = clock_mono_ns();
+        if ((code = hits_show(r->db, r->in, found, r->out, g, &stale, e)) !=
+            RC_OK)
+            return code;
+    } while (stale && ++tries < SEARCH_TRIES_MAX);
+    for (size_t i = 0; i < found->stages_n; i++)
+        stage_add(r->res, found->stages[i].stage, found->stages[i].ms);
+    stage_add(r->res, "content", ms_since(began));
+    return RC_OK;
+}
+
 static rc group_search(struct running *r, struct search_group *g,
                        const struct model *m, struct err *e)
 {
     struct engine_query q = r->q;
     struct engine_result found = {0};
-    int64_t began = clock_mono_ns();
-    unsigned tries = 0;
-    float *vector;
-    bool stale;
+    struct query_vector *vector = NULL;
     rc code;
 
     q.bases = g->bases;
     q.bases_n = g->bases_n;
     if (m != NULL && !words_alone(r->in)) {
-        vector = ARENA_ARRAY(r->out, float, model_info(m)->dims);
-        code = models_query(r->app, m, r->in->query, vector, e);
-        if (code != RC_OK)
-            return code;
+        vector = query_vector_ask(r->app, m, r->in->query, r->out);
         q.model = model_info(m);
-        q.vector = vector;
-        stage_add(r->res, "embed", ms_since(began));
+        q.vector = query_vector_place(vector);
+        q.vector_wait = query_vector_wait;
+        q.vector_of = vector;
     }
-    /* The session has moved on to the moment of what was stale, so that the
-     * next answer of the index is not before it. */
-    do {
-        code =
-            engine_search(r->app->engine, r->db, r->who, &q, r->out, &found, e);
-        if (code != RC_OK)
-            return code;
-        began = clock_mono_ns();
-        if ((code = hits_show(r->db, r->in, &found, r->out, g, &stale, e)) !=
-            RC_OK)
-            return code;
-    } while (stale && ++tries < SEARCH_TRIES_MAX);
+    code = group_ask(r, &q, g, &found, e);
+    if (vector != NULL)
+        query_vector_drop(vector);
+    if (code != RC_OK)
+        return code;
     r->res->candidates += found.candidates;
     if (!uuid_is_nil(r->in->why_not))
         why_not_show(&found.why_not, r->out, r->res);
-    for (size_t i = 0; i < found.stages_n; i++)
-        stage_add(r->res, found.stages[i].stage, found.stages[i].ms);
-    stage_add(r->res, "content", ms_since(began));
     return RC_OK;
 }
 

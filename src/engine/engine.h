@@ -138,9 +138,13 @@ struct engine_query {
     str text;
     enum engine_legs legs;
     /* The dense leg: a unit vector of this model; NULL: there is none. Bases of
-     * other models are found by their words. */
+     * other models are found by their words. vector_wait(vector_of), where set,
+     * is asked when the words are found: the vector is there when it returns,
+     * so that it can be made meanwhile. */
     const struct model_info *model;
     const float *vector;
+    rc (*vector_wait)(void *of, struct err *e);
+    void *vector_of;
     float dense_weight; /* 0 to 1, of a hybrid search; the rest is the words' */
     bool by_rank;       /* reciprocal rank instead of scaled scores */
     size_t hits_max;    /* how many to return */

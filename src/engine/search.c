@@ -152,7 +152,7 @@ static void views_take(struct search *s, struct base *b)
         size_t words = segment_live_words(seg);
         struct view v = {.s = segment_ref(seg)};
 
-        if (s->vector != NULL)
+        if (s->q->vector != NULL)
             view_vectors(s, b, seg, &v);
         if (seg->rows_live != seg->rows || s->q->pins_n > 0 || s->q->by_only) {
             v.live = ARENA_ARRAY(s->tmp, uint64_t, words);
@@ -213,7 +213,7 @@ static rc base_view(struct search *s, uuid id, uint64_t *taken, struct err *e)
     if (code != RC_OK)
         return code;
     code = base_wait(b, generation, until_ns(s->who, CATCH_UP_NS), e);
-    if (code == RC_OK && s->vector != NULL)
+    if (code == RC_OK && s->q->vector != NULL)
         code = vectors_sync(s->g, b, s->q->model, false, e);
     if (code == RC_OK) {
         (void)pthread_mutex_lock(&b->lock);
@@ -635,7 +635,7 @@ static float scaled_rank(uint32_t rank)
 
 static void weights_set(struct search *s)
 {
-    float dense = s->q->legs == LEGS_LEXICAL || s->vector == NULL ? 0
+    float dense = s->q->legs == LEGS_LEXICAL || s->q->vector == NULL ? 0
                   : s->q->legs == LEGS_DENSE                      ? 1
                                              : s->q->dense_weight;
 
@@ -701,6 +701,19 @@ static void documents_only(struct list *l)
     map_close(seen);
 }
 
+static rc vector_get(struct search *s, struct err *e)
+{
+    if (s->q->vector_wait != NULL) {
+        rc code = s->q->vector_wait(s->q->vector_of, e);
+
+        if (code != RC_OK)
+            return code;
+        stage(s, "embed");
+    }
+    s->vector = vec_query_open(s->q->vector, s->q->model->dims, s->tmp);
+    return RC_OK;
+}
+
 static rc legs_run(struct search *s, struct err *e)
 {
     size_t k =
@@ -711,6 +724,8 @@ static rc legs_run(struct search *s, struct err *e)
     if (s->weight[LEXICAL] > 0 && s->words.terms_n > 0)
         code = leg_gather(s, LEXICAL, e);
     stage(s, "lexical");
+    if (code == RC_OK && s->q->vector != NULL)
+        code = vector_get(s, e);
     if (code == RC_OK && s->weight[DENSE] > 0)
         code = leg_gather(s, DENSE, e);
     if (s->vector != NULL)
@@ -880,8 +895,6 @@ static rc search_run(struct search *s, struct err *e)
     rc code;
 
     lex_query_parse(thread_analyser(), s->q->text, s->tmp, &s->words);
-    if (s->q->vector != NULL)
-        s->vector = vec_query_open(s->q->vector, s->q->model->dims, s->tmp);
     pins_sort(s);
     only_sort(s);
     stage(s, "analyse");

@@ -223,7 +223,8 @@ rc extract_ask(struct extractor *x, const struct request *rq, const int *fds,
     while (n < 0 && errno == EINTR);
     if (n >= 0)
         return RC_OK;
-    if (errno == EPIPE)
+    /* Reset: it has left a request unread. */
+    if (errno == EPIPE || errno == ECONNRESET)
         return nobody_there(x, e);
     return err_errno(e, RC_BUSY, errno,
                      "the extraction process does not answer");

@@ -857,8 +857,9 @@ static void the_zygote_is_killed_before_nanny_and_server(void **state)
     assert_int_equal(oom_score_adj(zygote_of(x)), 500);
 }
 
-/* Without a nanny nobody makes another: an error, not a hang. */
-static void without_a_nanny_runs_fail_at_once(void **state)
+/* Without a nanny nobody makes another: an error, not a hang, and the same one
+ * where it has left a request unread. */
+static void ends_without_a_nanny(bool unread)
 {
     struct arena *a = arena_open();
     struct extractor *x;
@@ -868,9 +869,13 @@ static void without_a_nanny_runs_fail_at_once(void **state)
     struct err e;
     pid_t zygote;
 
-    (void)state;
     assert_int_equal(extract_start_with(work, &x, &e), RC_OK);
     zygote = zygote_of(x);
+    if (unread) {
+        assert_int_equal(kill(zygote, SIGSTOP), 0);
+        assert_int_equal(extract_ask(x, &(struct request){0}, NULL, 0, &e),
+                         RC_OK);
+    }
     assert_int_equal(kill(x->nanny, SIGKILL), 0);
     for (int i = 0; i < 5000 && !gone(zygote); i++)
         clock_sleep_ms(2);
@@ -882,6 +887,13 @@ static void without_a_nanny_runs_fail_at_once(void **state)
     assert_int_equal(f.running, 0);
     extract_stop(x);
     arena_close(a);
+}
+
+static void without_a_nanny_runs_fail_at_once(void **state)
+{
+    (void)state;
+    ends_without_a_nanny(false);
+    ends_without_a_nanny(true);
 }
 
 int main(void)
