@@ -30,7 +30,7 @@ struct query_vectors {
     struct idle_embedder idle[EMBEDDERS_IDLE_MAX];
     size_t idle_n;
     struct kept_query kept[QUERIES_KEPT];
-    uint64_t clock; /* of uses */
+    uint64_t clock;                     /* of uses */
     struct query_vector *first, **last; /* asked for and not begun */
     bool ending;
     pthread_t threads[THREADS_MAX];
@@ -44,7 +44,7 @@ struct query_vector {
     const struct model *model;
     sha256 key;
     str text;
-    float *v; /* [dims] */
+    float *v;               /* [dims] */
     enum progress progress; /* under the lock, as what follows */
     rc code;
     struct err error;

@@ -636,7 +636,7 @@ static float scaled_rank(uint32_t rank)
 static void weights_set(struct search *s)
 {
     float dense = s->q->legs == LEGS_LEXICAL || s->q->vector == NULL ? 0
-                  : s->q->legs == LEGS_DENSE                      ? 1
+                  : s->q->legs == LEGS_DENSE                         ? 1
                                              : s->q->dense_weight;
 
     s->weight[LEXICAL] = 1 - dense;
