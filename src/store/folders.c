@@ -1,5 +1,8 @@
 /* Folders of a hub: a tree of names, and what lies in them. */
+#include <stdlib.h>
+
 #include "store/store_priv.h"
+#include "text/fold.h"
 
 #define FOLDER_COLUMNS                                   \
     "f.id, f.base, f.tenant, f.name, f.emoji, f.parent," \
@@ -216,16 +219,37 @@ rc db_folder_height(struct db *db, uuid base, uuid id, size_t *levels,
     return q_end(&q, e);
 }
 
+static int compare_names(const void *a, const void *b)
+{
+    const struct folder_row *x = a, *y = b;
+    struct buf of_x = {0}, of_y = {0};
+    int order;
+
+    fold_case(x->name, &of_x);
+    fold_case(y->name, &of_y);
+    order = str_cmp(buf_str(&of_x), buf_str(&of_y));
+    buf_close(&of_x);
+    buf_close(&of_y);
+    return order != 0 ? order : memcmp(x->id.b, y->id.b, sizeof x->id.b);
+}
+
+/* Asked of each line of a list. Few items lie in more than one folder, so that
+ * order is made of what comes out, not by a table of SQLite's each time. */
 rc db_folders_of(struct db *db, uuid base, uuid item, struct arena *out,
                  struct folder_row **v, size_t *n, struct err *e)
 {
-    struct q q =
-        q_open(db, "SELECT DISTINCT " FOLDER_COLUMNS
-                   " FROM (SELECT ?2 AS id UNION ALL SELECT id FROM article"
-                   "  WHERE base = ?1 AND document = ?2) w"
-                   " CROSS JOIN folder_item i ON i.base = ?1 AND i.item = w.id"
-                   " JOIN folder f ON f.base = i.base AND f.id = i.folder"
-                   " ORDER BY fold(f.name), f.id");
+    struct q q = q_open(
+        db, "SELECT " FOLDER_COLUMNS " FROM folder_item i CROSS JOIN folder f"
+            "  ON f.base = i.base AND f.id = i.folder"
+            " WHERE i.base = ?1 AND i.item = ?2"
+            " UNION ALL SELECT " FOLDER_COLUMNS
+            " FROM article w CROSS JOIN folder_item i"
+            "  ON i.base = w.base AND i.item = w.id CROSS JOIN folder f"
+            "  ON f.base = i.base AND f.id = i.folder"
+            " WHERE w.base = ?1 AND w.document = ?2"
+            "  AND NOT EXISTS(SELECT 1 FROM folder_item o"
+            "   WHERE o.base = i.base AND o.folder = i.folder"
+            "   AND o.item = ?2)");
     size_t cap = 0;
 
     *v = NULL;
@@ -238,6 +262,8 @@ rc db_folders_of(struct db *db, uuid base, uuid item, struct arena *out,
         columns_read(&q, out, &r);
         ARENA_PUSH(out, *v, *n, cap, r);
     }
+    if (*n > 1)
+        qsort(*v, *n, sizeof **v, compare_names);
     return q_end(&q, e);
 }
 
