@@ -57,7 +57,7 @@ static rc set_up(struct db *db, struct err *e)
     else if (code == RC_OK)
         code = sql_exec(db->conn,
                         "PRAGMA query_only = on;"
-                        "PRAGMA cache_size = -4096",
+                        "PRAGMA cache_size = -2048",
                         e);
     return code;
 }
