@@ -584,6 +584,35 @@ static bool list_begins(const struct search *s, size_t i)
            (i == 0 || s->views[i - 1].vectors != s->views[i].vectors);
 }
 
+/* The k-th of n, counted from 0, by moving no more of v than that needs: FIND
+ * (Hoare 1961). */
+static float nth_of(float *v, ptrdiff_t n, ptrdiff_t k)
+{
+    ptrdiff_t from = 0, to = n - 1;
+
+    while (from < to) {
+        ptrdiff_t i = from, j = to;
+        float pivot = v[k];
+
+        while (i <= j) {
+            float left;
+
+            while (v[i] < pivot)
+                i++;
+            while (pivot < v[j])
+                j--;
+            if (i > j)
+                break;
+            left = v[i];
+            v[i++] = v[j];
+            v[j--] = left;
+        }
+        from = j < k ? i : from;
+        to = k < i ? j : to;
+    }
+    return v[k];
+}
+
 /* The query's median similarity to a fixed sample of the bases: what says
  * nothing of a chunk. */
 static float median(const struct search *s)
@@ -604,8 +633,7 @@ static float median(const struct search *s)
     }
     if (n == 0)
         return 0;
-    qsort(v, n, sizeof *v, compare_floats);
-    return v[n / 2];
+    return nth_of(v, (ptrdiff_t)n, (ptrdiff_t)n / 2);
 }
 
 /* From a lower bound to the leg's best, so that both can be added. */

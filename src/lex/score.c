@@ -48,7 +48,7 @@ void lex_search_exhaustive(const struct lex *x, const struct lex_query *q,
                            uint32_t segment, struct top *top, struct arena *tmp)
 {
     struct arena_mark mark = arena_mark(tmp);
-    struct cursor *c = ARENA_ARRAY(tmp, struct cursor, QUERY_TERMS_MAX);
+    struct cursor *c = ARENA_ARRAY(tmp, struct cursor, q->terms_n);
     struct scorer *scorer = ARENA_NEW(tmp, struct scorer);
     float *scores = ARENA_ARRAY(tmp, float, x->rows);
     size_t n;
@@ -75,7 +75,7 @@ void lex_scores(const struct lex *x, const struct lex_query *q,
                 float *scores, struct arena *tmp)
 {
     struct arena_mark mark = arena_mark(tmp);
-    struct cursor *c = ARENA_ARRAY(tmp, struct cursor, QUERY_TERMS_MAX);
+    struct cursor *c = ARENA_ARRAY(tmp, struct cursor, q->terms_n);
     struct scorer *scorer = ARENA_NEW(tmp, struct scorer);
     size_t cursors_n;
 
