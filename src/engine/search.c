@@ -2,71 +2,18 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "engine/engine_priv.h"
+#include "engine/search_priv.h"
 
 #define CANDIDATES_MIN 100
 /* Where even more chunks than this have the score of the last hit, which of
  * them are shown is left to the order they stand in. */
 #define CANDIDATES_MAX ((size_t)1 << 16)
-#define CATCH_UP_NS ((int64_t)1000000000)
-/* So often the views are taken again, as commits come in between. */
-#define VIEWS_TRIES_MAX 16
 /* Up to so many rows every vector is looked at; above, their one-bit codes, and
  * the vectors of so many times as many as are asked for. */
 #define EXACT_ROWS_MAX ((size_t)100000)
 #define RESCORED 3
 
-/* One segment as a search sees it: its rows and their states at one moment of
- * the base. */
-struct view {
-    struct segment *s;
-    uint64_t *live;          /* NULL: every row */
-    uint8_t *state;          /* with pins */
-    struct vectors *vectors; /* of its base; NULL: it has none for this query */
-    struct places *places;   /* in vectors */
-};
-
-enum { LEXICAL, DENSE, LEGS_N };
 static const char *const LEG_NAMES[LEGS_N] = {"lexical", "dense"};
-
-/* A chunk that a leg offers, or both. */
-struct found {
-    float score; /* of the list it is in */
-    float below; /* of equal scores: what scaling cut off at its lower bound */
-    uint32_t view, row;
-    const struct version_rec *v;
-    uint32_t index; /* of the chunk in its version */
-    struct {
-        bool known; /* raw is */
-        float raw, normalized, contribution;
-        uint32_t rank; /* 0: not offered */
-    } leg[LEGS_N];
-};
-
-struct list {
-    struct found *v; /* best first */
-    size_t n;
-};
-
-struct search {
-    struct engine *g;
-    struct db *db;
-    const struct caller *who;
-    const struct engine_query *q;
-    struct arena *out, *tmp;
-    struct view *views;
-    size_t views_n, views_cap;
-    struct engine_pin *pins; /* by document */
-    uuid *only;              /* ascending */
-    struct lex_query words;
-    struct lex_stats stats;
-    struct vec_query *vector; /* NULL: no dense leg */
-    float weight[LEGS_N], low[LEGS_N], best[LEGS_N];
-    struct list legs[LEGS_N];
-    struct list found; /* what is answered */
-    int64_t mark_ns;
-    struct engine_result *res;
-};
 
 static void stage(struct search *s, const char *name)
 {
@@ -78,230 +25,13 @@ static void stage(struct search *s, const char *name)
     s->mark_ns = now_ns;
 }
 
-static rc gone(const struct caller *who, struct err *e)
+rc search_gone(const struct caller *who, struct err *e)
 {
     if (who == NULL || !caller_gone(who))
         return RC_OK;
     return who->deadline_ns != 0 && clock_mono_ns() >= who->deadline_ns
                ? err_set(e, RC_TIMEOUT, "the search took too long")
                : err_set(e, RC_CANCELLED, "the caller left");
-}
-
-/* ---- what is searched ---- */
-
-static int compare_pins(const void *a, const void *b)
-{
-    return uuid_cmp(((const struct engine_pin *)a)->document,
-                    ((const struct engine_pin *)b)->document);
-}
-
-static void pins_sort(struct search *s)
-{
-    if (s->q->pins_n == 0)
-        return;
-    s->pins = ARENA_ARRAY(s->tmp, struct engine_pin, s->q->pins_n);
-    memcpy(s->pins, s->q->pins, s->q->pins_n * sizeof *s->pins);
-    qsort(s->pins, s->q->pins_n, sizeof *s->pins, compare_pins);
-}
-
-static const struct engine_pin *pin_find(const struct search *s, uuid document)
-{
-    const struct engine_pin key = {.document = document};
-
-    return bsearch(&key, s->pins, s->q->pins_n, sizeof *s->pins, compare_pins);
-}
-
-static int compare_uuids(const void *a, const void *b)
-{
-    return uuid_cmp(*(const uuid *)a, *(const uuid *)b);
-}
-
-static void only_sort(struct search *s)
-{
-    if (s->q->only_n == 0)
-        return;
-    s->only = ARENA_ARRAY(s->tmp, uuid, s->q->only_n);
-    memcpy(s->only, s->q->only, s->q->only_n * sizeof *s->only);
-    qsort(s->only, s->q->only_n, sizeof *s->only, compare_uuids);
-}
-
-static bool only_has(const struct search *s, uuid document)
-{
-    return s->q->only_n > 0 && bsearch(&document, s->only, s->q->only_n,
-                                       sizeof *s->only, compare_uuids) != NULL;
-}
-
-/* Rows of a segment whose places are not looked up yet are found by words. */
-static void view_vectors(const struct search *s, const struct base *b,
-                         const struct segment *seg, struct view *v)
-{
-    if (b->vectors == NULL || seg->places == NULL ||
-        seg->places->number != b->vectors->number ||
-        !sha256_eq(&b->vectors->identity, &s->q->model->identity))
-        return;
-    v->vectors = vectors_ref(b->vectors);
-    v->places = places_ref(seg->places);
-}
-
-/* Under the base's lock: what a commit may change is copied, so that the whole
- * search sees one moment. */
-static void views_take(struct search *s, struct base *b)
-{
-    for (size_t i = 0; i < b->segments_n; i++) {
-        struct segment *seg = b->segments[i];
-        size_t words = segment_live_words(seg);
-        struct view v = {.s = segment_ref(seg)};
-
-        if (s->q->vector != NULL)
-            view_vectors(s, b, seg, &v);
-        if (seg->rows_live != seg->rows || s->q->pins_n > 0 || s->q->by_only) {
-            v.live = ARENA_ARRAY(s->tmp, uint64_t, words);
-            memcpy(v.live, seg->live, words * sizeof *v.live);
-        }
-        if (s->q->pins_n > 0) {
-            v.state = arena_alloc(s->tmp, seg->versions_n);
-            memcpy(v.state, seg->state, seg->versions_n);
-        }
-        ARENA_PUSH(s->tmp, s->views, s->views_n, s->views_cap, v);
-    }
-}
-
-/* A pinned version in place of the active one of its document. */
-static void view_pin(const struct search *s, struct view *v)
-{
-    for (uint32_t i = 0; i < v->s->versions_n; i++) {
-        const struct version_rec *r = &v->s->versions[i];
-        const struct engine_pin *pin = pin_find(s, r->document);
-
-        if (pin != NULL)
-            rows_set(v->live, r->first_row, r->rows,
-                     uuid_eq(pin->version, r->version) &&
-                         state_indexed(v->state[i]));
-    }
-}
-
-/* Leaves the rows of the documents asked for. */
-static void view_restrict(const struct search *s, struct view *v)
-{
-    for (uint32_t i = 0; i < v->s->versions_n; i++) {
-        const struct version_rec *r = &v->s->versions[i];
-
-        if (!only_has(s, r->document))
-            rows_set(v->live, r->first_row, r->rows, false);
-    }
-}
-
-static int64_t until_ns(const struct caller *who, int64_t wait_ns)
-{
-    int64_t until = clock_mono_ns() + wait_ns;
-
-    return who != NULL && who->deadline_ns != 0 && who->deadline_ns < until
-               ? who->deadline_ns
-               : until;
-}
-
-/* *taken: the generation the views are of. */
-static rc base_view(struct search *s, uuid id, uint64_t *taken, struct err *e)
-{
-    uint64_t generation;
-    struct base *b = NULL;
-    rc code = db_generation(s->db, id, &generation, e);
-
-    if (code == RC_OK)
-        code = base_acquire(s->g, id, s->db, until_ns(s->who, OPEN_WAIT_NS), &b,
-                            e);
-    if (code != RC_OK)
-        return code;
-    code = base_wait(b, generation, until_ns(s->who, CATCH_UP_NS), e);
-    if (code == RC_OK && s->q->vector != NULL)
-        code = vectors_sync(s->g, b, s->q->model, false, e);
-    if (code == RC_OK) {
-        (void)pthread_mutex_lock(&b->lock);
-        views_take(s, b);
-        *taken = b->applied;
-        (void)pthread_mutex_unlock(&b->lock);
-    }
-    base_release(s->g, b);
-    return code;
-}
-
-static bool asked_before(const struct engine_query *q, size_t i)
-{
-    for (size_t k = 0; k < i; k++)
-        if (uuid_eq(q->bases[k], q->bases[i]))
-            return true;
-    return false;
-}
-
-static void views_let_go(struct search *s)
-{
-    for (size_t i = 0; i < s->views_n; i++) {
-        vectors_unref(s->views[i].vectors);
-        places_unref(s->views[i].places);
-        segment_unref(s->views[i].s);
-    }
-    s->views_n = 0;
-}
-
-/* How the session stands to the views: before them (< 0), behind, or both are
- * of one moment (0). A deleted base is of any. */
-static rc session_compare(const struct search *s, const uint64_t *taken,
-                          int *order, struct err *e)
-{
-    *order = 0;
-    for (size_t i = 0; i < s->q->bases_n && *order >= 0; i++) {
-        uint64_t now;
-        rc code;
-
-        if (asked_before(s->q, i))
-            continue;
-        code = db_generation(s->db, s->q->bases[i], &now, e);
-        if (code == RC_NOTFOUND || (code == RC_OK && now == taken[i]))
-            continue;
-        if (code != RC_OK)
-            return code;
-        *order = now < taken[i] ? -1 : 1;
-    }
-    return RC_OK;
-}
-
-static rc bases_view(struct search *s, uint64_t *taken, struct err *e)
-{
-    rc code = RC_OK;
-
-    views_let_go(s);
-    for (size_t i = 0; i < s->q->bases_n && code == RC_OK; i++) {
-        if (!asked_before(s->q, i))
-            code = base_view(s, s->q->bases[i], &taken[i], e);
-        if (code == RC_OK)
-            code = gone(s->who, e);
-    }
-    return code;
-}
-
-/* What the views name must be in the session, and what the session has should
- * be in them: both are brought to one moment. Where commits come too fast for
- * that, the session is the newer one, and who shows hits sees what is stale. */
-static rc views_make(struct search *s, struct err *e)
-{
-    uint64_t *taken = ARENA_ARRAY(s->tmp, uint64_t, s->q->bases_n);
-    int order = 1;
-    rc code = RC_OK;
-
-    for (unsigned i = 0; i < VIEWS_TRIES_MAX && order != 0; i++) {
-        if ((code = bases_view(s, taken, e)) != RC_OK ||
-            (code = session_compare(s, taken, &order, e)) != RC_OK)
-            return code;
-        if (order < 0 &&
-            ((code = store_read_renew(s->db, e)) != RC_OK ||
-             (code = session_compare(s, taken, &order, e)) != RC_OK))
-            return code;
-    }
-    for (size_t i = 0; i < s->views_n && s->q->pins_n > 0; i++)
-        view_pin(s, &s->views[i]);
-    for (size_t i = 0; i < s->views_n && s->q->by_only; i++)
-        view_restrict(s, &s->views[i]);
-    return RC_OK;
 }
 
 /* ---- one leg ---- */
@@ -375,7 +105,7 @@ static rc lexical_top(struct search *s, size_t k, struct list *l, struct err *e)
         (s->q->exhaustive ? lex_search_exhaustive : lex_search)(
             v->s->lex, &s->words, &s->stats, (lex_filter)(const void *)v->live,
             (uint32_t)i, top, s->tmp);
-        code = gone(s->who, e);
+        code = search_gone(s->who, e);
     }
     if (code == RC_OK)
         list_take(s, top, l);
@@ -428,7 +158,7 @@ static rc dense_top(struct search *s, size_t k, struct list *l, struct err *e)
         else
             vec_search(s->vector, s->views[i].vectors->files, in, n,
                        (uint32_t)(RESCORED * k), top, s->tmp);
-        code = gone(s->who, e);
+        code = search_gone(s->who, e);
     }
     if (code == RC_OK)
         list_take(s, top, l);
