@@ -5,55 +5,21 @@
 #include <pthread.h>
 #include <sys/stat.h>
 
-#include "embed/folder.h"
-
-/* The smallest that the integer form runs. */
-#define MODEL_SHAPE                                                        \
-    {                                                                      \
-        .vocab = 10, .hidden = 64, .layers = 2, .heads = 2,                \
-        .intermediate = 64, .positions = 16, .types = 2, .tokens_max = 16, \
-        .dims = 64, .norm_eps = 1e-12f                                     \
-    }
-#define MODEL_CONFIG                                                      \
-    "{\"model_type\": \"bert\", \"vocab_size\": 10, \"hidden_size\": 64," \
-    " \"num_hidden_layers\": 2, \"num_attention_heads\": 2,"              \
-    " \"intermediate_size\": 64, \"max_position_embeddings\": 16,"        \
-    " \"type_vocab_size\": 2, \"hidden_act\": \"gelu\","                  \
-    " \"layer_norm_eps\": 1e-12"
-#include "model_fix.h"
+#include "packed_fix.h"
 
 static struct fix f;
 static char models[64];
 static struct model *model;
 static struct embedder *embedder;
 
-static struct model *pack(const char *name)
-{
-    char dir[128], path[128];
-    struct folder *folder = NULL;
-    struct model *m = NULL;
-    struct err e = {0};
-
-    (void)snprintf(dir, sizeof dir, "%s/%s", models, name);
-    (void)snprintf(path, sizeof path, "%s/%s.model", models, name);
-    must(folder_open(&(struct folder_opts){.path = dir}, &folder, &e), &e);
-    must(model_pack(folder_bert(folder), path, &e), &e);
-    folder_close(folder);
-    must(model_open(path, &m, &e), &e);
-    return m;
-}
-
 static int models_make(void **state)
 {
-    char dir[128];
     struct err e = {0};
 
     (void)state;
     (void)snprintf(models, sizeof models, "/tmp/knowd-models-XXXXXX");
     assert_non_null(mkdtemp(models));
-    (void)snprintf(dir, sizeof dir, "%s/tiny", models);
-    model_folder(dir);
-    model = pack("tiny");
+    model = packed_model(models, "tiny");
     must(embedder_open(model, &embedder, &e), &e);
     return 0;
 }
