@@ -9,6 +9,7 @@
  *   refine.c   vectors for rows that have none yet
  *   merge.c    segments into one
  *   keeper.c   the thread that merges, cleans and closes
+ *   views.c    what a search looks at, at one moment
  *   search.c   both legs, and their lists into one
  *   marks.c, check.c, engine.c
  *
