@@ -17,19 +17,25 @@
 
 #define AHEAD_FEW 8
 
-/* What the steps of a tile ask for: so many lines a group. */
+/* What the steps of a tile ask for: so many lines a group. An address, as it
+ * may lie behind all that pointers may point to. */
 struct ahead {
-    const int8_t *at;
+    uintptr_t at;
     uint32_t lines;
 };
 
 /* Where the panels behind `panel` begin. */
-INLINE const int8_t *ahead_at(const struct linear *l, uint32_t panel)
+INLINE uintptr_t ahead_at(const struct linear *l, uint32_t panel)
 {
     uint32_t next = panel + TILE_PANELS, in_strip = STRIP / LANES;
 
-    return l->weight + (size_t)(next / in_strip) * STRIP * l->in +
+    return (uintptr_t)l->weight + (size_t)(next / in_strip) * STRIP * l->in +
            next % in_strip * PANEL_BYTES;
+}
+
+INLINE void ahead_ask(uintptr_t at)
+{
+    __builtin_prefetch((const void *)at, 0, 2);
 }
 
 INLINE struct ahead ahead_of_few(const struct linear *l, uint32_t panel,
@@ -39,16 +45,16 @@ INLINE struct ahead ahead_of_few(const struct linear *l, uint32_t panel,
 
     if (tiles < 2 || tile * lines >= TILE_PANELS)
         lines = 0;
-    return (struct ahead){ahead_at(l, panel) + tile * lines * PANEL_BYTES,
-                          lines};
+    return (struct ahead){
+        ahead_at(l, panel) + (size_t)tile * lines * PANEL_BYTES, lines};
 }
 
 INLINE void ahead_step(struct ahead *a)
 {
     if (a->lines > 0)
-        __builtin_prefetch(a->at, 0, 2);
+        ahead_ask(a->at);
     if (TILE_PANELS > 1 && a->lines > 1)
-        __builtin_prefetch(a->at + PANEL_BYTES, 0, 2);
+        ahead_ask(a->at + PANEL_BYTES);
     a->at += STRIP_BYTES;
 }
 
@@ -58,12 +64,12 @@ INLINE void ahead_share(const struct linear *l, uint32_t panel, uint32_t tile,
 {
     uint32_t groups = l->in / GROUP, share = (groups + tiles - 1) / tiles;
     uint32_t from = tile * share;
-    const int8_t *at = ahead_at(l, panel) + from * STRIP_BYTES;
+    uintptr_t at = ahead_at(l, panel) + from * STRIP_BYTES;
 
     for (; from < (tile + 1) * share && from < groups; from++) {
 #pragma GCC unroll 4
         for (size_t p = 0; p < TILE_PANELS; p++)
-            __builtin_prefetch(at + p * PANEL_BYTES, 0, 2);
+            ahead_ask(at + p * PANEL_BYTES);
         at += STRIP_BYTES;
     }
 }
