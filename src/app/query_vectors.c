@@ -25,6 +25,8 @@ struct idle_embedder {
 };
 
 struct query_vectors {
+    pthread_t threads[THREADS_MAX];
+    size_t threads_n;
     pthread_mutex_t lock; /* guards all below */
     pthread_cond_t asked, made;
     struct idle_embedder idle[EMBEDDERS_IDLE_MAX];
@@ -33,8 +35,6 @@ struct query_vectors {
     uint64_t clock;                     /* of uses */
     struct query_vector *first, **last; /* asked for and not begun */
     bool ending;
-    pthread_t threads[THREADS_MAX];
-    size_t threads_n;
 };
 
 enum progress { MADE, ASKED, BEGUN };
@@ -44,10 +44,12 @@ struct query_vector {
     const struct model *model;
     sha256 key;
     str text;
-    float *v;               /* [dims] */
-    enum progress progress; /* under the lock, as what follows */
+    /* From BEGUN to MADE they are its who makes it. */
+    float *v; /* [dims] */
     rc code;
     struct err error;
+    /* Under the lock. */
+    enum progress progress;
     struct query_vector *next;
 };
 
@@ -135,7 +137,9 @@ static void make(struct query_vector *v)
         kept_put(v->of, &v->key, v->v, model_info(v->model)->dims);
 }
 
-/* ---- asked for ---- */
+/* ---- asked for ----
+ * Waits for one that is begun have no deadline: it takes as long as a query's
+ * few tokens, some milliseconds, which nothing can hold up. */
 
 /* Under the lock: takes v out of those not begun. */
 static void begin(struct query_vectors *o, struct query_vector *v)
@@ -216,7 +220,7 @@ rc query_vector_wait(void *of, struct err *e)
     (void)pthread_mutex_unlock(&o->lock);
     if (mine) {
         make(v);
-        v->progress = MADE;
+        v->progress = MADE; /* nobody else knows it any more */
     }
     if (v->code != RC_OK)
         *e = v->error;

@@ -273,7 +273,7 @@ static rc hits_show(struct db *db, const struct search_in *in,
 
 static void stage_add(struct search_out *res, const char *name, double ms)
 {
-    /* Of several groups each stage is one, with the time of all. */
+    /* Of several groups or tries each stage is one, with the time of all. */
     for (size_t i = 0; i < res->stages_n; i++)
         if (strcmp(res->stages[i].stage, name) == 0) {
             res->stages[i].ms += ms;
@@ -455,14 +455,14 @@ static rc group_ask(struct running *r, const struct engine_query *q,
         if ((code = engine_search(r->app->engine, r->db, r->who, q, r->out,
                                   found, e)) != RC_OK)
             return code;
+        for (size_t i = 0; i < found->stages_n; i++)
+            stage_add(r->res, found->stages[i].stage, found->stages[i].ms);
         began = clock_mono_ns();
         if ((code = hits_show(r->db, r->in, found, r->out, g, &stale, e)) !=
             RC_OK)
             return code;
+        stage_add(r->res, "content", ms_since(began));
     } while (stale && ++tries < SEARCH_TRIES_MAX);
-    for (size_t i = 0; i < found->stages_n; i++)
-        stage_add(r->res, found->stages[i].stage, found->stages[i].ms);
-    stage_add(r->res, "content", ms_since(began));
     return RC_OK;
 }
 

@@ -1,19 +1,22 @@
 /*
- * ahead_priv: weights on their way before they are multiplied. A pass reads
- * all weights in the order they lie in, so that what lies behind the panels at
- * work is what comes next, be it of another layer; and the processor's own
- * prefetchers start late, as a panel is a line of every fourth. Wants TARGET
- * and TILE_PANELS.
+ * ahead_priv: weights on their way before they are multiplied. A short text's
+ * pass reads all weights in the order they lie in, so that what lies behind the
+ * panels at work is what comes next, be it of another layer; and the
+ * processor's own prefetchers start late, as a panel is a line of every fourth.
+ * (Over blocks of tokens a layer's later weights are read again, and what lies
+ * behind the last of them is asked for in vain.) Wants TARGET and TILE_PANELS.
  *
- * Of few tokens a panel has few tiles, and each of their steps asks for a line
- * or two; of many, each tile asks for its share before it begins, which costs
- * its steps nothing. Of one tile alone nothing is asked: it waits for memory
- * anyway. The last layer asks for what lies behind the weights, or for nothing
- * mapped at all, which a prefetch may.
+ * Of few tokens a panel has few tiles, and the steps of the first of them ask
+ * for a line or two each; of many, each tile asks for its share before it
+ * begins, which costs its steps nothing. Of one tile alone nothing is asked: it
+ * waits for memory anyway. The last layer asks for what lies behind the
+ * weights, or for nothing mapped at all, which a prefetch may.
  */
 #ifndef INLINE
 #define INLINE TARGET static inline __attribute__((always_inline))
 #endif
+
+static_assert(TILE_PANELS <= 4, "a step asks for two lines at most");
 
 #define AHEAD_FEW 8
 

@@ -1,8 +1,8 @@
 /*
  * body_priv: the steps of every set of kernels, over 16 lanes. Each kernels_*
  * file defines the lanes (struct vf: 16 floats, struct vi: 16 sums), the tile
- * of integer sums (whose steps ask ahead, ahead_priv.h), and includes this
- * once; so that what is computed, and in which order, is the same to the bit on
+ * of integer sums (whose steps ask ahead: ahead_priv.h, which comes before and
+ * defines INLINE), and includes this once; so that what is computed, and in which order, is the same to the bit on
  * every processor.
  *
  * The file defines TARGET (the attribute of its functions), TILE_ROWS and

@@ -140,7 +140,8 @@ struct engine_query {
     /* The dense leg: a unit vector of this model; NULL: there is none. Bases of
      * other models are found by their words. vector_wait(vector_of), where set,
      * is asked when the words are found: the vector is there when it returns,
-     * so that it can be made meanwhile. */
+     * so that it can be made meanwhile. It may take milliseconds and ends by
+     * itself. */
     const struct model_info *model;
     const float *vector;
     rc (*vector_wait)(void *of, struct err *e);
@@ -196,7 +197,9 @@ struct engine_hit {
     size_t legs_n;
 };
 struct engine_stage {
-    const char *stage; /* "analyse", "lexical", "dense", "rank" */
+    /* "analyse", "lexical", "embed" (what was still to wait for the vector),
+     * "dense", "rank" */
+    const char *stage;
     double ms;
 };
 struct engine_result {

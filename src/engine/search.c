@@ -314,9 +314,7 @@ static bool list_begins(const struct search *s, size_t i)
            (i == 0 || s->views[i - 1].vectors != s->views[i].vectors);
 }
 
-/* The k-th of n, counted from 0, by moving no more of v than that needs: FIND
- * (Hoare 1961). */
-static float nth_of(float *v, ptrdiff_t n, ptrdiff_t k)
+float nth_of(float *v, ptrdiff_t n, ptrdiff_t k)
 {
     ptrdiff_t from = 0, to = n - 1;
 

@@ -63,6 +63,10 @@ struct search {
 /* RC_TIMEOUT, RC_CANCELLED: nobody waits for it any more. */
 rc search_gone(const struct caller *who, struct err *e) MUST_CHECK;
 
+/* The k-th of n, counted from 0, by moving no more of v than that needs: FIND
+ * (Hoare 1961). */
+float nth_of(float *v, ptrdiff_t n, ptrdiff_t k);
+
 /* views.c: the segments of the bases asked, all at one moment. pins and only
  * are in order before. */
 void pins_sort(struct search *s);

@@ -219,18 +219,46 @@ rc db_folder_height(struct db *db, uuid base, uuid id, size_t *levels,
     return q_end(&q, e);
 }
 
-static int compare_names(const void *a, const void *b)
-{
-    const struct folder_row *x = a, *y = b;
-    struct buf of_x = {0}, of_y = {0};
-    int order;
+struct named {
+    str name; /* folded */
+    struct folder_row row;
+};
 
-    fold_case(x->name, &of_x);
-    fold_case(y->name, &of_y);
-    order = str_cmp(buf_str(&of_x), buf_str(&of_y));
-    buf_close(&of_x);
-    buf_close(&of_y);
-    return order != 0 ? order : memcmp(x->id.b, y->id.b, sizeof x->id.b);
+static int compare_named(const void *a, const void *b)
+{
+    const struct named *x = a, *y = b;
+    int order = str_cmp(x->name, y->name);
+
+    return order != 0 ? order : uuid_cmp(x->row.id, y->row.id);
+}
+
+/* By name, letter case aside. */
+static rc rows_sort(struct folder_row *v, size_t n, struct err *e)
+{
+    struct arena *tmp;
+    struct named *by;
+    rc code = RC_OK;
+
+    if (n < 2)
+        return RC_OK;
+    tmp = arena_open();
+    by = ARENA_ARRAY(tmp, struct named, n);
+    for (size_t i = 0; i < n && code == RC_OK; i++) {
+        struct buf folded = {0};
+
+        fold_case(v[i].name, &folded);
+        code = folded.code;
+        if (code == RC_OK)
+            by[i] = (struct named){arena_str(tmp, buf_str(&folded)), v[i]};
+        buf_close(&folded);
+    }
+    if (code == RC_OK) {
+        qsort(by, n, sizeof *by, compare_named);
+        for (size_t i = 0; i < n; i++)
+            v[i] = by[i].row;
+    }
+    arena_close(tmp);
+    return code == RC_OK ? code : err_set(e, code, "no memory to sort folders");
 }
 
 /* Asked of each line of a list. Few items lie in more than one folder, so that
@@ -251,6 +279,7 @@ rc db_folders_of(struct db *db, uuid base, uuid item, struct arena *out,
             "   WHERE o.base = i.base AND o.folder = i.folder"
             "   AND o.item = ?2)");
     size_t cap = 0;
+    rc code;
 
     *v = NULL;
     *n = 0;
@@ -262,9 +291,8 @@ rc db_folders_of(struct db *db, uuid base, uuid item, struct arena *out,
         columns_read(&q, out, &r);
         ARENA_PUSH(out, *v, *n, cap, r);
     }
-    if (*n > 1)
-        qsort(*v, *n, sizeof **v, compare_names);
-    return q_end(&q, e);
+    code = q_end(&q, e);
+    return code == RC_OK ? rows_sort(*v, *n, e) : code;
 }
 
 rc folders_forget(struct db *db, uuid base, uuid item, struct err *e)

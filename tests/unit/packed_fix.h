@@ -21,7 +21,7 @@
 /* dir/name.model, of the folder dir/name. */
 static inline struct model *packed_model(const char *dir, const char *name)
 {
-    char folder_path[128], path[128];
+    char folder_path[512], path[520];
     struct folder *folder = NULL;
     struct model *m = NULL;
     struct err e = {0};

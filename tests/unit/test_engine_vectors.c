@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <sys/stat.h>
 
+#include "engine/search_priv.h"
 #include "packed_fix.h"
 
 static struct fix f;
@@ -113,6 +114,90 @@ static bool whole(uuid version)
         engine_whole(f.engine, f.base, model_info(model), &version, 1, &is, &e),
         &e);
     return is;
+}
+
+/* ---- a vector that comes while the words are found ---- */
+
+struct late {
+    const char *text;
+    float vector[64];
+    rc code;
+};
+
+static rc come(void *of, struct err *e)
+{
+    struct late *l = of;
+    str s = str_of(l->text);
+
+    if (l->code != RC_OK)
+        return err_set(e, l->code, "no memory to embed");
+    return embed_texts(embedder, EMBED_QUERY, &s, 1, l->vector, e);
+}
+
+static void a_vector_may_come_late(void **state)
+{
+    struct late l = {.text = "a b"};
+    struct engine_query q = {.bases = &f.base,
+                             .bases_n = 1,
+                             .text = STR("a b"),
+                             .model = model_info(model),
+                             .vector = l.vector,
+                             .vector_wait = come,
+                             .vector_of = &l,
+                             .dense_weight = 0.5F,
+                             .hits_max = 10};
+    struct engine_result plain, late;
+    struct err e = {0};
+
+    (void)state;
+    (void)fix_put(&f, f.base, "One", "a b walrus");
+    (void)fix_put(&f, f.base, "Two", "de b");
+    refine_all();
+    plain = ask("a b", (struct engine_query){.dense_weight = 0.5F});
+    late = fix_search(&f, q);
+    assert_int_equal(plain.hits_n, 2);
+    assert_int_equal(late.hits_n, plain.hits_n);
+    for (size_t i = 0; i < plain.hits_n; i++) {
+        assert_true(uuid_eq(late.hits[i].document, plain.hits[i].document));
+        assert_memory_equal(&late.hits[i].score, &plain.hits[i].score,
+                            sizeof plain.hits[i].score);
+    }
+    assert_string_equal(late.stages[2].stage, "embed");
+
+    /* one that doesn't come is the search's error */
+    l.code = RC_NOMEM;
+    assert_int_equal(search_try(&f, &q, &late, &e), RC_NOMEM);
+    assert_string_equal(e.text, "no memory to embed");
+}
+
+static int compare(const void *a, const void *b)
+{
+    float x = *(const float *)a, y = *(const float *)b;
+
+    return (x > y) - (x < y);
+}
+
+static void the_nth_is_where_sorting_puts_it(void **state)
+{
+    float v[300], sorted[300];
+    uint64_t seed = 1;
+
+    (void)state;
+    for (size_t round = 0; round < 3000; round++) {
+        size_t n = 1 + round % 300, k = round * 7 % n;
+
+        for (size_t i = 0; i < n; i++) {
+            seed = seed * 6364136223846793005u + 1442695040888963407u;
+            /* equal ones, ascending ones, any */
+            v[i] = round % 3 == 0   ? (float)(seed >> 62)
+                   : round % 3 == 1 ? (float)i
+                                    : (float)(seed >> 40);
+            sorted[i] = v[i];
+        }
+        qsort(sorted, n, sizeof *sorted, compare);
+        assert_true(nth_of(v, (ptrdiff_t)n, (ptrdiff_t)k) >= sorted[k] &&
+                    nth_of(v, (ptrdiff_t)n, (ptrdiff_t)k) <= sorted[k]);
+    }
 }
 
 static void what_has_no_vector_is_found_by_its_words(void **state)
@@ -413,6 +498,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+        T(a_vector_may_come_late),
+        T(the_nth_is_where_sorting_puts_it),
         T(what_has_no_vector_is_found_by_its_words),
         T(refined_rows_are_found_by_their_vectors),
         T(a_step_takes_so_many_rows_and_says_what_is_left),
