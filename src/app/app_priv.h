@@ -111,8 +111,7 @@ void refiner_close(struct app *a); /* after refiner_stop */
 
 /* jobs.c */
 /* Inside a write: a job that does the same with each of these versions, one at
- * least. Its
- * threads are woken after the commit. */
+ * least. Its threads are woken after the commit. */
 struct job_new {
     uuid tenant, base;
     str kind;

@@ -44,7 +44,7 @@ struct query_vector {
     const struct model *model;
     sha256 key;
     str text;
-    /* From BEGUN to MADE they are its who makes it. */
+    /* From BEGUN to MADE they belong to whoever makes it. */
     float *v; /* [dims] */
     rc code;
     struct err error;

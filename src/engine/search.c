@@ -1,7 +1,6 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "base/mem.h"
 #include "engine/search_priv.h"
 
 #define CANDIDATES_MIN 100
