@@ -189,13 +189,18 @@ TARGET static void norm_run(const struct norm_job *job)
 
 /* ---- attention ---- */
 
+/* Powers below this are taken for it: the next would be a subnormal number,
+ * for which processors take a hundred times as long, and what padding weighs
+ * would be one in each row. */
+#define EXP2_LEAST (-125)
+
 /* 2^x for x <= 0: an integer and a rest within half of one, for which a
  * polynomial of degree 4 is off by 2.7e-6 (fitted for relative error). */
 INLINE vf exp2_of(vf x)
 {
     vf whole, rest, p;
 
-    x = vf_max(x, vf_all(-126));
+    x = vf_max(x, vf_all(EXP2_LEAST));
     whole = vf_round(x);
     rest = vf_sub(x, whole);
     p = vf_all(0.009570101276040077F);
@@ -372,8 +377,11 @@ TARGET static void attend_run(const struct attend_job *job)
     keys_turn(job, stride, job->scratch);
     for (; row + SCORE_ROWS <= job->n; row += SCORE_ROWS)
         attend_rows(job, row, SCORE_ROWS, job->scratch, scores);
-    for (; row < job->n; row++)
-        attend_rows(job, row, 1, job->scratch, scores);
+    if (row == 0)
+        for (; row < job->n; row++)
+            attend_rows(job, row, 1, job->scratch, scores);
+    else if (row < job->n) /* some of them once more, to the same */
+        attend_rows(job, job->n - SCORE_ROWS, SCORE_ROWS, job->scratch, scores);
 }
 
 /* ---- the ends ---- */
