@@ -27,15 +27,6 @@ struct ahead {
     uint32_t lines;
 };
 
-/* Where the panels behind `panel` begin. */
-INLINE uintptr_t ahead_at(const struct linear *l, uint32_t panel)
-{
-    uint32_t next = panel + TILE_PANELS, in_strip = STRIP / LANES;
-
-    return (uintptr_t)l->weight + (size_t)(next / in_strip) * STRIP * l->in +
-           next % in_strip * PANEL_BYTES;
-}
-
 INLINE void ahead_ask(uintptr_t at)
 {
     __builtin_prefetch((const void *)at, 0, 2);
@@ -48,8 +39,9 @@ INLINE struct ahead ahead_of_few(const struct linear *l, uint32_t panel,
 
     if (tiles < 2 || tile * lines >= TILE_PANELS)
         lines = 0;
-    return (struct ahead){
-        ahead_at(l, panel) + (size_t)tile * lines * PANEL_BYTES, lines};
+    return (struct ahead){panel_address(l, panel + TILE_PANELS) +
+                              (size_t)tile * lines * PANEL_BYTES,
+                          lines};
 }
 
 INLINE void ahead_step(struct ahead *a)
@@ -67,7 +59,7 @@ INLINE void ahead_share(const struct linear *l, uint32_t panel, uint32_t tile,
 {
     uint32_t groups = l->in / GROUP, share = (groups + tiles - 1) / tiles;
     uint32_t from = tile * share;
-    uintptr_t at = ahead_at(l, panel) + from * STRIP_BYTES;
+    uintptr_t at = panel_address(l, panel + TILE_PANELS) + from * STRIP_BYTES;
 
     for (; from < (tile + 1) * share && from < groups; from++) {
 #pragma GCC unroll 4

@@ -11,62 +11,33 @@
  * products of attention).
  */
 
+#include "embed/output_priv.h"
+
 static_assert(SCORE_ROWS <= ATTEND_ROWS_MAX && MIX_ROWS <= ATTEND_ROWS_MAX,
               "the scratch has room for so many rows of scores");
-#define STRIP_PANELS (STRIP / LANES)
 static_assert(STRIP_PANELS % TILE_PANELS == 0, "tiles fill strips");
 static_assert(SCORE_ROWS % MIX_ROWS == 0, "scored rows are mixed in groups");
 
 /* ---- linear layers ---- */
-
-INLINE vf activate(vf x, const struct activation *a)
-{
-    vf limit = vf_all(a->limit), t, square, p;
-
-    if (a->relu)
-        return vf_max(x, vf_all(0));
-    t = vf_min(vf_max(x, vf_all(-a->limit)), limit);
-    square = vf_mul(t, t);
-    p = vf_all(a->terms[ACTIVATION_TERMS - 1]);
-    for (int i = ACTIVATION_TERMS - 2; i >= 0; i--)
-        p = vf_fma(p, square, vf_all(a->terms[i]));
-    return vf_mul(x, vf_fma(p, t, vf_all(0.5F)));
-}
 
 /* rows is a constant where this is inlined. */
 INLINE void linear_tile(const struct linear_job *job, uint32_t row,
                         uint32_t panel, uint32_t rows, struct ahead ahead)
 {
     const struct linear *l = job->linear;
-    float *to = job->out + panel / STRIP_PANELS * job->strip_stride +
-                (size_t)(panel % STRIP_PANELS) * LANES;
     vi sums[TILE_ROWS][TILE_PANELS];
 
-    tile_sums(job->in.q + (size_t)row * l->in,
-              l->weight + (size_t)(panel / STRIP_PANELS) * STRIP * l->in +
-                  panel % STRIP_PANELS * PANEL_BYTES,
-              l->in, rows, ahead, sums);
+    tile_sums(job->in.q + (size_t)row * l->in, panel_weight(l, panel), l->in,
+              rows, ahead, sums);
 #pragma GCC unroll 8
-    for (size_t p = 0; p < TILE_PANELS; p++) {
-        size_t at = (panel + p) * LANES;
-        vf scale = vf_load(l->scale + at), bias = vf_load(l->bias + at);
-        vf correction = vf_load(l->correction + at);
+    for (uint32_t p = 0; p < TILE_PANELS; p++) {
+        struct outputs to = outputs_of(job, job->end, panel + p);
+        float *out = linear_out(job, panel + p);
 
 #pragma GCC unroll 8
-        for (uint32_t r = 0; r < rows; r++) {
-            float *out = to + (row + r) * job->row_stride + p * LANES;
-            vf y =
-                vf_mul(vf_of_sums(sums[r][p]), vf_all(job->in.scale[row + r]));
-
-            y = vf_fma(y, scale,
-                       vf_fma(correction, vf_all(job->in.low[row + r]), bias));
-            if (job->end == LINEAR_ACTIVATE)
-                y = vf_mul(activate(y, job->activation),
-                           vf_load(job->smooth + at));
-            else if (job->end == LINEAR_ADD)
-                y = vf_add(y, vf_load(out));
-            vf_store(out, y);
-        }
+        for (uint32_t r = 0; r < rows; r++)
+            linear_put(&to, row + r, sums[r][p],
+                       out + (row + r) * job->row_stride);
     }
 }
 

@@ -4,8 +4,8 @@
 
 /* Best first. */
 static const struct embed_kernels *(*const ROWS[])(void) = {
-    embed_kernels_avx512, embed_kernels_avxvnni, embed_kernels_avx2,
-    embed_kernels_neon, embed_kernels_scalar};
+    embed_kernels_amx,  embed_kernels_avx512, embed_kernels_avxvnni,
+    embed_kernels_avx2, embed_kernels_neon,   embed_kernels_scalar};
 
 static_assert(NELEMS(ROWS) <= EMBED_KERNELS_MAX, "callers have room for all");
 

@@ -52,6 +52,21 @@ struct linear {
     uint32_t in, out;
 };
 
+#define STRIP_PANELS (STRIP / LANES)
+
+/* Where the weights of a panel begin; the address of those behind the last,
+ * too, where nothing may lie. */
+static inline uintptr_t panel_address(const struct linear *l, size_t panel)
+{
+    return (uintptr_t)l->weight + panel / STRIP_PANELS * STRIP * l->in +
+           panel % STRIP_PANELS * PANEL_BYTES;
+}
+static inline const int8_t *panel_weight(const struct linear *l, size_t panel)
+{
+    return l->weight + panel / STRIP_PANELS * STRIP * l->in +
+           panel % STRIP_PANELS * PANEL_BYTES;
+}
+
 /* x * (0.5 + t P(t^2)), t being x within +-limit; or x where positive. */
 #define ACTIVATION_TERMS 7
 struct activation {
@@ -129,6 +144,7 @@ const struct embed_kernels *embed_kernels_scalar(void);
 const struct embed_kernels *embed_kernels_avx2(void);
 const struct embed_kernels *embed_kernels_avxvnni(void);
 const struct embed_kernels *embed_kernels_avx512(void);
+const struct embed_kernels *embed_kernels_amx(void);
 const struct embed_kernels *embed_kernels_neon(void);
 
 /* The best there are, or those KNOWD_KERNELS names. */
