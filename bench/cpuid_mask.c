@@ -1,13 +1,14 @@
 /*
  * cpuid_mask: preloaded, it makes a program see a processor of AVX2 without
- * AVX-512, VNNI and AMX, so that a peer that picks its kernels by CPUID can be
- * measured there. Where the processor lets CPUID fault (Intel since 2012, some
+ * AVX-512, VNNI and AMX, or with CPUID_MASK=amx in the environment one without
+ * AMX, so that a peer that picks its kernels by CPUID can be measured there. Where the processor lets CPUID fault (Intel since 2012, some
  * hypervisors), the instruction is answered by a handler, less those bits.
  */
 #include <asm/prctl.h>
 #include <cpuid.h>
 #include <signal.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <ucontext.h>
@@ -23,6 +24,12 @@
 #define LEAF7_D \
     (1u << 2 | 1u << 3 | 1u << 8 | 1u << 22 | 1u << 23 | 1u << 24 | 1u << 25)
 #define LEAF71_A (1u << 4 | 1u << 5 | 1u << 21 | 1u << 23)
+#define LEAF7_D_AMX (1u << 22 | 1u << 24 | 1u << 25)
+#define LEAF71_A_AMX (1u << 21)
+
+static struct {
+    unsigned b7, c7, d7, a71;
+} hidden = {LEAF7_B, LEAF7_C, LEAF7_D, LEAF71_A};
 
 static void cpuid_allow(unsigned long yes)
 {
@@ -46,11 +53,11 @@ static void answer(int signal_number, siginfo_t *info, void *context)
     __cpuid_count(leaf, sub, a, b, c, d);
     cpuid_allow(0);
     if (leaf == 7 && sub == 0) {
-        b &= ~LEAF7_B;
-        c &= ~LEAF7_C;
-        d &= ~LEAF7_D;
+        b &= ~hidden.b7;
+        c &= ~hidden.c7;
+        d &= ~hidden.d7;
     } else if (leaf == 7 && sub == 1) {
-        a &= ~LEAF71_A;
+        a &= ~hidden.a71;
     }
     r[REG_RAX] = a;
     r[REG_RBX] = b;
@@ -63,7 +70,13 @@ __attribute__((constructor)) static void mask(void)
 {
     struct sigaction s = {.sa_sigaction = answer,
                           .sa_flags = SA_SIGINFO | SA_NODEFER};
+    const char *what = getenv("CPUID_MASK");
 
+    if (what != NULL && strcmp(what, "amx") == 0) {
+        hidden.b7 = hidden.c7 = 0;
+        hidden.d7 = LEAF7_D_AMX;
+        hidden.a71 = LEAF71_A_AMX;
+    }
     if (sigaction(SIGSEGV, &s, NULL) == 0)
         cpuid_allow(0);
 }

@@ -14,6 +14,7 @@
 #include "base/sandbox.h"
 #include "cli/cli.h"
 #include "cli/print.h"
+#include "embed/embed.h"
 #include "net/fetch.h"
 
 #define FREE_BYTES_WANTED ((uint64_t)1 << 30)
@@ -346,6 +347,8 @@ static void print_report(const struct exam *x)
                   ? ""
                   : " (not made yet)");
     print_models(x);
+    print_fmt("embeds by   %s\n", json_string_value(json_object_get(
+                                      x->report, "embedding_kernels")));
     print_nets(x);
     print_fmt("free        %lld MiB\n",
               (long long)(json_integer_value(
@@ -374,6 +377,7 @@ rc cmd_doctor(struct run *r, struct err *e)
     put(&x, "version", json_string(KNOWD_VERSION));
     examine_data(&x);
     examine_models(&x);
+    put(&x, "embedding_kernels", json_string(embed_kernels()));
     examine_nets(&x);
     examine_libraries(&x);
     examine_sandbox(&x);

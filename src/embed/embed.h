@@ -58,7 +58,8 @@ uint32_t embedder_tokens(struct embedder *x, str text);
 /* That as what chunks are cut with; x must outlive it. */
 struct chunk_counter embedder_counter(struct embedder *x);
 
-/* The kernels in use: "avx512vnni", "avxvnni", "avx2", "scalar", "neon". */
+/* The kernels in use: "amx", "avx512vnni", "avxvnni", "avx2", "scalar",
+ * "neon". */
 const char *embed_kernels(void);
 
 #endif

@@ -374,6 +374,9 @@ def test_doctor_knows_the_machine(cli, server):
     assert got["data_dir"] == str(server.data)
     assert got["model_dir"] == str(server.data / "model")
     assert got["models"] == []
+    assert got["embedding_kernels"] in ("amx", "avx512vnni", "avxvnni", "avx2",
+                                        "neon", "scalar")
+    assert f"embeds by   {got['embedding_kernels']}" in cli("doctor").stdout
     assert got["libraries"]["sqlite"].startswith("3.")
     assert all(got["libraries"].values())
     assert isinstance(got["sandbox"].pop("landlock_abi"), int)
