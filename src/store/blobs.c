@@ -31,14 +31,16 @@
 #define PREPAID_LOOKS 4
 #define OPEN_LOOKS 4
 
-static_assert(BLOB_INLINE_BYTES_MAX == FRAME_BYTES,
-              "the buffer of an upload is one frame");
+/* What an upload gathers before it becomes a file, and what is read at once. */
+#define PIECE_BYTES ((size_t)BLOB_INLINE_BYTES_MAX)
+
+static_assert(PIECE_BYTES % FRAME_BYTES == 0, "a piece is whole frames");
 
 struct blob_writer {
     struct store *store;
     struct sha256_stream *hash;
     struct blob_ref ref;
-    char *buffer; /* at most one frame */
+    char *buffer; /* at most a piece */
     size_t n, cap;
     struct frames_out *frames; /* NULL: it still fits into the buffer */
     int fd;
@@ -239,8 +241,8 @@ static rc tmp_file(struct store *s, int *fd, char path[STORE_PATH_MAX],
     return RC_OK;
 }
 
-/* The buffer is full or all there is: one frame of the file. */
-static rc flush_frame(struct blob_writer *w, struct err *e)
+/* The buffer is full or all there is. */
+static rc flush_piece(struct blob_writer *w, struct err *e)
 {
     rc code = RC_OK;
 
@@ -265,7 +267,7 @@ static rc make_room(struct blob_writer *w, size_t n, struct err *e)
     size_t cap = w->cap == 0 ? BUFFER_BYTES_MIN : w->cap;
     char *to;
 
-    while (cap < w->n + n && cap < FRAME_BYTES)
+    while (cap < w->n + n && cap < PIECE_BYTES)
         cap *= 2;
     if (cap == w->cap)
         return RC_OK;
@@ -286,8 +288,8 @@ rc blob_put(struct blob_writer *w, const void *p, size_t n, struct err *e)
     while (n > 0 && code == RC_OK) {
         size_t take;
 
-        if (w->n == FRAME_BYTES)
-            code = flush_frame(w, e);
+        if (w->n == PIECE_BYTES)
+            code = flush_piece(w, e);
         if (code == RC_OK)
             code = make_room(w, n, e);
         if (code != RC_OK)
@@ -372,7 +374,7 @@ rc blob_end(struct blob_writer *w, struct blob_ref *ref, struct err *e)
     ASSERT(!w->ended);
     w->ref.sha = sha256_end(w->hash);
     if (w->has_file) {
-        code = flush_frame(w, e);
+        code = flush_piece(w, e);
         if (code == RC_OK)
             code = frames_out_end(w->frames, e);
         if (code == RC_OK)
@@ -715,20 +717,20 @@ static rc plain_fd(struct store *s, uint64_t bytes, int *fd,
 static rc copy_frames(struct frames_in *f, uint64_t bytes, int fd,
                       const char *path, struct err *e)
 {
-    char *frame = mem_try(FRAME_BYTES);
+    char *piece = mem_try(PIECE_BYTES);
     rc code = RC_OK;
 
-    if (frame == NULL)
+    if (piece == NULL)
         return err_set(e, RC_NOMEM, "no memory for a body");
-    for (uint64_t at = 0; code == RC_OK && at < bytes; at += FRAME_BYTES) {
+    for (uint64_t at = 0; code == RC_OK && at < bytes; at += PIECE_BYTES) {
         size_t n =
-            bytes - at < FRAME_BYTES ? (size_t)(bytes - at) : FRAME_BYTES;
+            bytes - at < PIECE_BYTES ? (size_t)(bytes - at) : PIECE_BYTES;
 
-        code = frames_in_read(f, at, n, frame, e);
+        code = frames_in_read(f, at, n, piece, e);
         if (code == RC_OK)
-            code = file_pwrite_all(fd, path, (str){frame, n}, at, e);
+            code = file_pwrite_all(fd, path, (str){piece, n}, at, e);
     }
-    mem_free(frame);
+    mem_free(piece);
     return code;
 }
 
@@ -762,22 +764,22 @@ static rc hash_frames(struct frames_in *f, uint64_t bytes, sha256 *is,
                       struct err *e)
 {
     struct sha256_stream *hash = sha256_open();
-    char *frame = mem_try(FRAME_BYTES);
+    char *piece = mem_try(PIECE_BYTES);
     rc code = RC_OK;
 
-    if (frame == NULL)
+    if (piece == NULL)
         code = err_set(e, RC_NOMEM, "no memory for a body");
-    for (uint64_t at = 0; code == RC_OK && at < bytes; at += FRAME_BYTES) {
+    for (uint64_t at = 0; code == RC_OK && at < bytes; at += PIECE_BYTES) {
         size_t n =
-            bytes - at < FRAME_BYTES ? (size_t)(bytes - at) : FRAME_BYTES;
+            bytes - at < PIECE_BYTES ? (size_t)(bytes - at) : PIECE_BYTES;
 
-        code = frames_in_read(f, at, n, frame, e);
+        code = frames_in_read(f, at, n, piece, e);
         if (code == RC_OK)
-            sha256_put(hash, frame, n);
+            sha256_put(hash, piece, n);
     }
     *is = sha256_end(hash);
     sha256_close(hash);
-    mem_free(frame);
+    mem_free(piece);
     return code;
 }
 

@@ -8,7 +8,7 @@
 #include "base/io.h"
 #include "base/mem.h"
 
-#define FRAMES_MAX ((size_t)1 << 20) /* 64 GiB of plain bytes */
+#define FRAMES_MAX ((size_t)1 << 23) /* 64 GiB of plain bytes */
 #define ENTRY_BYTES 8
 #define HEAD_BYTES 8
 #define FOOT_BYTES 9
@@ -69,11 +69,11 @@ static rc append(struct frames_out *f, str bytes, struct err *e)
     return code;
 }
 
-rc frames_out_put(struct frames_out *f, const void *p, size_t n, struct err *e)
+static rc put_frame(struct frames_out *f, const void *p, size_t n,
+                    struct err *e)
 {
     size_t packed;
 
-    ASSERT(n > 0 && n <= FRAME_BYTES);
     if (f->n == FRAMES_MAX)
         return err_set(e, RC_LIMIT, "a body of more than %zu frames",
                        FRAMES_MAX);
@@ -86,6 +86,16 @@ rc frames_out_put(struct frames_out *f, const void *p, size_t n, struct err *e)
     buf_put_u32(&f->table, (uint32_t)n);
     f->n++;
     return append(f, (str){f->packed, packed}, e);
+}
+
+rc frames_out_put(struct frames_out *f, const void *p, size_t n, struct err *e)
+{
+    rc code = RC_OK;
+
+    for (size_t at = 0; at < n && code == RC_OK; at += FRAME_BYTES)
+        code = put_frame(f, (const char *)p + at,
+                         n - at < FRAME_BYTES ? n - at : FRAME_BYTES, e);
+    return code;
 }
 
 rc frames_out_end(struct frames_out *f, struct err *e)
@@ -114,7 +124,8 @@ rc frames_out_end(struct frames_out *f, struct err *e)
 struct frames_in {
     int fd;
     const char *path;
-    uint64_t bytes; /* plain */
+    uint64_t bytes;     /* plain */
+    size_t frame_bytes; /* plain ones of all frames but the last */
     size_t n;
     uint64_t *starts; /* n + 1: where each packed frame begins */
     void *packed;     /* one frame */
@@ -131,9 +142,9 @@ static rc damaged(const struct frames_in *f, const char *what, struct err *e)
 /* How many plain bytes frame i has: all but the last are full. */
 static size_t plain_bytes(const struct frames_in *f, size_t i)
 {
-    uint64_t rest = f->bytes - (uint64_t)i * FRAME_BYTES;
+    uint64_t rest = f->bytes - (uint64_t)i * f->frame_bytes;
 
-    return rest < FRAME_BYTES ? (size_t)rest : FRAME_BYTES;
+    return rest < f->frame_bytes ? (size_t)rest : f->frame_bytes;
 }
 
 static rc read_table(struct frames_in *f, str table, uint64_t file_bytes,
@@ -148,7 +159,7 @@ static rc read_table(struct frames_in *f, str table, uint64_t file_bytes,
         uint32_t packed = cur_u32(&c);
 
         if (cur_u32(&c) != plain_bytes(f, i) || packed == 0 ||
-            packed > ZSTD_compressBound(FRAME_BYTES))
+            packed > ZSTD_compressBound(f->frame_bytes))
             return damaged(f, "a frame's size is wrong", e);
         f->starts[i] = at;
         at += packed;
@@ -160,49 +171,75 @@ static rc read_table(struct frames_in *f, str table, uint64_t file_bytes,
     return RC_OK;
 }
 
+/* By how many frames the file says it has. */
+static rc frame_size(struct frames_in *f, uint64_t file_bytes, struct err *e)
+{
+    static const size_t SIZES[] = {FRAME_BYTES, FRAME_BYTES_LARGE};
+    char foot[FOOT_BYTES];
+    struct cur c = cur_of((str){foot, sizeof foot});
+    uint32_t n;
+    rc code;
+
+    if (file_bytes < HEAD_BYTES + FOOT_BYTES)
+        return damaged(f, "it is too short", e);
+    code = file_pread_all(f->fd, f->path, foot, sizeof foot,
+                          file_bytes - sizeof foot, e);
+    if (code != RC_OK)
+        return code;
+    n = cur_u32(&c);
+    for (size_t i = 0; i < NELEMS(SIZES); i++) {
+        f->frame_bytes = SIZES[i];
+        f->n = (size_t)((f->bytes + SIZES[i] - 1) / SIZES[i]);
+        if (f->n == n && n <= FRAMES_MAX)
+            return RC_OK;
+    }
+    return damaged(f, "it has not as many frames as its body", e);
+}
+
+static rc open_table(struct frames_in *f, uint64_t file_bytes, struct err *e)
+{
+    size_t bytes = f->n * ENTRY_BYTES + HEAD_BYTES + FOOT_BYTES;
+    char *table;
+    rc code;
+
+    if (file_bytes < bytes)
+        return damaged(f, "it is too short", e);
+    table = mem_try(bytes);
+    f->starts = mem_try((f->n + 1) * sizeof *f->starts);
+    f->packed = mem_try(ZSTD_compressBound(f->frame_bytes));
+    f->plain = mem_try(f->frame_bytes);
+    f->held = f->n;
+    if (table == NULL || f->starts == NULL || f->packed == NULL ||
+        f->plain == NULL)
+        code = err_set(e, RC_NOMEM, "no memory to read %s", f->path);
+    else
+        code =
+            file_pread_all(f->fd, f->path, table, bytes, file_bytes - bytes, e);
+    if (code == RC_OK)
+        code = read_table(f, (str){table, bytes}, file_bytes, e);
+    mem_free(table);
+    return code;
+}
+
 rc frames_in_open(const char *path, uint64_t bytes, struct frames_in **out,
                   struct err *e)
 {
     struct frames_in *f = mem_alloc(sizeof *f);
     uint64_t file_bytes;
-    size_t table_bytes;
-    char *table = NULL;
     rc code;
 
-    f->fd = -1;
     f->path = path;
     f->bytes = bytes;
-    f->n = (size_t)((bytes + FRAME_BYTES - 1) / FRAME_BYTES);
-    f->held = f->n;
-    table_bytes = f->n * ENTRY_BYTES + HEAD_BYTES + FOOT_BYTES;
-    code = file_size(path, &file_bytes, e);
-    if (code != RC_OK)
-        goto done;
-    if (f->n > FRAMES_MAX || file_bytes < table_bytes) {
-        code = damaged(f, "it is too short", e);
-        goto done;
-    }
-    table = mem_try(table_bytes);
-    f->starts = mem_try((f->n + 1) * sizeof *f->starts);
-    f->packed = mem_try(ZSTD_compressBound(FRAME_BYTES));
-    f->plain = mem_try(FRAME_BYTES);
-    if (table == NULL || f->starts == NULL || f->packed == NULL ||
-        f->plain == NULL) {
-        code = err_set(e, RC_NOMEM, "no memory to read %s", path);
-        goto done;
-    }
     f->fd = io_open(path, O_RDONLY, 0);
-    if (f->fd < 0) {
+    if (f->fd < 0)
         code = err_errno(e, errno == ENOENT ? RC_NOTFOUND : RC_IO, errno,
                          "cannot open %s", path);
-        goto done;
-    }
-    code = file_pread_all(f->fd, path, table, table_bytes,
-                          file_bytes - table_bytes, e);
+    else
+        code = file_size(path, &file_bytes, e);
     if (code == RC_OK)
-        code = read_table(f, (str){table, table_bytes}, file_bytes, e);
-done:
-    mem_free(table);
+        code = frame_size(f, file_bytes, e);
+    if (code == RC_OK)
+        code = open_table(f, file_bytes, e);
     if (code != RC_OK) {
         frames_in_close(f);
         f = NULL;
@@ -234,7 +271,7 @@ static rc load_frame(struct frames_in *f, size_t i, struct err *e)
     code = file_pread_all(f->fd, f->path, f->packed, packed, f->starts[i], e);
     if (code != RC_OK)
         return code;
-    plain = ZSTD_decompress(f->plain, FRAME_BYTES, f->packed, packed);
+    plain = ZSTD_decompress(f->plain, f->frame_bytes, f->packed, packed);
     if (ZSTD_isError(plain))
         return damaged(f, ZSTD_getErrorName(plain), e);
     if (plain != plain_bytes(f, i))
@@ -249,8 +286,8 @@ rc frames_in_read(struct frames_in *f, uint64_t at, size_t n, void *to,
 {
     ASSERT(at <= f->bytes && n <= f->bytes - at);
     for (size_t done = 0; done < n;) {
-        size_t i = (size_t)((at + done) / FRAME_BYTES);
-        size_t from = (size_t)((at + done) % FRAME_BYTES), take;
+        size_t i = (size_t)((at + done) / f->frame_bytes);
+        size_t from = (size_t)((at + done) % f->frame_bytes), take;
         rc code = load_frame(f, i, e);
 
         if (code != RC_OK)

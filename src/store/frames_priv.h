@@ -1,7 +1,8 @@
 /*
  * frames: the file of one large body, in zstd's seekable format (zstd,
  * contrib/seekable_format, version 0.1.0): frames of FRAME_BYTES plain bytes
- * each, then a skippable frame that lists their sizes. `zstd -d` reads it.
+ * each (of FRAME_BYTES_LARGE in files of before), then a skippable frame that
+ * lists their sizes. `zstd -d` reads it.
  *
  *   frame 0 | frame 1 | … | seek table
  *   seek table: u32 0x184D2A5E | u32 bytes that follow
@@ -19,12 +20,15 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-#define FRAME_BYTES ((size_t)64 << 10)
+/* Who reads a passage unpacks its frame: 14 us of this size, 91 of the large,
+ * which packs 4 % better. */
+#define FRAME_BYTES ((size_t)8 << 10)
+#define FRAME_BYTES_LARGE ((size_t)64 << 10)
 
 struct frames_out; /* writes one file; borrows fd and path */
 rc frames_out_open(int fd, const char *path, struct frames_out **f,
                    struct err *e) MUST_CHECK;
-/* FRAME_BYTES, but for the last frame, which may have fewer. */
+/* Whole frames, but for the last call, which may bring any number of bytes. */
 rc frames_out_put(struct frames_out *f, const void *p, size_t n,
                   struct err *e) MUST_CHECK;
 /* The seek table. The caller syncs. */

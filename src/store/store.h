@@ -138,7 +138,7 @@ rc db_generation(struct db *db, uuid base, uint64_t *generation,
 /* ---- blobs: bodies by sha256 ---- */
 
 /* Up to BLOB_INLINE_BYTES_MAX they are rows, above files
- * DATA/blobs/ab/SHA256 (zstd frames of 64 KiB with a seek table, drawn in
+ * DATA/blobs/ab/SHA256 (zstd frames of 8 KiB with a seek table, drawn in
  * docs/formats.md). Freed only by the writer. RC_CORRUPT from a read: that
  * one body is damaged, all others are served. */
 struct blob_ref {

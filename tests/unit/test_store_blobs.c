@@ -4,10 +4,12 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sys/stat.h>
+#include <zstd.h>
 
 #include "base/buf.h"
 #include "base/file.h"
 #include "base/limits.h"
+#include "store/frames_priv.h"
 #include "store/store_priv.h"
 
 static struct fix f;
@@ -376,6 +378,62 @@ static void every_damaged_byte_of_a_file_is_noticed(void **state)
     assert_int_equal(findings(true), 0);
 }
 
+/* The file of a body as it was written before: frames of 64 KiB. */
+static void write_large_frames(const sha256 *sha, str body)
+{
+    const size_t room = ZSTD_compressBound(FRAME_BYTES_LARGE);
+    char path[STORE_PATH_MAX], *packed = arena_alloc(f.a, room);
+    struct buf file = {0}, sizes = {0};
+    uint32_t n = 0;
+
+    for (size_t at = 0; at < body.n; at += FRAME_BYTES_LARGE, n++) {
+        str plain = str_sub(body, at, FRAME_BYTES_LARGE);
+        size_t bytes = ZSTD_compress(packed, room, plain.p, plain.n, 1);
+
+        assert_false(ZSTD_isError(bytes));
+        buf_put(&file, (str){packed, bytes});
+        buf_put_u32(&sizes, (uint32_t)bytes);
+        buf_put_u32(&sizes, (uint32_t)plain.n);
+    }
+    buf_put_u32(&file, 0x184D2A5Eu);
+    buf_put_u32(&file, (uint32_t)sizes.n + 9);
+    buf_put(&file, buf_str(&sizes));
+    buf_put_u32(&file, n);
+    buf_put_char(&file, 0);
+    buf_put_u32(&file, 0x8F92EAB1u);
+    must(buf_end(&sizes, &f.e), &f.e);
+    must(buf_end(&file, &f.e), &f.e);
+    blob_path(f.s, sha, path);
+    must(file_write_atomic(path, buf_str(&file), 0600, &f.e), &f.e);
+    buf_close(&file);
+    buf_close(&sizes);
+}
+
+static void files_of_large_frames_are_read(void **state)
+{
+    static const size_t SIZES[] = {65537, 131072, 150000, 1024 * 1024};
+
+    (void)state;
+    for (size_t i = 0; i < NELEMS(SIZES); i++) {
+        str body = noise(&f, SIZES[i], i), text;
+        struct intake_doc d;
+        struct db *db;
+
+        intake(&f, &d, body);
+        write_large_frames(&d.ref.sha, body);
+        must(read_body(&d.ref.sha, &text), &f.e);
+        assert_true(str_eq(text, body));
+        db = reading();
+        for (size_t at = 0; at <= SIZES[i]; at += SIZES[i] / 7 + 1) {
+            must(blob_read_range(db, &d.ref.sha, at, 1000, f.a, &text, &f.e),
+                 &f.e);
+            assert_true(str_eq(text, str_sub(body, at, 1000)));
+        }
+        store_read_end(db);
+    }
+    assert_int_equal(findings(true), 0);
+}
+
 static void a_start_removes_what_no_row_lists(void **state)
 {
     struct intake_doc d;
@@ -521,6 +579,7 @@ int main(void)
         FACT(a_body_no_row_names_is_not_kept),
         FACT(a_reader_of_an_old_snapshot_is_told_not_found),
         FACT(every_damaged_byte_of_a_file_is_noticed),
+        FACT(files_of_large_frames_are_read),
         FACT(a_start_removes_what_no_row_lists),
         FACT(a_failed_fsync_of_a_file_stops_all_writes),
         FACT(a_full_disk_refuses_the_upload_and_leaves_nothing),
