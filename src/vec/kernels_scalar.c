@@ -4,15 +4,15 @@
  * vec_query_open scales the query so that no part of one passes it. */
 
 static void dots_scalar(const int8_t *values, uint32_t width,
-                        const uint32_t *rows, size_t n, const int16_t *q,
-                        int32_t *out)
+                        const uint32_t *rows, size_t n,
+                        const struct vec_ints *q, int32_t *out)
 {
     for (size_t i = 0; i < n; i++) {
         const int8_t *v = values + (size_t)rows[i] * width;
         int32_t sum = 0;
 
         for (uint32_t k = 0; k < width; k++)
-            sum += v[k] * q[k];
+            sum += v[k] * q->values[k];
         out[i] = sum;
     }
 }

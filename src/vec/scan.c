@@ -29,12 +29,35 @@ static float values_of(const float *vector, uint32_t dims, uint32_t width,
     return (float)(1 / factor);
 }
 
+/* Begins at a line of the cache: what is read for each row should not lie
+ * across two of them. */
+static void *lines_alloc(struct arena *out, size_t bytes)
+{
+    uint8_t *p = ARENA_ARRAY(out, uint8_t, bytes + 63);
+
+    return p + (-(uintptr_t)p & 63);
+}
+
+void ints_init(struct vec_ints *q, const int16_t *values, uint32_t width,
+               struct arena *out)
+{
+    int8_t *high = lines_alloc(out, width);
+    uint8_t *low = lines_alloc(out, width);
+
+    *q = (struct vec_ints){.values = values, .high = high, .low = low};
+    for (uint32_t i = 0; i < width; i++) {
+        low[i] = (uint8_t)(values[i] & 255);
+        high[i] = (int8_t)((values[i] - low[i]) / 256);
+        q->high_sum += high[i];
+    }
+}
+
 struct vec_query *vec_query_open(const float *vector, uint32_t dims,
                                  struct arena *out)
 {
     struct vec_query *q = ARENA_NEW(out, struct vec_query);
     uint32_t width = padded(dims);
-    int16_t *values = ARENA_ARRAY(out, int16_t, width);
+    int16_t *values = lines_alloc(out, width * sizeof *values);
     float *rotated = ARENA_ARRAY(out, float, width);
     float *tmp = ARENA_ARRAY(out, float, width);
 
@@ -43,7 +66,7 @@ struct vec_query *vec_query_open(const float *vector, uint32_t dims,
     q->dims = dims;
     q->width = width;
     q->scale = values_of(vector, dims, width, values);
-    q->values = values;
+    ints_init(&q->ints, values, width, out);
     if (q->scale > 0)
         memcpy(rotated, vector, dims * sizeof *rotated);
     vec_rotate(rotated, width, tmp);
@@ -96,7 +119,7 @@ void batch_scores(const struct vec_query *q, const struct vec_file *f,
     int32_t dots[BATCH_ROWS];
 
     ASSERT(q->dims == f->dims && n <= BATCH_ROWS && rows_within(f, rows, n));
-    q->kernels->dots(f->values, f->width, rows, n, q->values, dots);
+    q->kernels->dots(f->values, f->width, rows, n, &q->ints, dots);
     for (size_t i = 0; i < n; i++)
         out[i] = int8_score(q, f->scales[rows[i]], dots[i]);
 }

@@ -96,12 +96,22 @@ void vec_encode(float *v, const float *mean, uint32_t width, uint8_t *code);
 
 /* ---- queries ---- */
 
+/* A query in whole numbers, and the two bytes of each: 256 high + low. */
+struct vec_ints {
+    const int16_t *values; /* [width] */
+    const int8_t *high;    /* [width] */
+    const uint8_t *low;    /* [width] */
+    int32_t high_sum;
+};
+void ints_init(struct vec_ints *q, const int16_t *values, uint32_t width,
+               struct arena *out);
+
 struct vec_query {
     const struct vec_kernels *kernels;
     uint32_t dims, width;
-    float scale;           /* of values */
-    const int16_t *values; /* [width] */
-    const float *rotated;  /* [width] */
+    float scale; /* of values */
+    struct vec_ints ints;
+    const float *rotated; /* [width] */
 };
 
 /* A query against the codes of one file. */
@@ -133,12 +143,27 @@ struct vec_kernels {
     const char *name;
     /* out[i] = inner product of row rows[i] of values [, width] and q */
     void (*dots)(const int8_t *values, uint32_t width, const uint32_t *rows,
-                 size_t n, const int16_t *q, int32_t *out);
+                 size_t n, const struct vec_ints *q, int32_t *out);
     /* out[i] = sum over planes p of 2^p times the bits that code rows[i] and
      * plane p have in common */
     void (*sums)(const uint8_t *codes, uint32_t width, const uint32_t *rows,
                  size_t n, const uint64_t *planes, uint32_t *out);
 };
+/* Where stream k of a batch of n rows is at step i, when each takes the next
+ * `steps` of them; the last ones stay at the end. */
+static inline size_t stream_at(size_t k, size_t i, size_t steps, size_t n)
+{
+    size_t at = k * steps + i;
+
+    return at < n ? at : n - 1;
+}
+/* Whether a batch's row so many behind another lies where the processor, which
+ * reads ahead by itself, would not get: only then is asking for it worth its
+ * price, a third of a row's work in the cache. */
+static inline bool rows_part(uint32_t row, uint32_t later, uint32_t behind)
+{
+    return later - row > 4 * behind;
+}
 extern const struct vec_kernels vec_kernels_scalar;
 const struct vec_kernels *vec_kernels_avx2(void); /* NULL: not here */
 const struct vec_kernels *vec_kernels_avx512(void);

@@ -747,6 +747,7 @@ static void kernels_equal_their_reference(void **state)
     const struct vec_kernels *fast[] = {vec_kernels_avx2(),
                                         vec_kernels_avx512()};
     struct rng r = rng_seeded(5);
+    struct arena *a = arena_open();
     size_t pinned = 0;
 
     (void)state;
@@ -759,6 +760,7 @@ static void kernels_equal_their_reference(void **state)
         uint8_t *codes = mem_alloc((size_t)ROWS * code_bytes(width));
         int16_t *q = mem_alloc(width * sizeof *q);
         uint64_t *planes = mem_alloc(planes_n * sizeof *planes);
+        struct vec_ints ints;
         int most = width <= 512 ? INT16_MAX : INT16_MAX * 512 / (int)width;
 
         for (size_t k = 0; k < (size_t)ROWS * width; k++)
@@ -770,24 +772,33 @@ static void kernels_equal_their_reference(void **state)
             q[k] = (int16_t)(k % 2 == 0 ? most : -most);
         for (size_t k = 0; k < planes_n; k++)
             planes[k] = i % 2 == 0 ? UINT64_MAX : rng_next(&r);
+        /* Some follow each other, some lie anywhere. */
         for (size_t k = 0; k < ROWS; k++)
-            rows[k] = k < 3 ? (uint32_t)k : (uint32_t)rng_below(&r, ROWS);
-        vec_kernels_scalar.dots(values, width, rows, ROWS, q, dots[0]);
-        vec_kernels_scalar.sums(codes, width, rows, ROWS, planes, sums[0]);
-        for (size_t k = 0; k < NELEMS(fast); k++) {
-            if (fast[k] == NULL)
-                continue;
-            fast[k]->dots(values, width, rows, ROWS, q, dots[1]);
-            fast[k]->sums(codes, width, rows, ROWS, planes, sums[1]);
-            assert_memory_equal(dots[0], dots[1], sizeof dots[0]);
-            assert_memory_equal(sums[0], sums[1], sizeof sums[0]);
-            pinned++;
+            rows[k] = k < 17 ? (uint32_t)k : (uint32_t)rng_below(&r, ROWS);
+        ints_init(&ints, q, width, a);
+        for (size_t n = 1; n <= ROWS; n += n < 10 ? 1 : 8) {
+            vec_kernels_scalar.dots(values, width, rows, n, &ints, dots[0]);
+            vec_kernels_scalar.sums(codes, width, rows, n, planes, sums[0]);
+            for (size_t k = 0; k < NELEMS(fast); k++) {
+                if (fast[k] == NULL)
+                    continue;
+                memset(dots[1], 0xaa, sizeof dots[1]);
+                memset(sums[1], 0xaa, sizeof sums[1]);
+                fast[k]->dots(values, width, rows, n, &ints, dots[1]);
+                fast[k]->sums(codes, width, rows, n, planes, sums[1]);
+                assert_memory_equal(dots[0], dots[1], n * sizeof *dots[0]);
+                assert_memory_equal(sums[0], sums[1], n * sizeof *sums[0]);
+                assert_true(n == ROWS || (dots[1][n] == (int32_t)0xaaaaaaaa &&
+                                          sums[1][n] == 0xaaaaaaaa));
+                pinned++;
+            }
         }
         mem_free(values);
         mem_free(codes);
         mem_free(q);
         mem_free(planes);
     }
+    arena_close(a);
     if (pinned == 0)
         skip();
 }
