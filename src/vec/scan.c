@@ -74,43 +74,91 @@ struct vec_query *vec_query_open(const float *vector, uint32_t dims,
     return q;
 }
 
-/* The first row from `row` on that may be found. */
-static uint32_t live_from(const struct vec_rows_of *in, uint32_t row)
+static uint64_t first_bits(uint32_t n)
 {
-    while (row < in->rows) {
-        uint64_t left =
+    ASSERT(n > 0 && n <= 64);
+    return UINT64_MAX >> (64 - n);
+}
+
+/* Bit i: row + i may be found; n at most 64, within one word of the filter. */
+static uint64_t live_bits(const struct vec_rows_of *in, uint32_t row,
+                          uint32_t n)
+{
+    uint64_t live = UINT64_MAX;
+
+    if (in->live != NULL)
+        live =
             atomic_load_explicit(&in->live[row / 64], memory_order_relaxed) >>
             row % 64;
+    return live & first_bits(n);
+}
 
-        if (left != 0)
-            return row + (uint32_t)__builtin_ctzll(left);
-        row = (row | 63) + 1;
+/* n rows, all of which may be found: no question a row, where all are of one
+ * file. */
+static bool run_take(struct batch *b, const struct vec_rows_of *in,
+                     uint32_t row, uint32_t n)
+{
+    const struct vec_place *places = in->places + row;
+    uint32_t file = b->n > 0 ? b->file : places[0].file, others = 0;
+
+    if (file == VEC_NONE || places[0].file != file ||
+        places[n - 1].file != file)
+        return false;
+    for (uint32_t i = 0; i < n; i++) {
+        others |= places[i].file ^ file;
+        b->rows[b->n + i] = places[i].row;
+        b->at[b->n + i] = row + i;
     }
-    return row;
+    if (others != 0)
+        return false;
+    b->file = file;
+    b->n += n;
+    return true;
+}
+
+/* False: it is of another file. */
+static bool row_take(struct batch *b, const struct vec_rows_of *in,
+                     uint32_t row)
+{
+    struct vec_place place = in->places[row];
+
+    if (place.file == VEC_NONE)
+        return true;
+    if (b->n > 0 && place.file != b->file)
+        return false;
+    b->file = place.file;
+    b->rows[b->n] = place.row;
+    b->at[b->n++] = row;
+    return true;
+}
+
+/* From *at to the end of the filter's word, or until the batch is full. False:
+ * the row at *at is of another file. */
+static bool word_take(struct batch *b, const struct vec_rows_of *in,
+                      uint32_t *at)
+{
+    uint32_t row = *at, n = 64 - row % 64;
+    uint64_t live;
+
+    n = n < in->rows - row ? n : in->rows - row;
+    n = n < BATCH_ROWS - b->n ? n : (uint32_t)(BATCH_ROWS - b->n);
+    live = live_bits(in, row, n);
+    if (live != first_bits(n) || !run_take(b, in, row, n))
+        for (; live != 0; live &= live - 1) {
+            *at = row + (uint32_t)__builtin_ctzll(live);
+            if (!row_take(b, in, *at))
+                return false;
+        }
+    *at = row + n;
+    return true;
 }
 
 bool batch_next(const struct vec_rows_of *in, uint32_t *at, struct batch *b)
 {
-    const struct vec_place *places = in->places;
-    uint32_t row = *at, file = VEC_NONE, n = 0;
-
-    for (; n < BATCH_ROWS; row++) {
-        if (in->live != NULL)
-            row = live_from(in, row);
-        if (row >= in->rows)
-            break;
-        if (places[row].file == VEC_NONE)
-            continue;
-        if (n > 0 && places[row].file != file)
-            break;
-        file = places[row].file;
-        b->rows[n] = places[row].row;
-        b->at[n++] = row;
-    }
-    *at = row;
-    b->file = file;
-    b->n = n;
-    return n > 0;
+    b->n = 0;
+    while (*at < in->rows && b->n < BATCH_ROWS && word_take(b, in, at))
+        ;
+    return b->n > 0;
 }
 
 void batch_scores(const struct vec_query *q, const struct vec_file *f,
@@ -152,16 +200,31 @@ void vec_scores(const struct vec_query *q, struct vec_file *const *files,
     }
 }
 
+/* Few rows reach the floor once some were seen: asked of sixteen at a time. */
+#define PUT_ROWS 16
+
+static bool any_reaches(const float *scores, float floor)
+{
+    int any = 0;
+
+    for (size_t i = 0; i < PUT_ROWS; i++)
+        any |= scores[i] >= floor;
+    return any != 0;
+}
+
 void batch_put(const struct batch *b, const float *scores, uint32_t segment,
                struct top *top)
 {
     float floor = top_floor(top, -INFINITY);
 
-    for (size_t i = 0; i < b->n; i++)
-        if (scores[i] >= floor) {
+    for (size_t i = 0; i < b->n; i++) {
+        while (b->n - i >= PUT_ROWS && !any_reaches(scores + i, floor))
+            i += PUT_ROWS;
+        if (i < b->n && scores[i] >= floor) {
             top_put(top, (struct top_hit){scores[i], segment, b->at[i]});
             floor = top_floor(top, -INFINITY);
         }
+    }
 }
 
 void vec_scan(const struct vec_query *q, struct vec_file *const *files,

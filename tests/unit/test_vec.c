@@ -607,6 +607,98 @@ static void a_scan_is_all_similarities_sorted(void **state)
     arena_close(a);
 }
 
+/* Places in runs of one file, holes in some; filters of full, empty and mixed
+ * words. */
+static struct vec_rows_of segment_make(struct rng *r, uint32_t rows,
+                                       struct arena *a)
+{
+    struct vec_place *p = ARENA_ARRAY(a, struct vec_place, rows);
+    _Atomic uint64_t *live = ARENA_ARRAY(a, _Atomic uint64_t, rows / 64 + 1);
+    uint32_t file = 0;
+
+    for (uint32_t i = 0; i < rows; i++) {
+        if (rng_below(r, 150) == 0)
+            file = (uint32_t)rng_below(r, 3);
+        p[i] = (struct vec_place){rng_below(r, 100) == 0 ? VEC_NONE : file, i};
+    }
+    for (uint32_t i = 0; i <= rows / 64; i++)
+        live[i] = rng_below(r, 3) == 0   ? UINT64_MAX
+                  : rng_below(r, 3) == 0 ? 0
+                                         : ~(rng_next(r) & rng_next(r));
+    return (struct vec_rows_of){p, rng_below(r, 4) == 0 ? NULL : live, rows, 0};
+}
+
+static bool may_be_found(const struct vec_rows_of *in, uint32_t row)
+{
+    return in->places[row].file != VEC_NONE &&
+           (in->live == NULL || (in->live[row / 64] >> row % 64 & 1) != 0);
+}
+
+/* Whatever is full or mixed: each row once, in order, by files. */
+static void batches_are_the_rows_one_by_one(void **state)
+{
+    struct rng r = rng_seeded(12);
+    struct arena *a = arena_open();
+
+    (void)state;
+    for (uint32_t round = 0; round < 300; round++) {
+        struct vec_rows_of in =
+            segment_make(&r, (uint32_t)rng_below(&r, 1500), a);
+        struct batch b;
+        uint32_t at = 0, row = 0, last = VEC_NONE;
+        size_t room = 0;
+
+        while (batch_next(&in, &at, &b)) {
+            assert_true(b.n > 0 && b.n <= BATCH_ROWS);
+            /* The one before was full or of another file. */
+            assert_true(room == 0 || b.file != last);
+            for (size_t i = 0; i < b.n; i++, row++) {
+                while (!may_be_found(&in, row))
+                    row++;
+                assert_int_equal(b.at[i], row);
+                assert_int_equal(b.rows[i], in.places[row].row);
+                assert_int_equal(b.file, in.places[row].file);
+            }
+            room = BATCH_ROWS - b.n;
+            last = b.file;
+        }
+        for (; row < in.rows; row++)
+            assert_false(may_be_found(&in, row));
+    }
+    arena_close(a);
+}
+
+/* The floor asked of many at a time passes none over, of equal ones either. */
+static void batches_put_what_a_row_at_a_time_would(void **state)
+{
+    struct rng r = rng_seeded(13);
+    struct arena *a = arena_open();
+
+    (void)state;
+    for (uint32_t round = 0; round < 300; round++) {
+        uint32_t k = 1 + (uint32_t)rng_below(&r, 30);
+        struct top *top[2] = {top_open(a, k), top_open(a, k)};
+        struct top_hit *hits[2];
+        size_t n;
+
+        for (uint32_t s = 0; s < 4; s++) {
+            struct batch b = {.n = 1 + rng_below(&r, BATCH_ROWS)};
+            float scores[BATCH_ROWS];
+
+            for (uint32_t i = 0; i < b.n; i++) {
+                b.at[i] = i;
+                scores[i] = (float)rng_below(&r, 5 + 100 * (round % 3));
+                top_put(top[0], (struct top_hit){scores[i], 5 - s, i});
+            }
+            batch_put(&b, scores, 5 - s, top[1]);
+        }
+        n = top_take(top[0], &hits[0]);
+        assert_int_equal(top_take(top[1], &hits[1]), n);
+        same_hits(hits[0], hits[1], n);
+    }
+    arena_close(a);
+}
+
 static size_t shared(const struct top_hit *a, size_t a_n,
                      const struct top_hit *b, size_t b_n)
 {
@@ -821,6 +913,8 @@ int main(void)
         cmocka_unit_test(similarity_is_near_the_inner_product),
         cmocka_unit_test(a_query_of_nothing_is_equally_near_to_all),
         cmocka_unit_test(a_scan_is_all_similarities_sorted),
+        cmocka_unit_test(batches_are_the_rows_one_by_one),
+        cmocka_unit_test(batches_put_what_a_row_at_a_time_would),
         cmocka_unit_test(recall_holds_its_floors),
         cmocka_unit_test(the_rotation_keeps_lengths_and_angles),
         cmocka_unit_test(the_rotation_spreads),
