@@ -42,6 +42,17 @@ static rc info_read(struct vec_file *f, const sha256 *identity, uint32_t dims,
     return RC_OK;
 }
 
+/* Files of programs before them have neither. */
+static bool halves_find(struct vec_file *f)
+{
+    f->halves = section(f->seg, "HALF", f->rows, f->width / 2);
+    f->rests = section(f->seg, "REST", f->rows, sizeof *f->rests);
+    return f->halves != NULL && f->rests != NULL
+               ? true
+               : seg_find(f->seg, "HALF").p == NULL &&
+                     seg_find(f->seg, "REST").p == NULL;
+}
+
 static rc sections_find(struct vec_file *f, struct err *e)
 {
     const struct seg *s = f->seg;
@@ -56,7 +67,7 @@ static rc sections_find(struct vec_file *f, struct err *e)
     f->codes = section(s, "CODE", f->rows, code_bytes(f->width));
     return f->keys != NULL && f->order != NULL && f->fan != NULL &&
                    f->values != NULL && f->scales != NULL && f->mean != NULL &&
-                   f->codes != NULL
+                   f->codes != NULL && halves_find(f)
                ? RC_OK
                : damaged("a section is missing or of another size", e);
 }
@@ -96,8 +107,9 @@ static bool numbers_sound(const struct vec_file *f)
         struct code_terms t;
 
         memcpy(&t, f->codes + row * bytes + f->width / 8, sizeof t);
-        if (!isfinite(f->scales[row]) || !isfinite(t.along) ||
-            !isfinite(t.step) || !isfinite(t.lean))
+        if (!isfinite(f->scales[row]) ||
+            (f->rests != NULL && !isfinite(f->rests[row])) ||
+            !isfinite(t.along) || !isfinite(t.step) || !isfinite(t.lean))
             return false;
     }
     return true;

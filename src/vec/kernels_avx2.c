@@ -27,50 +27,102 @@ AVX2 static inline __m128i sums4(const __m256i v[4])
                          _mm256_extracti128_si256(halves, 1));
 }
 
-AVX2 static inline __m128i dots4(const int8_t *const v[ROWS], uint32_t width,
-                                 const int16_t *q)
+AVX2 static inline __m128i dots4(const void *const x[ROWS], uint32_t width,
+                                 const struct vec_ints *q)
 {
     __m256i sum[ROWS];
 
     for (size_t i = 0; i < ROWS; i++)
         sum[i] = _mm256_setzero_si256();
     for (uint32_t k = 0; k < width; k += 16) {
-        __m256i part = _mm256_loadu_si256((const void *)(q + k));
+        __m256i part = _mm256_loadu_si256((const void *)(q->values + k));
 
         for (size_t i = 0; i < ROWS; i++) {
-            __m256i x =
-                _mm256_cvtepi8_epi16(_mm_loadu_si128((const void *)(v[i] + k)));
+            __m256i v = _mm256_cvtepi8_epi16(
+                _mm_loadu_si128((const void *)((const int8_t *)x[i] + k)));
 
-            sum[i] = _mm256_add_epi32(sum[i], _mm256_madd_epi16(x, part));
+            sum[i] = _mm256_add_epi32(sum[i], _mm256_madd_epi16(v, part));
         }
     }
     return sums4(sum);
 }
 
+/* Pairs of products stay within 16 bits: 2 * 2 * 15 * 255 at most. */
+AVX2 static inline __m128i halves4(const void *const x[ROWS], uint32_t width,
+                                   const struct vec_ints *q)
+{
+    __m256i ones = _mm256_set1_epi8(15), sum[ROWS];
+    uint32_t half = width / 2;
+
+    for (size_t i = 0; i < ROWS; i++)
+        sum[i] = _mm256_setzero_si256();
+    for (uint32_t k = 0; k < half; k += 32) {
+        __m256i h0 = _mm256_loadu_si256((const void *)(q->high + k));
+        __m256i h1 = _mm256_loadu_si256((const void *)(q->high + half + k));
+        __m256i l0 = _mm256_loadu_si256((const void *)(q->low + k));
+        __m256i l1 = _mm256_loadu_si256((const void *)(q->low + half + k));
+
+        for (size_t i = 0; i < ROWS; i++) {
+            __m256i both =
+                _mm256_loadu_si256((const void *)((const uint8_t *)x[i] + k));
+            __m256i x0 = _mm256_and_si256(both, ones);
+            __m256i x1 = _mm256_and_si256(_mm256_srli_epi16(both, 4), ones);
+            __m256i high = _mm256_add_epi16(_mm256_maddubs_epi16(x0, h0),
+                                            _mm256_maddubs_epi16(x1, h1));
+            __m256i low = _mm256_add_epi16(_mm256_maddubs_epi16(l0, x0),
+                                           _mm256_maddubs_epi16(l1, x1));
+
+            sum[i] = _mm256_add_epi32(
+                sum[i], _mm256_madd_epi16(high, _mm256_set1_epi16(256)));
+            sum[i] = _mm256_add_epi32(
+                sum[i], _mm256_madd_epi16(low, _mm256_set1_epi16(1)));
+        }
+    }
+    return sums4(sum);
+}
+
+typedef __m128i dots_of_four(const void *const x[ROWS], uint32_t width,
+                             const struct vec_ints *q);
+
 /* Rows of a batch mostly follow each other: taken from four places of it they
  * are four streams to the processor's prefetcher, which alone with one of them
  * begins anew at each page. */
-AVX2 static void dots_avx2(const int8_t *values, uint32_t width,
-                           const uint32_t *rows, size_t n,
-                           const struct vec_ints *q, int32_t *out)
+AVX2 __attribute__((always_inline)) static inline void walk(
+    dots_of_four *four, const void *base, uint32_t bytes, uint32_t width,
+    const uint32_t *rows, size_t n, const struct vec_ints *q, int32_t *out)
 {
     size_t steps = (n + ROWS - 1) / ROWS;
 
     for (size_t i = 0; i < steps; i++) {
-        const int8_t *v[ROWS];
+        const void *x[ROWS];
         int32_t dots[ROWS];
 
         for (size_t k = 0; k < ROWS; k++) {
             size_t at = stream_at(k, i, steps, n);
 
-            v[k] = values + (size_t)rows[at] * width;
+            x[k] = (const uint8_t *)base + (size_t)rows[at] * bytes;
             if (at + AHEAD < n && rows_part(rows[at], rows[at + AHEAD], AHEAD))
-                fetch(values + (size_t)rows[at + AHEAD] * width, width);
+                fetch((const uint8_t *)base + (size_t)rows[at + AHEAD] * bytes,
+                      bytes);
         }
-        _mm_storeu_si128((void *)dots, dots4(v, width, q->values));
+        _mm_storeu_si128((void *)dots, four(x, width, q));
         for (size_t k = 0; k < ROWS; k++)
             out[stream_at(k, i, steps, n)] = dots[k];
     }
+}
+
+AVX2 static void dots_avx2(const int8_t *values, uint32_t width,
+                           const uint32_t *rows, size_t n,
+                           const struct vec_ints *q, int32_t *out)
+{
+    walk(dots4, values, width, width, rows, n, q, out);
+}
+
+AVX2 static void halves_avx2(const uint8_t *halves, uint32_t width,
+                             const uint32_t *rows, size_t n,
+                             const struct vec_ints *q, int32_t *out)
+{
+    walk(halves4, halves, width / 2, width, rows, n, q, out);
 }
 
 AVX2 static void sums_avx2(const uint8_t *codes, uint32_t width,
@@ -97,7 +149,8 @@ AVX2 static void sums_avx2(const uint8_t *codes, uint32_t width,
     }
 }
 
-static const struct vec_kernels avx2 = {"avx2", dots_avx2, sums_avx2};
+static const struct vec_kernels avx2 = {"avx2", dots_avx2, halves_avx2,
+                                        sums_avx2};
 
 const struct vec_kernels *vec_kernels_avx2(void)
 {

@@ -40,9 +40,9 @@ AVX512 static inline __m128i sums4(const __m512i v[4])
  *   sum of q v = 256 (sum of (v + 128) high - 128 sum of high) + sum of low v
  *
  * which is exact: what passes int32 on the way comes back, as the sum itself
- * does not pass it. Half the steps of widening v to 16 bits.
+ * does not pass it. Fewer steps than to widen v to 16 bits first.
  */
-AVX512 static inline __m128i dots4(const int8_t *const v[ROWS], uint32_t width,
+AVX512 static inline __m128i dots4(const void *const x[ROWS], uint32_t width,
                                    const struct vec_ints *q)
 {
     __m512i flip = _mm512_set1_epi8(-128), high[ROWS], low[ROWS];
@@ -54,11 +54,11 @@ AVX512 static inline __m128i dots4(const int8_t *const v[ROWS], uint32_t width,
         __m512i q_low = _mm512_loadu_si512((const void *)(q->low + k));
 
         for (size_t i = 0; i < ROWS; i++) {
-            __m512i x = _mm512_loadu_si512((const void *)(v[i] + k));
+            __m512i v = _mm512_loadu_si512((const int8_t *)x[i] + k);
 
             high[i] =
-                _mm512_dpbusd_epi32(high[i], _mm512_xor_si512(x, flip), q_high);
-            low[i] = _mm512_dpbusd_epi32(low[i], q_low, x);
+                _mm512_dpbusd_epi32(high[i], _mm512_xor_si512(v, flip), q_high);
+            low[i] = _mm512_dpbusd_epi32(low[i], q_low, v);
         }
     }
     for (size_t i = 0; i < ROWS; i++)
@@ -67,30 +67,81 @@ AVX512 static inline __m128i dots4(const int8_t *const v[ROWS], uint32_t width,
                          _mm_slli_epi32(_mm_set1_epi32(q->high_sum), 15));
 }
 
+/* The same of numbers of four bits, which are both to the instruction. */
+AVX512 static inline __m128i halves4(const void *const x[ROWS], uint32_t width,
+                                     const struct vec_ints *q)
+{
+    __m512i ones = _mm512_set1_epi8(15), high[ROWS], low[ROWS];
+    uint32_t half = width / 2;
+
+    for (size_t i = 0; i < ROWS; i++)
+        high[i] = low[i] = _mm512_setzero_si512();
+    for (uint32_t k = 0; k < half; k += 64) {
+        __mmask64 mask = half - k >= 64 ? UINT64_MAX : UINT32_MAX;
+        __m512i h0 = _mm512_maskz_loadu_epi8(mask, q->high + k);
+        __m512i h1 = _mm512_maskz_loadu_epi8(mask, q->high + half + k);
+        __m512i l0 = _mm512_maskz_loadu_epi8(mask, q->low + k);
+        __m512i l1 = _mm512_maskz_loadu_epi8(mask, q->low + half + k);
+
+        for (size_t i = 0; i < ROWS; i++) {
+            __m512i both =
+                _mm512_maskz_loadu_epi8(mask, (const uint8_t *)x[i] + k);
+            __m512i x0 = _mm512_and_si512(both, ones);
+            __m512i x1 = _mm512_and_si512(_mm512_srli_epi16(both, 4), ones);
+
+            high[i] = _mm512_dpbusd_epi32(_mm512_dpbusd_epi32(high[i], x0, h0),
+                                          x1, h1);
+            low[i] = _mm512_dpbusd_epi32(_mm512_dpbusd_epi32(low[i], l0, x0),
+                                         l1, x1);
+        }
+    }
+    for (size_t i = 0; i < ROWS; i++)
+        high[i] = _mm512_add_epi32(_mm512_slli_epi32(high[i], 8), low[i]);
+    return sums4(high);
+}
+
+typedef __m128i dots_of_four(const void *const x[ROWS], uint32_t width,
+                             const struct vec_ints *q);
+
 /* Rows of a batch mostly follow each other: taken from four places of it they
  * are four streams to the processor's prefetcher, which alone with one of them
  * begins anew at each page. */
-AVX512 static void dots_avx512(const int8_t *values, uint32_t width,
-                               const uint32_t *rows, size_t n,
-                               const struct vec_ints *q, int32_t *out)
+AVX512 __attribute__((always_inline)) static inline void walk(
+    dots_of_four *four, const void *base, uint32_t bytes, uint32_t width,
+    const uint32_t *rows, size_t n, const struct vec_ints *q, int32_t *out)
 {
     size_t steps = (n + ROWS - 1) / ROWS;
 
     for (size_t i = 0; i < steps; i++) {
-        const int8_t *v[ROWS];
+        const void *x[ROWS];
         int32_t dots[ROWS];
 
         for (size_t k = 0; k < ROWS; k++) {
             size_t at = stream_at(k, i, steps, n);
 
-            v[k] = values + (size_t)rows[at] * width;
+            x[k] = (const uint8_t *)base + (size_t)rows[at] * bytes;
             if (at + AHEAD < n && rows_part(rows[at], rows[at + AHEAD], AHEAD))
-                fetch(values + (size_t)rows[at + AHEAD] * width, width);
+                fetch((const uint8_t *)base + (size_t)rows[at + AHEAD] * bytes,
+                      bytes);
         }
-        _mm_storeu_si128((void *)dots, dots4(v, width, q));
+        _mm_storeu_si128((void *)dots, four(x, width, q));
         for (size_t k = 0; k < ROWS; k++)
             out[stream_at(k, i, steps, n)] = dots[k];
     }
+}
+
+AVX512 static void dots_avx512(const int8_t *values, uint32_t width,
+                               const uint32_t *rows, size_t n,
+                               const struct vec_ints *q, int32_t *out)
+{
+    walk(dots4, values, width, width, rows, n, q, out);
+}
+
+AVX512 static void halves_avx512(const uint8_t *halves, uint32_t width,
+                                 const uint32_t *rows, size_t n,
+                                 const struct vec_ints *q, int32_t *out)
+{
+    walk(halves4, halves, width / 2, width, rows, n, q, out);
 }
 
 /* Number i of the result is the sum of v[i]'s lanes. */
@@ -169,7 +220,7 @@ AVX512 static void sums_avx512(const uint8_t *codes, uint32_t width,
 }
 
 static const struct vec_kernels avx512 = {"avx512vnni", dots_avx512,
-                                          sums_avx512};
+                                          halves_avx512, sums_avx512};
 
 const struct vec_kernels *vec_kernels_avx512(void)
 {

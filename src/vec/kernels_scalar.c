@@ -17,6 +17,24 @@ static void dots_scalar(const int8_t *values, uint32_t width,
     }
 }
 
+static void halves_scalar(const uint8_t *halves, uint32_t width,
+                          const uint32_t *rows, size_t n,
+                          const struct vec_ints *q, int32_t *out)
+{
+    uint32_t half = width / 2;
+
+    for (size_t i = 0; i < n; i++) {
+        const uint8_t *x = halves + (size_t)rows[i] * half;
+        int32_t low = 0, high = 0;
+
+        for (uint32_t k = 0; k < half; k++)
+            low += (int16_t)(x[k] & 15) * q->values[k];
+        for (uint32_t k = 0; k < half; k++)
+            high += (int16_t)(x[k] >> 4) * q->values[half + k];
+        out[i] = low + high;
+    }
+}
+
 static void sums_scalar(const uint8_t *codes, uint32_t width,
                         const uint32_t *rows, size_t n, const uint64_t *planes,
                         uint32_t *out)
@@ -41,7 +59,7 @@ static void sums_scalar(const uint8_t *codes, uint32_t width,
 }
 
 const struct vec_kernels vec_kernels_scalar = {"scalar", dots_scalar,
-                                               sums_scalar};
+                                               halves_scalar, sums_scalar};
 
 const struct vec_kernels *vec_kernels_pick(void)
 {

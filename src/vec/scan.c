@@ -49,7 +49,18 @@ void ints_init(struct vec_ints *q, const int16_t *values, uint32_t width,
         low[i] = (uint8_t)(values[i] & 255);
         high[i] = (int8_t)((values[i] - low[i]) / 256);
         q->high_sum += high[i];
+        q->sum += values[i];
     }
+}
+
+/* Of numbers whose squares' sum a double holds exactly. */
+static double length_of(const int16_t *values, uint32_t width)
+{
+    double squares = 0;
+
+    for (uint32_t i = 0; i < width; i++)
+        squares += (double)values[i] * (double)values[i];
+    return sqrt(squares);
 }
 
 struct vec_query *vec_query_open(const float *vector, uint32_t dims,
@@ -66,6 +77,7 @@ struct vec_query *vec_query_open(const float *vector, uint32_t dims,
     q->dims = dims;
     q->width = width;
     q->scale = values_of(vector, dims, width, values);
+    q->length = (float)((double)q->scale * length_of(values, width));
     ints_init(&q->ints, values, width, out);
     if (q->scale > 0)
         memcpy(rotated, vector, dims * sizeof *rotated);
@@ -200,41 +212,44 @@ void vec_scores(const struct vec_query *q, struct vec_file *const *files,
     }
 }
 
-/* Few rows reach the floor once some were seen: asked of sixteen at a time. */
-#define PUT_ROWS 16
-
-static bool any_reaches(const float *scores, float floor)
-{
-    int any = 0;
-
-    for (size_t i = 0; i < PUT_ROWS; i++)
-        any |= scores[i] >= floor;
-    return any != 0;
-}
-
 void batch_put(const struct batch *b, const float *scores, uint32_t segment,
                struct top *top)
 {
     float floor = top_floor(top, -INFINITY);
 
     for (size_t i = 0; i < b->n; i++) {
-        while (b->n - i >= PUT_ROWS && !any_reaches(scores + i, floor))
-            i += PUT_ROWS;
-        if (i < b->n && scores[i] >= floor) {
+        i = first_reaching(scores, i, b->n, floor);
+        if (i < b->n) {
             top_put(top, (struct top_hit){scores[i], segment, b->at[i]});
             floor = top_floor(top, -INFINITY);
         }
     }
 }
 
+/* Batches to go without halves after one of which they left more than an
+ * eighth: rows as near to each other as these are read twice for little. */
+#define SIEVE_PAUSE 16
+
 void vec_scan(const struct vec_query *q, struct vec_file *const *files,
               const struct vec_rows_of *in, struct top *top)
 {
     struct batch b;
     float scores[BATCH_ROWS] = {0};
+    unsigned pause = 0;
 
     for (uint32_t at = 0; batch_next(in, &at, &b);) {
-        batch_scores(q, files[b.file], b.rows, b.n, scores);
+        const struct vec_file *f = files[b.file];
+        float floor = top_floor(top, -INFINITY);
+
+        if (pause > 0) {
+            pause--;
+        } else if (f->halves != NULL && floor > -INFINITY) {
+            size_t n = b.n;
+
+            batch_sieve(&b, q, f, floor);
+            pause = b.n > n / 8 ? SIEVE_PAUSE : 0;
+        }
+        batch_scores(q, f, b.rows, b.n, scores);
         batch_put(&b, scores, in->segment, top);
     }
 }

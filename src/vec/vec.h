@@ -3,10 +3,11 @@
  *
  * A file is written once (a base/seg container, drawn in docs/formats.md):
  * rows in the order they were given, each with a key, an int8 form with its
- * scale, and a code of one bit a dimension (random rotation, the file's mean
- * removed) with what an unbiased estimate of the inner product needs. Files
- * know nothing of documents: a caller keeps a list of places, one a row of its
- * own, in any order; runs of rows that follow each other are read fastest.
+ * scale, the high halves of that form with what bounds the rest, and a code of
+ * one bit a dimension (random rotation, the file's mean removed) with what an
+ * unbiased estimate of the inner product needs. Files know nothing of
+ * documents: a caller keeps a list of places, one a row of its own, in any
+ * order; runs of rows that follow each other are read fastest.
  *
  * Owns:    a reader owns its mapping.
  * Shapes:  vectors [n, dims] row-major fp32, of unit length; keys 16 bytes.
@@ -96,7 +97,8 @@ struct vec_rows_of {                /* a segment of the caller's */
     vec_filter live;                /* NULL: all */
     uint32_t rows, segment;
 };
-/* Every row by its int8 form: the oracle, and what small bases use. */
+/* Exactly the best of all rows by their int8 form, most of which are left out
+ * by a bound: the oracle, and what small bases use. */
 void vec_scan(const struct vec_query *q, struct vec_file *const *files,
               const struct vec_rows_of *in, struct top *top);
 /* Estimates by codes for all segments, then the int8 form of the best

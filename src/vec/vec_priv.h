@@ -43,8 +43,11 @@ struct vec_file {
     unsigned fan_bits;
     const int8_t *values; /* [rows, width] */
     const float *scales;  /* [rows] */
-    const float *mean;    /* [width], rotated */
-    const uint8_t *codes; /* [rows, code_bytes(width)] */
+    /* Both NULL in a file of a program before they were. */
+    const uint8_t *halves; /* [rows, width / 2] */
+    const float *rests;    /* [rows] */
+    const float *mean;     /* [width], rotated */
+    const uint8_t *codes;  /* [rows, code_bytes(width)] */
 };
 
 /* The first bytes of a key as a number: its order is that of the keys. */
@@ -74,6 +77,13 @@ static inline uint32_t fan_of(uint64_t head, unsigned bits)
 rc vec_open_seg(struct seg *s, const sha256 *identity, uint32_t dims,
                 struct vec_file **f, struct err *e) MUST_CHECK;
 
+/* ---- halves (halves.c): docs/vectors.md has the symbols ---- */
+
+/* The high halves of a row's values; what they leave out, in the values' own
+ * measure. */
+float halves_of(const int8_t *values, uint32_t dims, uint32_t width,
+                uint8_t *halves);
+
 /* ---- codes (codes.c): docs/vectors.md has the symbols ---- */
 
 static_assert(sizeof(struct vec_key) == 16 && sizeof(float) == 4,
@@ -101,7 +111,7 @@ struct vec_ints {
     const int16_t *values; /* [width] */
     const int8_t *high;    /* [width] */
     const uint8_t *low;    /* [width] */
-    int32_t high_sum;
+    int32_t high_sum, sum; /* of high; of values */
 };
 void ints_init(struct vec_ints *q, const int16_t *values, uint32_t width,
                struct arena *out);
@@ -109,7 +119,8 @@ void ints_init(struct vec_ints *q, const int16_t *values, uint32_t width,
 struct vec_query {
     const struct vec_kernels *kernels;
     uint32_t dims, width;
-    float scale; /* of values */
+    float scale;  /* of values */
+    float length; /* of the whole numbers, times scale */
     struct vec_ints ints;
     const float *rotated; /* [width] */
 };
@@ -144,6 +155,11 @@ struct vec_kernels {
     /* out[i] = inner product of row rows[i] of values [, width] and q */
     void (*dots)(const int8_t *values, uint32_t width, const uint32_t *rows,
                  size_t n, const struct vec_ints *q, int32_t *out);
+    /* out[i] = inner product of the numbers, 0 to 15, in row rows[i] of halves
+     * [, width / 2] and q: the low half of byte i has number i, its high half
+     * number width / 2 + i */
+    void (*halves)(const uint8_t *halves, uint32_t width, const uint32_t *rows,
+                   size_t n, const struct vec_ints *q, int32_t *out);
     /* out[i] = sum over planes p of 2^p times the bits that code rows[i] and
      * plane p have in common */
     void (*sums)(const uint8_t *codes, uint32_t width, const uint32_t *rows,
@@ -185,6 +201,26 @@ bool batch_next(const struct vec_rows_of *in, uint32_t *at, struct batch *b);
 void batch_scores(const struct vec_query *q, const struct vec_file *f,
                   const uint32_t *rows, size_t n, float *out);
 
+/* Few of many numbers reach a floor: asked of sixteen at a time. Where the
+ * first from i on does; n: none. */
+static inline size_t first_reaching(const float *v, size_t i, size_t n,
+                                    float floor)
+{
+    for (; n - i >= 16; i += 16) {
+        int any = 0;
+
+        for (size_t k = 0; k < 16; k++)
+            any |= v[i + k] >= floor;
+        if (any != 0)
+            break;
+    }
+    while (i < n && !(v[i] >= floor))
+        i++;
+    return i;
+}
+/* Leaves out rows that by their halves can't reach floor. */
+void batch_sieve(struct batch *b, const struct vec_query *q,
+                 const struct vec_file *f, float floor);
 void batch_put(const struct batch *b, const float *scores, uint32_t segment,
                struct top *top);
 /* Places are the caller's: one that lies outside must stop the program. */

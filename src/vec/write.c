@@ -166,6 +166,33 @@ static rc put_rows(struct seg_writer *w, struct source *s, const struct plan *p,
     return code;
 }
 
+static rc put_halves(struct seg_writer *w, struct source *s,
+                     const struct plan *p, struct err *e)
+{
+    float *rests = mem_try(p->n * sizeof *rests + 1);
+    uint8_t *halves = mem_alloc(s->width / 2);
+    rc code;
+
+    if (rests == NULL) {
+        mem_free(halves);
+        return err_set(e, RC_NOMEM, "no memory for %u lengths", (unsigned)p->n);
+    }
+    code = seg_section(w, "HALF", e);
+    for (uint32_t i = 0; i < p->n && code == RC_OK; i++) {
+        struct int8_row row = s->row(s, p->from[i]);
+
+        rests[i] = row.scale * halves_of(row.values, s->dims, s->width, halves);
+        code = seg_put(w, halves, s->width / 2, e);
+    }
+    if (code == RC_OK)
+        code = seg_section(w, "REST", e);
+    if (code == RC_OK)
+        code = seg_put(w, rests, p->n * sizeof *rests, e);
+    mem_free(rests);
+    mem_free(halves);
+    return code;
+}
+
 /* Codes are made of the int8 form, so that a merge makes those anew from what
  * it has. mean, v, tmp: [width]. */
 static rc put_codes(struct seg_writer *w, struct source *s,
@@ -225,6 +252,8 @@ static rc write_sections(struct seg_writer *w, struct source *s,
         code = put_keys(w, s, p, e);
     if (code == RC_OK)
         code = put_rows(w, s, p, e);
+    if (code == RC_OK)
+        code = put_halves(w, s, p, e);
     if (code == RC_OK) {
         mean_of(s, p, mean);
         code = put_codes(w, s, p, mean, e);

@@ -43,6 +43,7 @@ static void ask(struct vec_file *f, struct arena *a)
         struct top *top = top_open(a, K);
 
         vec_scan(q, &f, &in, top);
+        vec_scan(q, &f, &in, top); /* with a floor: by halves */
         vec_search(q, &f, &in, 1, rescored, top, a);
         ASSERT(top_take(top, &hits) <= K);
     }

@@ -699,6 +699,206 @@ static void batches_put_what_a_row_at_a_time_would(void **state)
     arena_close(a);
 }
 
+/* ---- halves ---- */
+
+/* Whether a row stays among those that may reach floor. */
+static bool sieved(const struct vec_query *q, const struct vec_file *f,
+                   uint32_t row, float floor)
+{
+    struct batch b = {.n = 1, .rows = {row}, .at = {7}};
+
+    batch_sieve(&b, q, f, floor);
+    assert_true(b.n == 0 || (b.rows[0] == row && b.at[0] == 7));
+    return b.n == 1;
+}
+
+/* The bound holds for any query, is no bound of everything, and is nearly
+ * reached by the query that goes where the halves left the most out. */
+static void no_score_passes_the_bound_of_its_halves(void **state)
+{
+    static const uint32_t DIMS[] = {1, 3, 63, 65, 129, 384, 1024, 4096};
+    struct arena *a = arena_open();
+
+    for (size_t d = 0; d < NELEMS(DIMS); d++) {
+        uint32_t dims = DIMS[d];
+        struct rows x = rows_make(60, dims, 4);
+        struct vec_file *f = write_open(scratch_path(state, "a.vec"), &x);
+
+        for (uint32_t row = 0; row < 60; row++) {
+            float *v = ARENA_ARRAY(a, float, dims);
+            const struct vec_query *q;
+            float score;
+
+            for (uint32_t i = 0; i < dims; i++)
+                v[i] = (float)((f->values[row * f->width + i] + 128) % 16 - 8);
+            q = vec_query_open(v, dims, a);
+            score = vec_similarity(q, f, row);
+            assert_true(sieved(q, f, row, score));
+            assert_false(
+                sieved(q, f, row, score + 0.01F * fabsf(score) + q->length));
+            for (uint32_t other = 0; other < 60; other += 7) {
+                q = vec_query_open(x.v + (size_t)other * dims, dims, a);
+                score = vec_similarity(q, f, row);
+                assert_true(sieved(q, f, row, score));
+                assert_false(sieved(q, f, row, score + 0.5F));
+            }
+        }
+        vec_close(f);
+        rows_drop(&x);
+    }
+    arena_close(a);
+}
+
+/* A copy of a file less a section, or with one cut to its half. */
+static void copy_without(const char *from, const char *to, const char *gone,
+                         const char *cut)
+{
+    static const char *const IDS[] = {"VECI", "KEYS", "ORDR", "FANO", "ROWS",
+                                      "SCAL", "HALF", "REST", "MEAN", "CODE"};
+    struct seg *s = NULL;
+    struct seg_writer *w = NULL;
+    struct err e;
+
+    assert_int_equal(seg_open(from, &s, &e), RC_OK);
+    assert_int_equal(seg_writer_open(to, &w, &e), RC_OK);
+    for (size_t i = 0; i < NELEMS(IDS); i++) {
+        str bytes = seg_find(s, IDS[i]);
+
+        if (strstr(gone, IDS[i]) != NULL)
+            continue;
+        assert_int_equal(seg_section(w, IDS[i], &e), RC_OK);
+        assert_int_equal(
+            seg_put(w, bytes.p,
+                    strcmp(cut, IDS[i]) == 0 ? bytes.n / 2 : bytes.n, &e),
+            RC_OK);
+    }
+    assert_int_equal(seg_writer_end(w, NULL, &e), RC_OK);
+    seg_writer_close(w);
+    seg_close(s);
+}
+
+/* Files of programs before there were halves have none. */
+static void a_file_without_halves_is_read_all_the_same(void **state)
+{
+    enum { ROWS = 2000, DIMS = 70, K = 10 };
+    struct rows x = rows_make(ROWS, DIMS, 4);
+    char path[512], old_path[512];
+    struct vec_file *f[2], *m;
+    struct arena *a = arena_open();
+    struct err e;
+    str all, merged;
+
+    (void)snprintf(path, sizeof path, "%s", scratch_path(state, "a.vec"));
+    (void)snprintf(old_path, sizeof old_path, "%s", scratch_path(state, "o"));
+    f[0] = write_open(path, &x);
+    copy_without(path, old_path, "HALF REST", "");
+    assert_int_equal(vec_open(old_path, &MODEL, DIMS, &f[1], &e), RC_OK);
+    for (uint32_t i = 0; i < 20; i++) {
+        const struct vec_query *q = vec_query_open(x.v + i * DIMS, DIMS, a);
+        struct top_hit *hits[2];
+
+        for (uint32_t k = 0; k < 2; k++) {
+            struct vec_place *places = places_of(f[k], k);
+            struct vec_rows_of in = {places, NULL, ROWS, 0};
+            struct top *top = top_open(a, K);
+
+            vec_scan(q, f, &in, top);
+            assert_int_equal(top_take(top, &hits[k]), K);
+            mem_free(places);
+        }
+        same_hits(hits[0], hits[1], K);
+    }
+    /* And a merge gives them what it would have been written with. */
+    m = merge_open(scratch_path(state, "m.vec"), &f[1], 1, NULL, NULL, DIMS);
+    assert_int_equal(file_read(path, 1 << 22, a, &all, &e), RC_OK);
+    assert_int_equal(
+        file_read(scratch_path(state, "m.vec"), 1 << 22, a, &merged, &e),
+        RC_OK);
+    assert_true(str_eq(all, merged));
+    vec_close(m);
+    vec_close(f[0]);
+    vec_close(f[1]);
+    arena_close(a);
+    rows_drop(&x);
+}
+
+static void halves_of_another_size_are_damage(void **state)
+{
+    static const struct {
+        const char *gone, *cut;
+    } CASES[] = {{"HALF", ""}, {"REST", ""},     {"", "HALF"},
+                 {"", "REST"}, {"REST", "HALF"}, {"HALF", "REST"}};
+    struct rows x = rows_make(20, 70, 4);
+    char path[512];
+    const char *bad;
+    struct vec_file *f;
+    struct err e;
+
+    (void)snprintf(path, sizeof path, "%s", scratch_path(state, "a.vec"));
+    bad = scratch_path(state, "bad.vec");
+    vec_close(write_open(path, &x));
+    for (size_t i = 0; i < NELEMS(CASES); i++) {
+        copy_without(path, bad, CASES[i].gone, CASES[i].cut);
+        assert_int_equal(vec_open(bad, &MODEL, 70, &f, &e), RC_CORRUPT);
+    }
+    rows_drop(&x);
+}
+
+/* One file in its order, as bases mostly are: the list's floor leaves out most
+ * rows by their halves, or few (k), or none (a query of nothing), and some are
+ * deleted. Every set of kernels gives the same. */
+static void a_scan_by_halves_is_all_similarities_sorted(void **state)
+{
+    enum { ROWS = 9001 };
+    static const uint32_t DIMS[] = {20, 100, 384}, KS[] = {1, 10, 300, 3000};
+    const struct vec_kernels *kernels[] = {
+        &vec_kernels_scalar, vec_kernels_avx2(), vec_kernels_avx512()};
+
+    for (size_t d = 0; d < NELEMS(DIMS); d++) {
+        struct rows x = rows_make(ROWS, DIMS[d], 4);
+        struct vec_file *f = write_open(scratch_path(state, "a.vec"), &x);
+        struct vec_place *places = places_of(f, 0);
+        struct arena *a = arena_open();
+        struct rng r = rng_seeded(3);
+        _Atomic uint64_t *live =
+            ARENA_ARRAY(a, _Atomic uint64_t, ROWS / 64 + 1);
+        struct top_hit *all = ARENA_ARRAY(a, struct top_hit, ROWS), *hits;
+        struct vec_rows_of in = {places, live, ROWS, 3};
+
+        for (size_t i = 0; i <= ROWS / 64; i++)
+            live[i] = rng_below(&r, 2) == 0 ? UINT64_MAX : rng_next(&r);
+        for (size_t i = 0; i < 3 * NELEMS(KS); i++) {
+            float *v = ARENA_ARRAY(a, float, DIMS[d]);
+            uint32_t k = KS[i % NELEMS(KS)];
+            struct vec_query *q;
+            size_t n = 0;
+
+            if (i > 0)
+                memcpy(v, x.v + i * DIMS[d], DIMS[d] * sizeof *v);
+            q = vec_query_open(v, DIMS[d], a);
+            for (uint32_t row = 0; row < ROWS; row++)
+                if (may_be_found(&in, row))
+                    all[n++] =
+                        (struct top_hit){vec_similarity(q, f, row), 3, row};
+            qsort(all, n, sizeof *all, hit_cmp);
+            for (size_t set = 0; set < NELEMS(kernels); set++) {
+                struct top *top = top_open(a, k);
+
+                if (kernels[set] == NULL)
+                    continue;
+                q->kernels = kernels[set];
+                vec_scan(q, &f, &in, top);
+                assert_int_equal(top_take(top, &hits), k);
+                same_hits(hits, all, k);
+            }
+        }
+        vec_close(f);
+        mem_free(places);
+        arena_close(a);
+        rows_drop(&x);
+    }
+}
+
 static size_t shared(const struct top_hit *a, size_t a_n,
                      const struct top_hit *b, size_t b_n)
 {
@@ -846,9 +1046,10 @@ static void kernels_equal_their_reference(void **state)
     for (size_t i = 0; i < NELEMS(WIDTHS); i++) {
         enum { ROWS = 50 };
         uint32_t width = WIDTHS[i], rows[ROWS], sums[2][ROWS];
-        int32_t dots[2][ROWS];
+        int32_t dots[2][ROWS], halved[2][ROWS];
         size_t planes_n = (size_t)PLANES * width / 64;
         int8_t *values = mem_alloc((size_t)ROWS * width);
+        uint8_t *halves = mem_alloc((size_t)ROWS * width / 2);
         uint8_t *codes = mem_alloc((size_t)ROWS * code_bytes(width));
         int16_t *q = mem_alloc(width * sizeof *q);
         uint64_t *planes = mem_alloc(planes_n * sizeof *planes);
@@ -860,6 +1061,8 @@ static void kernels_equal_their_reference(void **state)
                                   : (int8_t)(rng_below(&r, 255) - 127);
         for (size_t k = 0; k < (size_t)ROWS * code_bytes(width); k++)
             codes[k] = (uint8_t)(k < width ? 255 : rng_next(&r));
+        for (size_t k = 0; k < (size_t)ROWS * width / 2; k++)
+            halves[k] = (uint8_t)(k < width ? 255 : rng_next(&r));
         for (size_t k = 0; k < width; k++)
             q[k] = (int16_t)(k % 2 == 0 ? most : -most);
         for (size_t k = 0; k < planes_n; k++)
@@ -870,22 +1073,29 @@ static void kernels_equal_their_reference(void **state)
         ints_init(&ints, q, width, a);
         for (size_t n = 1; n <= ROWS; n += n < 10 ? 1 : 8) {
             vec_kernels_scalar.dots(values, width, rows, n, &ints, dots[0]);
+            vec_kernels_scalar.halves(halves, width, rows, n, &ints, halved[0]);
             vec_kernels_scalar.sums(codes, width, rows, n, planes, sums[0]);
             for (size_t k = 0; k < NELEMS(fast); k++) {
                 if (fast[k] == NULL)
                     continue;
                 memset(dots[1], 0xaa, sizeof dots[1]);
+                memset(halved[1], 0xaa, sizeof halved[1]);
                 memset(sums[1], 0xaa, sizeof sums[1]);
                 fast[k]->dots(values, width, rows, n, &ints, dots[1]);
+                fast[k]->halves(halves, width, rows, n, &ints, halved[1]);
                 fast[k]->sums(codes, width, rows, n, planes, sums[1]);
                 assert_memory_equal(dots[0], dots[1], n * sizeof *dots[0]);
+                assert_memory_equal(halved[0], halved[1],
+                                    n * sizeof *halved[0]);
                 assert_memory_equal(sums[0], sums[1], n * sizeof *sums[0]);
-                assert_true(n == ROWS || (dots[1][n] == (int32_t)0xaaaaaaaa &&
+                assert_true(n == ROWS || (halved[1][n] == (int32_t)0xaaaaaaaa &&
+                                          dots[1][n] == (int32_t)0xaaaaaaaa &&
                                           sums[1][n] == 0xaaaaaaaa));
                 pinned++;
             }
         }
         mem_free(values);
+        mem_free(halves);
         mem_free(codes);
         mem_free(q);
         mem_free(planes);
@@ -915,6 +1125,10 @@ int main(void)
         cmocka_unit_test(a_scan_is_all_similarities_sorted),
         cmocka_unit_test(batches_are_the_rows_one_by_one),
         cmocka_unit_test(batches_put_what_a_row_at_a_time_would),
+        cmocka_unit_test(no_score_passes_the_bound_of_its_halves),
+        cmocka_unit_test(a_file_without_halves_is_read_all_the_same),
+        cmocka_unit_test(halves_of_another_size_are_damage),
+        cmocka_unit_test(a_scan_by_halves_is_all_similarities_sorted),
         cmocka_unit_test(recall_holds_its_floors),
         cmocka_unit_test(the_rotation_keeps_lengths_and_angles),
         cmocka_unit_test(the_rotation_spreads),
