@@ -62,13 +62,40 @@ static void put_escaped(struct buf *b, unsigned char c)
     }
 }
 
+#define EACH 0x0101010101010101u /* of eight bytes */
+
+/* Whether one of them is a control, a quote, a backslash or not ASCII: what
+ * most texts have few of. Less than `x` gives a byte its high bit in v - x;
+ * what that borrows only reaches bytes behind one that counts. */
+static bool has_special(uint64_t v)
+{
+    uint64_t quote = v ^ '"' * EACH, backslash = v ^ '\\' * EACH;
+
+    return ((v | (v - 0x20 * EACH) | ((quote - EACH) & ~quote) |
+             ((backslash - EACH) & ~backslash)) &
+            0x80 * EACH) != 0;
+}
+
+static size_t plain_bytes(const unsigned char *p, size_t n)
+{
+    size_t i = 0;
+    uint64_t v;
+
+    for (; n - i >= sizeof v; i += sizeof v) {
+        memcpy(&v, p + i, sizeof v);
+        if (has_special(v))
+            break;
+    }
+    return i;
+}
+
 static void put_text(struct buf *b, str s)
 {
     const unsigned char *p = (const unsigned char *)s.p;
-    size_t done = 0, i = 0;
+    size_t done = 0, i;
 
     buf_put_char(b, '"');
-    while (i < s.n) {
+    for (i = plain_bytes(p, s.n); i < s.n; i += plain_bytes(p + i, s.n - i)) {
         size_t n = char_bytes(p + i, s.n - i);
 
         if (n > 0 && p[i] >= 0x20 && p[i] != '"' && p[i] != '\\') {
