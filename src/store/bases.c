@@ -227,7 +227,8 @@ rc base_tally_write(struct db *db, const struct tally *t, struct err *e)
     struct q q =
         q_open(db, "UPDATE base_state SET n0 = n0 + ?2, n1 = n1 + ?3,"
                    " n2 = n2 + ?4, n3 = n3 + ?5, n4 = n4 + ?6, n5 = n5 + ?7,"
-                   " n6 = n6 + ?8 WHERE base = ?1");
+                   " n6 = n6 + ?8, document_changes = document_changes + 1"
+                   " WHERE base = ?1");
     uint64_t changed;
     rc code;
 

@@ -238,8 +238,16 @@ static const char *const SCHEMA_4[] = {
 static_assert(OBJECT_DOCUMENT == 4 && OBJECT_ARTICLE == 8,
               "the kinds of folder_item");
 
+/* Raised by every write that touches a document of the base: what was read of
+ * them before is what is there as long as it is the same. */
+static const char *const SCHEMA_5[] = {
+    "ALTER TABLE base_state ADD COLUMN"
+    " document_changes INTEGER NOT NULL DEFAULT 0;",
+    NULL,
+};
+
 const struct migration MIGRATIONS[] = {
-    {1, SCHEMA_1}, {2, SCHEMA_2}, {3, SCHEMA_3}, {4, SCHEMA_4}};
+    {1, SCHEMA_1}, {2, SCHEMA_2}, {3, SCHEMA_3}, {4, SCHEMA_4}, {5, SCHEMA_5}};
 const size_t MIGRATIONS_N = NELEMS(MIGRATIONS);
 
 int migrations_version(void)

@@ -10,8 +10,8 @@ void tally_move(struct db *db, uuid base, uuid job, unsigned from, unsigned to)
 {
     struct tally *t = NULL;
 
-    if (from == to)
-        return;
+    if (from == to && !uuid_is_nil(job))
+        return; /* of a base it tells that a document was touched */
     for (size_t i = db->tallies_n; t == NULL && i-- > 0;) {
         if (uuid_eq(db->tallies[i].base, base) &&
             uuid_eq(db->tallies[i].job, job))

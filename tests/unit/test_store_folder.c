@@ -318,6 +318,7 @@ static void make_schema_1(struct intake_doc *d)
             "ALTER TABLE version DROP COLUMN summary;"
             "ALTER TABLE version DROP COLUMN canonical;"
             "ALTER TABLE version DROP COLUMN images;"
+            "ALTER TABLE base_state DROP COLUMN document_changes;"
             "DROP INDEX item_refining;"
             "DROP INDEX base_state_keys_due;"
             "ALTER TABLE base_state DROP COLUMN keys_due;"

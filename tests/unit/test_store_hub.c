@@ -869,6 +869,61 @@ static void a_page_of_sources_tells_how_many_there_are(void **state)
     }
 }
 
+/* ---- writes of documents ---- */
+
+static rc run_retitle(struct db *db, void *arg, struct err *e)
+{
+    const struct document_row *d = arg;
+    struct document_row row;
+    rc code = db_document_row(db, f.tenant, f.base, d->id, f.a, &row, e);
+
+    row.title = d->title;
+    row.state = d->state;
+    return code == RC_OK ? db_document_update(db, &row, e) : code;
+}
+
+static int64_t changes_now(void)
+{
+    return count("SELECT max(document_changes) FROM base_state");
+}
+
+static rc run_retitle_and_fail(struct db *db, void *arg, struct err *e)
+{
+    rc code = run_retitle(db, arg, e);
+
+    return code == RC_OK ? err_set(e, RC_CONFLICT, "taken back") : code;
+}
+
+static rc run_drop(struct db *db, void *arg, struct err *e)
+{
+    const uuid *id = arg;
+
+    return db_document_delete(db, f.tenant, f.base, *id, e);
+}
+
+static void writes_of_documents_are_counted_and_no_others(void **state)
+{
+    struct document_row d = {.state = VERSION_ACTIVE};
+    int64_t was = changes_now();
+    uuid folder;
+
+    (void)state;
+    d.id = source_add(STR("a"), "text", VERSION_ACTIVE);
+    assert_true(changes_now() > was);
+    was = changes_now();
+    d.title = STR("only its title");
+    must(do_write(f.s, run_retitle, &d, &f.e), &f.e);
+    assert_true(changes_now() > was);
+    was = changes_now();
+    assert_int_equal(do_write(f.s, run_retitle_and_fail, &d, &f.e),
+                     RC_CONFLICT);
+    folder = folder_add(STR("f"), UUID_NIL);
+    put_in(d.id, OBJECT_DOCUMENT, folder);
+    assert_int_equal(changes_now(), was);
+    must(do_write(f.s, run_drop, &d.id, &f.e), &f.e);
+    assert_true(changes_now() > was);
+}
+
 /* ---- what goes with what ---- */
 
 static rc put_web(struct db *db, void *arg, struct err *e)
@@ -1062,6 +1117,7 @@ int main(void)
         FACT(sources_are_filtered_newest_first),
         FACT(an_articles_document_lies_where_the_article_does),
         FACT(a_page_of_sources_tells_how_many_there_are),
+        FACT(writes_of_documents_are_counted_and_no_others),
         FACT(with_a_document_goes_all_that_names_it),
         FACT(with_a_base_goes_all_of_its_hub),
         FACT(damage_to_a_hub_is_found),
