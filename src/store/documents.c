@@ -1,9 +1,9 @@
 /* Documents: rows, and with each the version that governs it. */
 #include "store/store_priv.h"
 
-#define DOCUMENT_SELECT                                        \
-    "SELECT " DOCUMENT_COLUMNS ", " DOCUMENT_GOVERNING_COLUMNS \
-    " FROM document d " DOCUMENT_GOVERNING
+#define DOCUMENT_SELECT                                    \
+    "SELECT " DOCUMENT_COLUMNS ", " DOCUMENT_VERSION_COUNT \
+    "," DOCUMENT_GOVERNING_COLUMNS " FROM document d " DOCUMENT_GOVERNING
 
 static void row_read(struct q *q, struct arena *out, struct document_row *d)
 {

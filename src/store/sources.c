@@ -14,9 +14,9 @@ static_assert(SOURCE_FILE == 0 && SOURCE_TEXT == 1 && SOURCE_URL == 2 &&
 static_assert(OBJECT_DOCUMENT == 4 && OBJECT_ARTICLE == 8,
               "the kinds in FROM_FOLDER and FROM_FOLDER_PAGES");
 
-/* Columns and tables of a source_row. */
+/* Columns and tables of a source_row; its versions aren't counted. */
 #define SOURCE_SELECT                                               \
-    "SELECT " DOCUMENT_COLUMNS ", " DOCUMENT_GOVERNING_COLUMNS      \
+    "SELECT " DOCUMENT_COLUMNS ", 0," DOCUMENT_GOVERNING_COLUMNS    \
     ", w.url, v.mime, v.summary, v.error, v.images, v.processed_ms" \
     " FROM document d " DOCUMENT_GOVERNING                          \
     " LEFT JOIN web w ON w.base = d.base AND w.document = d.id"

@@ -570,9 +570,9 @@ rc db_article_sources_set(struct db *db, uuid base, uuid article,
 
 /* sources: the documents of a hub as its lists show them */
 struct source_row {
-    struct document_row document;
-    str url;                  /* p NULL: not of the web */
-    str mime, summary, error; /* of the governing version; p NULL */
+    struct document_row document; /* but its version_count, which is 0 */
+    str url;                      /* p NULL: not of the web */
+    str mime, summary, error;     /* of the governing version; p NULL */
     uint32_t images;
     int64_t processed_ms; /* 0: not yet */
 };

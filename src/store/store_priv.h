@@ -256,14 +256,15 @@ rc versions_drop(struct db *db, uuid tenant, uuid base, uuid document,
 rc document_drop(struct db *db, uuid tenant, uuid base, uuid document,
                  struct err *e) MUST_CHECK;
 /* A document with the version that governs it: the active one, else the newest.
- * document_read takes both lists of columns, in this order. */
+ * document_read takes all lists of columns, in this order. */
 #define DOCUMENT_COLUMNS                                                     \
     "d.id, d.base, d.tenant, d.title, d.metadata, d.external_id,"            \
     " d.source_type, d.active_version, d.state, d.created_ms, d.updated_ms," \
     " d.cover, d.creator"
+#define DOCUMENT_VERSION_COUNT        \
+    "(SELECT count(*) FROM version w" \
+    "  WHERE w.base = d.base AND w.document = d.id)"
 #define DOCUMENT_GOVERNING_COLUMNS                                   \
-    "(SELECT count(*) FROM version w"                                \
-    "  WHERE w.base = d.base AND w.document = d.id),"                \
     " v.id, v.number, v.chunk_count, v.token_count, v.original_sha," \
     " v.text_sha"
 #define DOCUMENT_GOVERNING                                    \
