@@ -106,6 +106,12 @@ void q_uuid(struct q *q, uuid u)
     q_blob(q, kept->b, sizeof kept->b);
 }
 
+void q_pointer(struct q *q, void *p, const char *kind)
+{
+    if (q->st != NULL)
+        bound(q, sqlite3_bind_pointer(q->st, ++q->bound, p, kind, NULL));
+}
+
 void q_before(struct q *q, uuid before)
 {
     static const uuid LAST = {{255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
@@ -366,22 +372,24 @@ static void has_call(sqlite3_context *c, int n, sqlite3_value **v)
     buf_close(&b);
 }
 
-static rc function(sqlite3 *conn, const char *name, int values,
-                   void (*call)(sqlite3_context *, int, sqlite3_value **),
-                   struct err *e)
-{
-    int code = sqlite3_create_function_v2(conn, name, values,
-                                          SQLITE_UTF8 | SQLITE_DETERMINISTIC,
-                                          NULL, call, NULL, NULL, NULL);
-
-    return code == SQLITE_OK ? RC_OK : sql_error(conn, code, e);
-}
-
 rc sql_functions(sqlite3 *conn, struct err *e)
 {
-    rc code = function(conn, "fold", 1, fold_call, e);
+    static const struct {
+        const char *name;
+        int values, flags;
+        void (*call)(sqlite3_context *, int, sqlite3_value **);
+    } V[] = {
+        {"fold", 1, SQLITE_DETERMINISTIC, fold_call},
+        {"has", 2, SQLITE_DETERMINISTIC, has_call},
+        {"source_put", 5, SQLITE_DIRECTONLY, source_put_call},
+    };
+    int code = SQLITE_OK;
 
-    return code == RC_OK ? function(conn, "has", 2, has_call, e) : code;
+    for (size_t i = 0; code == SQLITE_OK && i < NELEMS(V); i++)
+        code = sqlite3_create_function_v2(conn, V[i].name, V[i].values,
+                                          SQLITE_UTF8 | V[i].flags, NULL,
+                                          V[i].call, NULL, NULL, NULL);
+    return code == SQLITE_OK ? RC_OK : sql_error(conn, code, e);
 }
 
 bool sql_is_sync_failure(int code)

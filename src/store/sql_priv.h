@@ -38,6 +38,8 @@ void q_sha(struct q *q, const sha256 *sha); /* NULL: NULL */
 void q_text(struct q *q, str s);            /* empty stays text */
 void q_text_or_null(struct q *q, str s);    /* s.p NULL: NULL */
 void q_blob(struct q *q, const void *p, size_t n);
+/* For a function of ours, which asks for this kind; NULL to all others. */
+void q_pointer(struct q *q, void *p, const char *kind);
 /* A page's first row is below this id; nil: below none. */
 void q_before(struct q *q, uuid before);
 
@@ -69,7 +71,7 @@ void page_cut(size_t *n, size_t limit, bool *more);
 rc sql_run(struct db *db, const char *sql, struct err *e) MUST_CHECK;
 /* What our statements call beside SQLite's own: fold(text), by which letter case
  * is put aside; has(text, folded), whether the text folded holds that; NULL
- * stays NULL. */
+ * stays NULL; source_put (source_table.c). */
 rc sql_functions(sqlite3 *conn, struct err *e) MUST_CHECK;
 /* What SQLite's code means here; tells the system's errno where it has one. */
 rc sql_error(sqlite3 *conn, int code, struct err *e);

@@ -355,6 +355,7 @@ rc store_open(const struct store_opts *o, struct store **out, struct err *e)
     ASSERT(pthread_mutex_init(&s->pins_lock, NULL) == 0);
     ASSERT(pthread_mutex_init(&s->folders_lock, NULL) == 0);
     ASSERT(pthread_mutex_init(&s->observer_lock, NULL) == 0);
+    source_tables_open(&s->tables);
     clock_cond_init(&s->pool_came);
     s->queue = queue_open(QUEUE_SLOTS);
     s->pins = map_open();
@@ -382,6 +383,7 @@ void store_close(struct store *s)
     queue_close(s->queue);
     if (s->lock_fd >= 0)
         (void)io_close(s->lock_fd);
+    source_tables_close(&s->tables);
     (void)pthread_cond_destroy(&s->pool_came);
     (void)pthread_mutex_destroy(&s->observer_lock);
     (void)pthread_mutex_destroy(&s->folders_lock);

@@ -9,6 +9,7 @@
  *   blobs       bodies: uploads, rows, reading, pins, sweeping
  *   frames      the format of a blob file
  *   tenants, bases, documents, versions, jobs, segments   rows
+ *   sources, source_table   lists of a hub, and what they are filtered by
  *   check       the whole folder against itself
  */
 #ifndef STORE_STORE_PRIV_H
@@ -104,6 +105,49 @@ struct db {
 rc db_open(struct store *s, struct db **db, struct err *e) MUST_CHECK;
 void db_close(struct db *db); /* NULL is fine */
 
+/* ---- documents in memory ---- */
+
+/* A base as a session sees it. */
+struct source_base {
+    uuid id;
+    uint64_t documents, changes; /* document_changes */
+};
+
+/* The documents of a base of one `document_changes`: what filters look at. */
+struct source_table;
+#define SOURCE_TABLES_MAX 4 /* kept, of as many bases */
+struct source_tables {
+    pthread_rwlock_t lock;  /* guards: v, next, and what is in v */
+    pthread_mutex_t making; /* held by who makes one; before `lock` */
+    struct source_table *v[SOURCE_TABLES_MAX];
+    size_t next; /* the one that gives way */
+};
+
+/* source_put(table, id, source_type, state, title): puts a row into the table
+ * that is bound with q_pointer; 0: it has no room for more. */
+#define SOURCE_TABLE_POINTER "source_table"
+void source_put_call(sqlite3_context *c, int n, sqlite3_value **v);
+
+void source_tables_open(struct source_tables *k);
+void source_tables_close(struct source_tables *k);
+/* The base's table, to be let go of; *t NULL: none is kept and `make` is not
+ * set, or the base is too large for one. A reader's session. */
+rc source_table_take(struct db *db, const struct source_base *b, bool make,
+                     struct source_table **t, struct err *e) MUST_CHECK;
+void source_table_let_go(struct db *db, struct source_table *t);
+/* Rows go from the oldest document, 0, to the newest. */
+size_t source_table_count(const struct source_table *t);
+uuid source_table_id(const struct source_table *t, size_t row);
+/* Rows with these types, states and (folded, empty: any) part of a title, in
+ * order; room for all of the table. The filter's other fields aren't asked. */
+size_t source_table_match(const struct source_table *t,
+                          const struct source_filter *f, str folded,
+                          uint32_t *rows);
+/* The same of the documents `ids`, which ascend. */
+size_t source_table_match_among(const struct source_table *t,
+                                const struct source_filter *f, str folded,
+                                const uuid *ids, size_t ids_n, uint32_t *rows);
+
 /* ---- the store ---- */
 
 struct store {
@@ -132,6 +176,8 @@ struct store {
 
     pthread_mutex_t folders_lock; /* guards: folder_durable */
     bool folder_durable[256];     /* blobs/ab is on the disk */
+
+    struct source_tables tables;
 
     atomic_uint_least64_t commits, writes, fsync_failures, checkpoints;
     atomic_bool stopped;

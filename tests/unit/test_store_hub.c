@@ -1,7 +1,10 @@
 /* Rows of a hub in store/: folders, articles, and what goes with what. */
 #include "store_fixture.h"
 
+#include "base/mem.h"
+#include "base/rng.h"
 #include "store/store_priv.h"
+#include "text/fold.h"
 
 static struct fix f;
 
@@ -707,6 +710,22 @@ static rc run_document_put(struct db *db, void *arg, struct err *e)
     return db_document_put(db, arg, e);
 }
 
+static rc put_another_base(struct db *db, void *arg, struct err *e)
+{
+    (void)arg;
+    return db_base_put(db,
+                       &(struct base_row){.id = f.base,
+                                          .tenant = f.tenant,
+                                          .name = STR("another"),
+                                          .metadata = STR("{}"),
+                                          .active = true,
+                                          .embedding_model = STR("none"),
+                                          .chunk_size = 256,
+                                          .retrieval_top_k = 30,
+                                          .sensitivity = 10},
+                       e);
+}
+
 static uuid source_add(str title, const char *type, enum version_state st)
 {
     struct document_row d = {.id = uuid_new(),
@@ -722,22 +741,41 @@ static uuid source_add(str title, const char *type, enum version_state st)
 }
 
 /* The titles of one page and how many there are on all, in one line. */
+static rc list_titled(struct db *db, struct source_filter by, struct window w,
+                      str *line, struct err *e)
+{
+    struct source_row *v;
+    uint64_t total;
+    size_t n;
+    rc code =
+        db_source_list(db, f.tenant, f.base, &by, w, f.a, &v, &n, &total, e);
+
+    *line = STR("");
+    if (code != RC_OK)
+        return code;
+    for (size_t i = 0; i < n; i++)
+        *line = arena_fmt(f.a, STR_FMT STR_FMT " ", STR_ARG(*line),
+                          STR_ARG(v[i].document.title));
+    *line = arena_fmt(f.a, STR_FMT "of %zu", STR_ARG(*line), (size_t)total);
+    return RC_OK;
+}
+
+static str sources_titled_by(struct db *db, struct source_filter by,
+                             struct window w)
+{
+    str line;
+
+    must(list_titled(db, by, w, &line, &f.e), &f.e);
+    return line;
+}
+
 static str sources_titled(struct source_filter by, struct window w)
 {
     struct db *db = reading();
-    struct source_row *v;
-    str line = STR("");
-    uint64_t total;
-    size_t n;
+    str line = sources_titled_by(db, by, w);
 
-    must(
-        db_source_list(db, f.tenant, f.base, &by, w, f.a, &v, &n, &total, &f.e),
-        &f.e);
     store_read_end(db);
-    for (size_t i = 0; i < n; i++)
-        line = arena_fmt(f.a, STR_FMT STR_FMT " ", STR_ARG(line),
-                         STR_ARG(v[i].document.title));
-    return arena_fmt(f.a, STR_FMT "of %zu", STR_ARG(line), (size_t)total);
+    return line;
 }
 
 static void sources_are_filtered_newest_first(void **state)
@@ -922,6 +960,400 @@ static void writes_of_documents_are_counted_and_no_others(void **state)
     assert_int_equal(changes_now(), was);
     must(do_write(f.s, run_drop, &d.id, &f.e), &f.e);
     assert_true(changes_now() > was);
+}
+
+/* ---- lists from memory: what SQL answers, and a plain filter ---- */
+
+#define TRUTH_SOURCES_MAX 120
+#define TRUTH_FOLDERS 2
+
+static const char *const TITLES[] = {"",
+                                     "a",
+                                     "ab",
+                                     "ba",
+                                     "aba",
+                                     "B",
+                                     "A B",
+                                     "\xC3\x84rger",
+                                     "STRASSE",
+                                     "stra\xC3\x9F"
+                                     "e",
+                                     "a\xff"
+                                     "b",
+                                     "bab",
+                                     "\xC2\xAD",
+                                     "ababab"};
+static const char *const QUERIES[] = {
+    "a",  "AB",       "ba",   "b",  "abab",        "\xC3\xA4",
+    "ss", "\xC2\xAD", "\xff", "zz", "abababababab"};
+static const char *const TYPES[] = {"file", "text", "url", "page", "other"};
+
+struct truth {
+    struct rng r;
+    size_t n; /* sources, oldest first */
+    struct {
+        uuid id;
+        str title;
+        unsigned type, state;
+        bool in[TRUTH_FOLDERS];
+    } v[TRUTH_SOURCES_MAX];
+    uuid folders[TRUTH_FOLDERS];
+};
+
+static unsigned chance(struct truth *t, size_t n)
+{
+    return (unsigned)rng_below(&t->r, n);
+}
+
+static bool title_has(str title, str query)
+{
+    struct buf in = {0}, part = {0};
+    bool yes;
+
+    fold_case(title, &in);
+    fold_case(query, &part);
+    yes = part.n == 0 || str_find(buf_str(&in), buf_str(&part)) < in.n;
+    buf_close(&in);
+    buf_close(&part);
+    return yes;
+}
+
+static bool is_asked(const struct truth *t, size_t i,
+                     const struct source_filter *by)
+{
+    if (by->types != 0 && (t->v[i].type >= SOURCE_TYPE_COUNT ||
+                           (by->types >> t->v[i].type & 1u) == 0))
+        return false;
+    if (by->states != 0 && (by->states >> t->v[i].state & 1u) == 0)
+        return false;
+    for (size_t k = 0; k < TRUTH_FOLDERS; k++)
+        if (uuid_eq(by->folder, t->folders[k]) && !t->v[i].in[k])
+            return false;
+    return by->query.n == 0 || title_has(t->v[i].title, by->query);
+}
+
+static str expected(const struct truth *t, const struct source_filter *by,
+                    struct window w)
+{
+    str line = STR("");
+    size_t total = 0;
+
+    for (size_t i = t->n; i-- > 0;) {
+        if (!is_asked(t, i, by))
+            continue;
+        if (total >= w.offset && total - w.offset < w.limit)
+            line = arena_fmt(f.a, STR_FMT STR_FMT " ", STR_ARG(line),
+                             STR_ARG(t->v[i].title));
+        total++;
+    }
+    return arena_fmt(f.a, STR_FMT "of %zu", STR_ARG(line), total);
+}
+
+#define ASKED 16 /* every set of filters */
+
+struct asked {
+    struct source_filter by;
+    struct window w;
+    str line;
+};
+
+/* A write's session asks SQL. */
+static rc run_lists(struct db *db, void *arg, struct err *e)
+{
+    struct asked *v = arg;
+    rc code = RC_OK;
+
+    for (size_t i = 0; code == RC_OK && i < ASKED; i++)
+        code = list_titled(db, v[i].by, v[i].w, &v[i].line, e);
+    return code;
+}
+
+static struct asked asked_of(struct truth *t, unsigned filters)
+{
+    struct asked a = {.w = {chance(t, 9) * chance(t, 3), 1 + chance(t, 7)}};
+
+    if ((filters & 1) != 0)
+        a.by.types = 1 + chance(t, 15);
+    if ((filters & 2) != 0)
+        a.by.states = 1 + chance(t, 127);
+    if ((filters & 4) != 0)
+        a.by.query = str_of(QUERIES[chance(t, NELEMS(QUERIES))]);
+    if ((filters & 8) != 0)
+        a.by.folder = t->folders[chance(t, TRUTH_FOLDERS)];
+    return a;
+}
+
+static void all_is_listed(struct truth *t)
+{
+    struct asked v[ASKED];
+
+    for (unsigned i = 0; i < ASKED; i++)
+        v[i] = asked_of(t, i);
+    must(do_write(f.s, run_lists, v, &f.e), &f.e);
+    for (unsigned i = 0; i < 2 * ASKED; i++) {
+        const struct asked *a = &v[i % ASKED];
+        str should = expected(t, &a->by, a->w),
+            is = i < ASKED ? a->line : sources_titled(a->by, a->w);
+
+        if (!str_eq(is, should))
+            fail_msg("filters %u: \"" STR_FMT "\", not \"" STR_FMT "\"", i,
+                     STR_ARG(is), STR_ARG(should));
+    }
+}
+
+static void truth_add(struct truth *t)
+{
+    size_t i = t->n++;
+
+    ASSERT(i < TRUTH_SOURCES_MAX);
+    t->v[i].title = str_of(TITLES[chance(t, NELEMS(TITLES))]);
+    t->v[i].type = chance(t, NELEMS(TYPES));
+    t->v[i].state = chance(t, VERSION_STATE_COUNT);
+    t->v[i].id = source_add(t->v[i].title, TYPES[t->v[i].type],
+                            (enum version_state)t->v[i].state);
+    memset(t->v[i].in, 0, sizeof t->v[i].in);
+}
+
+/* A new title, and now and then a new state. */
+static void truth_update(struct truth *t, size_t i)
+{
+    struct document_row d = {.id = t->v[i].id};
+
+    d.title = str_of(TITLES[chance(t, NELEMS(TITLES))]);
+    d.state = (enum version_state)(
+        chance(t, 2) == 0 ? t->v[i].state : chance(t, VERSION_STATE_COUNT));
+    assert_int_equal(do_write(f.s, run_retitle_and_fail, &d, &f.e),
+                     RC_CONFLICT);
+    all_is_listed(t);
+    must(do_write(f.s, run_retitle, &d, &f.e), &f.e);
+    t->v[i].title = d.title;
+    t->v[i].state = d.state;
+}
+
+static void truth_drop(struct truth *t, size_t i)
+{
+    must(do_write(f.s, run_drop, &t->v[i].id, &f.e), &f.e);
+    t->n--;
+    memmove(&t->v[i], &t->v[i + 1], (t->n - i) * sizeof t->v[0]);
+}
+
+static void truth_move(struct truth *t, size_t i)
+{
+    struct put_in p = {
+        .item = t->v[i].id, .kind = OBJECT_DOCUMENT, .v = t->folders};
+    unsigned into = chance(t, 4);
+    uuid both[TRUTH_FOLDERS];
+
+    for (size_t k = 0; k < TRUTH_FOLDERS; k++) {
+        t->v[i].in[k] = (into >> k & 1u) != 0;
+        if (t->v[i].in[k])
+            both[p.n++] = t->folders[k];
+    }
+    p.v = both;
+    must(do_write(f.s, run_folders_set, &p, &f.e), &f.e);
+}
+
+static void truth_change(struct truth *t)
+{
+    unsigned what = t->n == 0 ? 0 : chance(t, 8);
+    size_t i = t->n == 0 ? 0 : chance(t, t->n);
+
+    if (what <= 2)
+        truth_add(t);
+    else if (what <= 4)
+        truth_update(t, i);
+    else if (what == 5)
+        truth_drop(t, i);
+    else
+        truth_move(t, i);
+}
+
+static void lists_are_what_a_plain_filter_gives_after_each_write(void **state)
+{
+    struct truth *t = ARENA_NEW(f.a, struct truth);
+
+    (void)state;
+    t->r = rng_seeded(5);
+    for (size_t k = 0; k < TRUTH_FOLDERS; k++)
+        t->folders[k] = folder_add(STR("f"), UUID_NIL);
+    all_is_listed(t);
+    for (size_t round = 0; round < 100; round++) {
+        truth_change(t);
+        all_is_listed(t);
+        all_is_listed(t);
+    }
+}
+
+static void an_older_snapshot_goes_on_with_its_own_documents(void **state)
+{
+    const struct source_filter by = {.query = STR("new")};
+    const struct window all = {.limit = 9};
+    struct document_row d = {.state = VERSION_ACTIVE, .title = STR("news")};
+    struct db *old;
+
+    (void)state;
+    d.id = source_add(STR("olds"), "text", VERSION_ACTIVE);
+    assert_text(sources_titled(by, all), "of 0");
+    old = reading();
+    assert_text(sources_titled_by(old, by, all), "of 0");
+    must(do_write(f.s, run_retitle, &d, &f.e), &f.e);
+    for (size_t i = 0; i < 3; i++) {
+        assert_text(sources_titled_by(old, by, all), "of 0");
+        assert_text(sources_titled(by, all), "news of 1");
+    }
+    store_read_end(old);
+}
+
+/* Twice as many as are kept, each with a source that is called like it. */
+static void bases_take_turns_in_memory(void **state)
+{
+    uuid bases[2 * SOURCE_TABLES_MAX], first = f.base, tenant = f.tenant;
+
+    (void)state;
+    for (size_t i = 0; i < NELEMS(bases); i++) {
+        f.base = bases[i] = uuid_new();
+        must(do_write(f.s, put_another_base, NULL, &f.e), &f.e);
+        (void)source_add(arena_fmt(f.a, "n%zu", i), "text", VERSION_ACTIVE);
+    }
+    for (size_t turn = 0; turn < 3 * NELEMS(bases); turn++) {
+        size_t i = turn * 5 % NELEMS(bases);
+        str should = arena_fmt(f.a, "n%zu of 1", i);
+
+        f.base = bases[i];
+        assert_true(
+            str_eq(sources_titled((struct source_filter){.query = STR("N")},
+                                  (struct window){.limit = 9}),
+                   should));
+        f.tenant = uuid_new(); /* not theirs */
+        assert_text(sources_titled((struct source_filter){.query = STR("N")},
+                                   (struct window){.limit = 9}),
+                    "of 0");
+        f.tenant = tenant;
+    }
+    f.base = first;
+}
+
+static void what_is_too_large_for_memory_is_listed_all_the_same(void **state)
+{
+    char *text = arena_alloc(f.a, MIB);
+    const struct window two = {.limit = 2};
+
+    (void)state;
+    memset(text, 'x', MIB);
+    for (size_t i = 0; i < 9; i++)
+        (void)source_add((str){text, MIB}, "text", VERSION_ACTIVE);
+    (void)source_add(STR("short"), "text", VERSION_ACTIVE);
+    for (size_t i = 0; i < 2; i++) {
+        assert_text(
+            sources_titled((struct source_filter){.query = STR("OR")}, two),
+            "short of 1");
+        assert_text(
+            sources_titled((struct source_filter){.query = STR("yx")}, two),
+            "of 0");
+    }
+}
+
+static rc run_many(struct db *db, void *arg, struct err *e)
+{
+    rc code = RC_OK;
+
+    (void)arg;
+    for (size_t i = 0; code == RC_OK && i < 1000; i++)
+        code = db_document_put(
+            db,
+            &(struct document_row){.id = uuid_new(),
+                                   .base = f.base,
+                                   .tenant = f.tenant,
+                                   .title = arena_fmt(f.a, "title %zu", i),
+                                   .metadata = STR("{}"),
+                                   .source_type = STR("text"),
+                                   .state = VERSION_ACTIVE},
+            e);
+    return code;
+}
+
+/* Some 20 pages hold the documents. */
+static void once_in_memory_a_list_reads_what_it_shows_alone(void **state)
+{
+    const struct source_filter by = {.query = STR("e 77"), .types = 15};
+    const struct source_filter none = {.query = STR("none")};
+    const struct window all = {.limit = 20}, two = {.offset = 9, .limit = 2};
+    struct db *db;
+
+    (void)state;
+    must(do_write(f.s, run_many, NULL, &f.e), &f.e);
+    assert_text(sources_titled(by, two), "title 770 title 77 of 11");
+    db = reading();
+    (void)pages_read(db);
+    assert_text(sources_titled_by(db, none, all), "of 0");
+    assert_true(pages_read(db) < 10);
+    store_read_end(db);
+}
+
+#define LISTERS 4
+
+static rc run_swap(struct db *db, void *arg, struct err *e)
+{
+    const struct document_row *d = arg;
+    rc code = run_retitle(db, mem_unconst(&d[0]), e);
+
+    return code == RC_OK ? run_retitle(db, mem_unconst(&d[1]), e) : code;
+}
+
+/* Both are called the same, at any time. */
+static void *list_for_long(void *arg)
+{
+    struct arena *a = arena_open();
+    const atomic_bool *stop = arg;
+    size_t odd = 0;
+
+    while (!atomic_load(stop)) {
+        struct source_filter by = {.query = STR("even")};
+        struct source_row *v;
+        struct err e;
+        struct db *db;
+        uint64_t total;
+        size_t n;
+
+        if (store_read_begin(f.s, &db, &e) != RC_OK)
+            continue;
+        if (db_source_list(db, f.tenant, f.base, &by, (struct window){0, 9}, a,
+                           &v, &n, &total, &e) != RC_OK ||
+            n != total || (n != 0 && n != 2))
+            odd++;
+        store_read_end(db);
+        arena_rewind(a, (struct arena_mark){0});
+    }
+    arena_close(a);
+    return odd == 0 ? NULL : arg;
+}
+
+static void many_list_while_one_writes(void **state)
+{
+    struct document_row d[2] = {{.state = VERSION_ACTIVE},
+                                {.state = VERSION_ACTIVE}};
+    pthread_t threads[LISTERS];
+    atomic_bool stop = false;
+    void *odd;
+
+    (void)state;
+    d[0].id = source_add(STR("even"), "text", VERSION_ACTIVE);
+    d[1].id = source_add(STR("even"), "text", VERSION_ACTIVE);
+    for (size_t i = 0; i < LISTERS; i++)
+        assert_int_equal(
+            pthread_create(&threads[i], NULL, list_for_long, &stop), 0);
+    for (size_t i = 0; i < 100; i++) {
+        d[0].title = d[1].title = i % 2 == 0 ? STR("odd") : STR("even");
+        must(do_write(f.s, run_swap, d, &f.e), &f.e);
+        assert_text(sources_titled((struct source_filter){.query = STR("ODD")},
+                                   (struct window){.limit = 9}),
+                    i % 2 == 0 ? "odd odd of 2" : "of 0");
+    }
+    atomic_store(&stop, true);
+    for (size_t i = 0; i < LISTERS; i++) {
+        assert_int_equal(pthread_join(threads[i], &odd), 0);
+        assert_null(odd);
+    }
 }
 
 /* ---- what goes with what ---- */
@@ -1118,6 +1550,12 @@ int main(void)
         FACT(an_articles_document_lies_where_the_article_does),
         FACT(a_page_of_sources_tells_how_many_there_are),
         FACT(writes_of_documents_are_counted_and_no_others),
+        FACT(lists_are_what_a_plain_filter_gives_after_each_write),
+        FACT(an_older_snapshot_goes_on_with_its_own_documents),
+        FACT(once_in_memory_a_list_reads_what_it_shows_alone),
+        FACT(bases_take_turns_in_memory),
+        FACT(what_is_too_large_for_memory_is_listed_all_the_same),
+        FACT(many_list_while_one_writes),
         FACT(with_a_document_goes_all_that_names_it),
         FACT(with_a_base_goes_all_of_its_hub),
         FACT(damage_to_a_hub_is_found),
