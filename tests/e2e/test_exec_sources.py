@@ -293,6 +293,21 @@ def test_every_filter_filters(hub, web, page):
             assert answer.json()["data"] == []
 
 
+def test_filtered_lists_show_what_was_just_written(hub, web, page):
+    source = add_ready(hub, web, page, "old")["id"]
+    path = f"{H}/sources/{source}"
+
+    def titles(query):
+        return [s["title"] for s in hub.sources(query=query)]
+    for name in ("osprey", "Merlin", "KITE"):
+        assert titles(name) == titles(name) == []
+        hub.ok("PATCH", path, json={"title": name})
+        assert titles(name.lower()) == titles(name) == [name]
+        assert titles("old") == []
+    hub.ok("DELETE", path)
+    assert titles("kite") == hub.sources(type="url") == []
+
+
 def test_files_of_the_hub_are_sources_too(hub, web, page):
     url = add_ready(hub, web, page)["id"]
     base = hub.base_of(url)
