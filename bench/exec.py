@@ -3,6 +3,7 @@ one connection that stays. GET /healthz beside them is what a request costs that
 asks nothing of the database, this client included.
 
 All kinds of request are asked in turns, so that other work hurts all alike.
+Before those "after a write" a source gets another title, which isn't timed.
 
     SOURCES=1000 REQUESTS=50    less of it"""
 
@@ -25,7 +26,8 @@ WORDS = ("segment posting recall cursor checkpoint tombstone ledger anchor "
          "harbour willow copper lantern meadow").split()
 # About one title in 2,000 has it; in none.
 RARE, ABSENT = "Quartz", "no such title"
-GOAL_MS = 2.0
+GOAL_MS = 2.0  # of lists while nothing is written
+AFTER = "after a write: "
 
 
 class Http:
@@ -112,6 +114,8 @@ def kinds(folder):
               f"folder_id={folder}&status=ready&query=willow")]
     return [("GET /healthz", "/healthz"),
             *((f"list: {name}", f"{H}/sources?{q}") for name, q in lists),
+            (AFTER + "query, none",
+             f"{H}/sources?query={urllib.parse.quote_plus(ABSENT)}"),
             ("get", H + "/sources/{}"),
             ("get, include=content", H + "/sources/{}?include=content")]
 
@@ -126,6 +130,9 @@ def main():
         size = {}
         for i in range(REQUESTS + 5):
             for name, path in asked:
+                if name.startswith(AFTER):
+                    c.call("PATCH", f"{H}/sources/{rng.choice(ids)}",
+                           {"title": title_of(i)})
                 _, text, ms = c.ask("GET", path.format(rng.choice(ids)))
                 size[name] = len(text)
                 if i >= 5:
@@ -136,7 +143,8 @@ def main():
             p50 = ms[len(ms) // 2]
             rows.append([name, f"{p50:.2f}", f"{ms[len(ms) * 95 // 100]:.2f}",
                          f"{ms[0]:.2f}", size[name],
-                         "" if p50 <= GOAL_MS else "over"])
+                         "over" if p50 > GOAL_MS and name.startswith("list")
+                         else ""])
         table(f"exec: {SOURCES} sources, {REQUESTS} requests of each in turns; "
               f"goal: p50 <= {GOAL_MS:.0f} ms",
               ["what", "p50 ms", "p95 ms", "least", "bytes", ""], rows)
