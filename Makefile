@@ -85,7 +85,7 @@ $(B)/%.o: src/%.c Makefile
 	@mkdir -p $(@D)
 	@echo "cc $<"
 	@$(CC) $(CPPFLAGS) $(CFLAGS) $(if $(findstring kernels_,$<),$(OPT_KERNELS)) \
-		$(if $(findstring kernels_avx,$<),$(VECTORS_$(VARIANT))) -MMD -MP -c -o $@ $<
+		$(if $(findstring kernels_a,$<),$(VECTORS_$(VARIANT))) -MMD -MP -c -o $@ $<
 $(B)/tests/%: tests/unit/%.c $(B)/libknowd.a
 	@mkdir -p $(@D)
 	@echo "cc $<"

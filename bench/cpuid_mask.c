@@ -1,8 +1,9 @@
 /*
  * cpuid_mask: preloaded, it makes a program see a processor of AVX2 without
  * AVX-512, VNNI and AMX, or with CPUID_MASK=amx in the environment one without
- * AMX, so that a peer that picks its kernels by CPUID can be measured there. Where the processor lets CPUID fault (Intel since 2012, some
- * hypervisors), the instruction is answered by a handler, less those bits.
+ * AMX, so that a peer that picks its kernels by CPUID can be measured there.
+ * Where the processor lets CPUID fault (Intel since 2012, some hypervisors), the
+ * instruction is answered by a handler, less those bits.
  */
 #include <asm/prctl.h>
 #include <cpuid.h>

@@ -12,7 +12,7 @@
  * waits for memory anyway. The last layer asks for what lies behind the
  * weights, or for nothing mapped at all, which a prefetch may.
  */
-#ifndef INLINE
+#ifndef INLINE /* kernels_scalar has its own */
 #define INLINE TARGET static inline __attribute__((always_inline))
 #endif
 

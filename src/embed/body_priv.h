@@ -1,9 +1,10 @@
 /*
- * body_priv: the steps of every set of kernels, over 16 lanes. Each kernels_*
- * file defines the lanes (struct vf: 16 floats, struct vi: 16 sums), the tile
- * of integer sums (whose steps ask ahead: ahead_priv.h, which comes before and
- * defines INLINE), and includes this once; so that what is computed, and in which order, is the same to the bit on
- * every processor.
+ * body_priv: the steps of a set of kernels, over 16 lanes. Each kernels_* file
+ * defines the lanes (struct vf: 16 floats, struct vi: 16 sums), the tile of
+ * integer sums (whose steps ask ahead: ahead_priv.h, which comes before), and
+ * includes this once; so that what is computed, and in which order, is the same
+ * to the bit on every processor. AMX alone doesn't: it has linear layers of its
+ * own and takes all else from AVX-512; what both make of sums is output_priv.h.
  *
  * The file defines TARGET (the attribute of its functions), TILE_ROWS and
  * TILE_PANELS (tokens and panels of 16 channels that fit its registers),
@@ -160,8 +161,9 @@ TARGET static void norm_run(const struct norm_job *job)
 
 /* ---- attention ---- */
 
-/* Powers below this are taken for it: the next would be a subnormal number,
- * for which processors take a hundred times as long, and what padding weighs
+/* Powers below this are taken for it. The next, 2^-126, is the least normal
+ * number, but the polynomial is 0.9999993 at 0, which makes it a subnormal one:
+ * for those processors take a hundred times as long, and what padding weighs
  * would be one in each row. */
 #define EXP2_LEAST (-125)
 

@@ -56,15 +56,18 @@ struct linear {
 
 /* Where the weights of a panel begin; the address of those behind the last,
  * too, where nothing may lie. */
+static inline size_t panel_offset(const struct linear *l, size_t panel)
+{
+    return panel / STRIP_PANELS * STRIP * l->in +
+           panel % STRIP_PANELS * PANEL_BYTES;
+}
 static inline uintptr_t panel_address(const struct linear *l, size_t panel)
 {
-    return (uintptr_t)l->weight + panel / STRIP_PANELS * STRIP * l->in +
-           panel % STRIP_PANELS * PANEL_BYTES;
+    return (uintptr_t)l->weight + panel_offset(l, panel);
 }
 static inline const int8_t *panel_weight(const struct linear *l, size_t panel)
 {
-    return l->weight + panel / STRIP_PANELS * STRIP * l->in +
-           panel % STRIP_PANELS * PANEL_BYTES;
+    return l->weight + panel_offset(l, panel);
 }
 
 /* x * (0.5 + t P(t^2)), t being x within +-limit; or x where positive. */

@@ -75,7 +75,7 @@ INLINE void ahead(uintptr_t at, size_t stride)
 }
 
 /* Of up to 16 tokens and a strip: sums[16][64]. Weights are read once and in
- * order, so that the next lie behind. */
+ * order, so that the next lie behind; the few activations stay near. */
 TARGET static void sums_of_strip(const uint8_t *q, const int8_t *w, uint32_t in,
                                  int32_t *sums)
 {
@@ -177,7 +177,7 @@ TARGET static void sums_put(const struct linear_job *job, uint32_t row,
 {
     size_t stride = (size_t)panels * LANES;
 
-    for (uint32_t end = panel + panels; panel < end; panel++, sums += LANES)
+    for (uint32_t last = panel + panels; panel < last; panel++, sums += LANES)
         switch (job->end) {
         case LINEAR_STORE:
             panel_put(job, row, rows, panel, sums, stride, LINEAR_STORE);
@@ -251,7 +251,8 @@ TARGET static void linear_by_tiles(const struct linear_job *job)
 static struct embed_kernels amx;
 static bool amx_here;
 
-/* Linux keeps tiles only for processes that asked for it. */
+/* Linux keeps tiles only for processes that asked for it, which costs nothing
+ * until they are used. */
 static bool tiles_allowed(void)
 {
     enum { REQUEST_PERMISSION = 0x1023, TILE_DATA = 18 };

@@ -2,7 +2,7 @@
  * output_priv: what becomes of a linear layer's integer sums, 16 channels of a
  * token at a time. Comes behind lanes; wants TARGET.
  */
-#ifndef INLINE
+#ifndef INLINE /* kernels_scalar has its own */
 #define INLINE TARGET static inline __attribute__((always_inline))
 #endif
 

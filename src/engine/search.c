@@ -7,8 +7,8 @@
 /* Where even more chunks than this have the score of the last hit, which of
  * them are shown is left to the order they stand in. */
 #define CANDIDATES_MAX ((size_t)1 << 16)
-/* Up to so many rows every vector is looked at; above, their one-bit codes, and
- * the vectors of so many times as many as are asked for. */
+/* Up to so many rows the best are the best of all; above, of those whose one-bit
+ * codes are, so many times as many as are asked for. */
 #define EXACT_ROWS_MAX ((size_t)100000)
 #define RESCORED 3
 

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <zstd.h>
 
 #include "base/file.h"
@@ -171,6 +172,17 @@ static rc read_table(struct frames_in *f, str table, uint64_t file_bytes,
     return RC_OK;
 }
 
+/* Of the file that is open: another may have taken its name since. */
+static rc size_of(const struct frames_in *f, uint64_t *bytes, struct err *e)
+{
+    struct stat st;
+
+    if (fstat(f->fd, &st) != 0)
+        return err_errno(e, RC_IO, errno, "cannot look at %s", f->path);
+    *bytes = (uint64_t)st.st_size;
+    return RC_OK;
+}
+
 /* By how many frames the file says it has. */
 static rc frame_size(struct frames_in *f, uint64_t file_bytes, struct err *e)
 {
@@ -225,7 +237,7 @@ rc frames_in_open(const char *path, uint64_t bytes, struct frames_in **out,
                   struct err *e)
 {
     struct frames_in *f = mem_alloc(sizeof *f);
-    uint64_t file_bytes;
+    uint64_t file_bytes = 0;
     rc code;
 
     f->path = path;
@@ -235,7 +247,7 @@ rc frames_in_open(const char *path, uint64_t bytes, struct frames_in **out,
         code = err_errno(e, errno == ENOENT ? RC_NOTFOUND : RC_IO, errno,
                          "cannot open %s", path);
     else
-        code = file_size(path, &file_bytes, e);
+        code = size_of(f, &file_bytes, e);
     if (code == RC_OK)
         code = frame_size(f, file_bytes, e);
     if (code == RC_OK)

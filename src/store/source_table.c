@@ -12,8 +12,6 @@
 #include "base/mem.h"
 #include "text/fold.h"
 
-/* A base of more is asked about row by row. */
-#define TABLE_ROWS_MAX 100000
 #define TABLE_BYTES_MAX (8 * MIB)
 
 /* One bit each, as in struct source_filter; type 0: none of SOURCE_TYPES. */
@@ -129,7 +127,7 @@ static rc table_make(struct db *db, const struct source_base *b,
 
     t->base = b->id;
     t->changes = b->changes;
-    if (b->documents <= TABLE_ROWS_MAX) {
+    if (b->documents <= SOURCE_TABLE_ROWS_MAX) {
         (void)buf_reserve(&t->ids, b->documents * sizeof(uuid));
         (void)buf_reserve(&t->marks, b->documents * sizeof(struct mark));
         (void)buf_reserve(&t->ends, b->documents * sizeof(uint32_t));
@@ -200,6 +198,17 @@ static void keep(struct source_tables *k, struct source_table *t)
     table_free(gone);
 }
 
+void source_tables_forget(struct source_tables *k, uuid base)
+{
+    (void)pthread_rwlock_wrlock(&k->lock);
+    for (size_t i = 0; i < SOURCE_TABLES_MAX; i++)
+        if (k->v[i] != NULL && uuid_eq(k->v[i]->base, base)) {
+            table_free(k->v[i]);
+            k->v[i] = NULL;
+        }
+    (void)pthread_rwlock_unlock(&k->lock);
+}
+
 void source_table_let_go(struct db *db, struct source_table *t)
 {
     struct source_tables *k = &db->store->tables;
@@ -213,15 +222,17 @@ void source_table_let_go(struct db *db, struct source_table *t)
 }
 
 /* The one that makes a table is the first to use it, before it is kept: so the
- * lock is never held for as long as that takes. */
+ * lock is never held for as long as that takes. While another is being made
+ * nobody waits for it: SQL answers. */
 static rc kept_or_made(struct db *db, const struct source_base *b,
                        struct source_table **t, struct err *e)
 {
     struct source_tables *k = &db->store->tables;
     rc code;
 
-    (void)pthread_mutex_lock(&k->making);
-    *t = kept(k, b); /* made while we waited */
+    if (pthread_mutex_trylock(&k->making) != 0)
+        return RC_OK;
+    *t = kept(k, b); /* made since we looked */
     code = *t == NULL ? table_make(db, b, t, e) : RC_OK;
     if (code != RC_OK || (*t)->kept)
         (void)pthread_mutex_unlock(&k->making);

@@ -332,7 +332,7 @@ static rc table_read(struct db *db, uuid tenant, uuid base,
     rc code = base_see(db, tenant, base, &b, &there, e);
 
     *done = false;
-    if (code != RC_OK || !there ||
+    if (code != RC_OK || !there || b.documents > SOURCE_TABLE_ROWS_MAX ||
         (code = folder_read(db, tenant, base, f->folder, out, &in, e)) !=
             RC_OK ||
         (code = source_table_take(db, &b, is_table_due(&b, f, &in), &t, e)) !=

@@ -116,6 +116,8 @@ struct source_base {
 /* The documents of a base of one `document_changes`: what filters look at. */
 struct source_table;
 #define SOURCE_TABLES_MAX 4 /* kept, of as many bases */
+/* A base of more is asked about row by row. */
+#define SOURCE_TABLE_ROWS_MAX 100000
 struct source_tables {
     pthread_rwlock_t lock;  /* guards: v, next, and what is in v */
     pthread_mutex_t making; /* held by who makes one; before `lock` */
@@ -130,8 +132,11 @@ void source_put_call(sqlite3_context *c, int n, sqlite3_value **v);
 
 void source_tables_open(struct source_tables *k);
 void source_tables_close(struct source_tables *k);
+/* Of a base that is gone; what a session of before makes of it may stay. */
+void source_tables_forget(struct source_tables *k, uuid base);
 /* The base's table, to be let go of; *t NULL: none is kept and `make` is not
- * set, or the base is too large for one. A reader's session. */
+ * set, another is being made, or the base is too large for one. A reader's
+ * session. */
 rc source_table_take(struct db *db, const struct source_base *b, bool make,
                      struct source_table **t, struct err *e) MUST_CHECK;
 void source_table_let_go(struct db *db, struct source_table *t);

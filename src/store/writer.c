@@ -320,6 +320,9 @@ static void committed(struct store *s, size_t n)
     atomic_fetch_add(&s->commits, 1);
     atomic_fetch_add(&s->writes, n);
     changes_tell(db);
+    for (size_t i = 0; i < db->changes_n; i++)
+        if (db->changes[i].kind == CHANGE_BASE_GONE)
+            source_tables_forget(&s->tables, db->changes[i].base);
     (void)pthread_mutex_lock(&s->pins_lock);
     for (size_t i = 0; i < db->freed_n; i++)
         blob_sweep_later(s, &db->freed[i]);

@@ -47,10 +47,9 @@ static bool halves_find(struct vec_file *f)
 {
     f->halves = section(f->seg, "HALF", f->rows, f->width / 2);
     f->rests = section(f->seg, "REST", f->rows, sizeof *f->rests);
-    return f->halves != NULL && f->rests != NULL
-               ? true
-               : seg_find(f->seg, "HALF").p == NULL &&
-                     seg_find(f->seg, "REST").p == NULL;
+    return (f->halves != NULL && f->rests != NULL) ||
+           (seg_find(f->seg, "HALF").p == NULL &&
+            seg_find(f->seg, "REST").p == NULL);
 }
 
 static rc sections_find(struct vec_file *f, struct err *e)
@@ -108,7 +107,8 @@ static bool numbers_sound(const struct vec_file *f)
 
         memcpy(&t, f->codes + row * bytes + f->width / 8, sizeof t);
         if (!isfinite(f->scales[row]) ||
-            (f->rests != NULL && !isfinite(f->rests[row])) ||
+            (f->rests != NULL &&
+             !(isfinite(f->rests[row]) && f->rests[row] >= 0)) ||
             !isfinite(t.along) || !isfinite(t.step) || !isfinite(t.lean))
             return false;
     }

@@ -28,7 +28,7 @@ float halves_of(const int8_t *values, uint32_t dims, uint32_t width,
     return (float)sqrt((double)squares);
 }
 
-/* What no score of the row passes. Its second part covers, many times, what
+/* What no score of the row passes, queries being of unit length. Its second part covers, many times, what
  * this and the score itself lose by rounding. */
 static inline float bound(const struct vec_query *q, float scale, float rest,
                           int32_t sum)

@@ -10,7 +10,7 @@
  * keys find them through an order of their own. Each section is one pass over
  * the rows, which are never held: of a row only key and place are kept.
  */
-#define REST_BYTES ((size_t)16 << 20) /* read from files before pages go back */
+#define READ_BYTES ((size_t)16 << 20) /* read from files before pages go back */
 
 struct int8_row {
     const int8_t *values; /* [width]; good until the next row is asked for */
@@ -181,7 +181,8 @@ static rc put_halves(struct seg_writer *w, struct source *s,
     for (uint32_t i = 0; i < p->n && code == RC_OK; i++) {
         struct int8_row row = s->row(s, p->from[i]);
 
-        rests[i] = row.scale * halves_of(row.values, s->dims, s->width, halves);
+        rests[i] =
+            fabsf(row.scale) * halves_of(row.values, s->dims, s->width, halves);
         code = seg_put(w, halves, s->width / 2, e);
     }
     if (code == RC_OK)
@@ -342,7 +343,7 @@ static struct int8_row row_of_files(struct source *s, size_t i)
     struct vec_place at = s->places[i];
     const struct vec_file *f = s->files[at.file];
 
-    if (i % (REST_BYTES / s->width) == 0)
+    if (i % (READ_BYTES / s->width) == 0)
         seg_rest(f->seg);
     return (struct int8_row){f->values + (size_t)at.row * f->width,
                              f->scales[at.row]};

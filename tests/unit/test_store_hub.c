@@ -1426,6 +1426,29 @@ static rc delete_base(struct db *db, void *arg, struct err *e)
     return db_base_delete(db, f.tenant, f.base, e);
 }
 
+static size_t tables_kept(void)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < SOURCE_TABLES_MAX; i++)
+        n += f.s->tables.v[i] != NULL;
+    return n;
+}
+
+static void with_a_base_goes_what_is_in_memory_of_it(void **state)
+{
+    const struct source_filter by = {.query = STR("news")};
+    size_t before;
+
+    (void)state;
+    (void)source_add(STR("news"), "text", VERSION_ACTIVE);
+    assert_text(sources_titled(by, (struct window){.limit = 9}), "news of 1");
+    before = tables_kept();
+    assert_true(before > 0);
+    must(do_write(f.s, delete_base, NULL, &f.e), &f.e);
+    assert_int_equal(tables_kept(), before - 1);
+}
+
 static rc purge(struct db *db, void *arg, struct err *e)
 {
     return db_purge_slice(db, 2, arg, e);
@@ -1558,6 +1581,7 @@ int main(void)
         FACT(many_list_while_one_writes),
         FACT(with_a_document_goes_all_that_names_it),
         FACT(with_a_base_goes_all_of_its_hub),
+        FACT(with_a_base_goes_what_is_in_memory_of_it),
         FACT(damage_to_a_hub_is_found),
     };
 

@@ -734,8 +734,9 @@ static void no_score_passes_the_bound_of_its_halves(void **state)
             q = vec_query_open(v, dims, a);
             score = vec_similarity(q, f, row);
             assert_true(sieved(q, f, row, score));
-            assert_false(
-                sieved(q, f, row, score + 0.01F * fabsf(score) + q->length));
+            assert_false(sieved(
+                q, f, row,
+                score + 1e-4F * (fabsf(score) + f->rests[row] * q->length)));
             for (uint32_t other = 0; other < 60; other += 7) {
                 q = vec_query_open(x.v + (size_t)other * dims, dims, a);
                 score = vec_similarity(q, f, row);
@@ -749,27 +750,28 @@ static void no_score_passes_the_bound_of_its_halves(void **state)
     arena_close(a);
 }
 
+static const char *const SECTIONS[] = {"VECI", "KEYS", "ORDR", "FANO", "ROWS",
+                                       "SCAL", "HALF", "REST", "MEAN", "CODE"};
+
 /* A copy of a file less a section, or with one cut to its half. */
 static void copy_without(const char *from, const char *to, const char *gone,
                          const char *cut)
 {
-    static const char *const IDS[] = {"VECI", "KEYS", "ORDR", "FANO", "ROWS",
-                                      "SCAL", "HALF", "REST", "MEAN", "CODE"};
     struct seg *s = NULL;
     struct seg_writer *w = NULL;
     struct err e;
 
     assert_int_equal(seg_open(from, &s, &e), RC_OK);
     assert_int_equal(seg_writer_open(to, &w, &e), RC_OK);
-    for (size_t i = 0; i < NELEMS(IDS); i++) {
-        str bytes = seg_find(s, IDS[i]);
+    for (size_t i = 0; i < NELEMS(SECTIONS); i++) {
+        str bytes = seg_find(s, SECTIONS[i]);
 
-        if (strstr(gone, IDS[i]) != NULL)
+        if (strstr(gone, SECTIONS[i]) != NULL)
             continue;
-        assert_int_equal(seg_section(w, IDS[i], &e), RC_OK);
+        assert_int_equal(seg_section(w, SECTIONS[i], &e), RC_OK);
         assert_int_equal(
             seg_put(w, bytes.p,
-                    strcmp(cut, IDS[i]) == 0 ? bytes.n / 2 : bytes.n, &e),
+                    strcmp(cut, SECTIONS[i]) == 0 ? bytes.n / 2 : bytes.n, &e),
             RC_OK);
     }
     assert_int_equal(seg_writer_end(w, NULL, &e), RC_OK);
@@ -819,6 +821,60 @@ static void a_file_without_halves_is_read_all_the_same(void **state)
     vec_close(f[0]);
     vec_close(f[1]);
     arena_close(a);
+    rows_drop(&x);
+}
+
+/* A copy of a file whose first rest is another. */
+static void copy_with_rest(const char *from, const char *to, float rest)
+{
+    char *bytes;
+    str all;
+    struct arena *a = arena_open();
+    struct seg *s = NULL;
+    struct seg_writer *w = NULL;
+    struct err e;
+
+    assert_int_equal(seg_open(from, &s, &e), RC_OK);
+    assert_int_equal(seg_writer_open(to, &w, &e), RC_OK);
+    for (size_t i = 0; i < NELEMS(SECTIONS); i++) {
+        all = seg_find(s, SECTIONS[i]);
+        bytes = arena_alloc(a, all.n);
+        memcpy(bytes, all.p, all.n);
+        if (strcmp(SECTIONS[i], "REST") == 0)
+            memcpy(bytes, &rest, sizeof rest);
+        assert_int_equal(seg_section(w, SECTIONS[i], &e), RC_OK);
+        assert_int_equal(seg_put(w, bytes, all.n, &e), RC_OK);
+    }
+    assert_int_equal(seg_writer_end(w, NULL, &e), RC_OK);
+    seg_writer_close(w);
+    seg_close(s);
+    arena_close(a);
+}
+
+static void a_rest_that_is_no_length_is_damage(void **state)
+{
+    static const struct {
+        float rest;
+        rc code;
+    } CASES[] = {{0.1F, RC_OK},
+                 {-0.1F, RC_CORRUPT},
+                 {NAN, RC_CORRUPT},
+                 {INFINITY, RC_CORRUPT}};
+    struct rows x = rows_make(20, 70, 4);
+    char path[512];
+    const char *other;
+    struct vec_file *f;
+    struct err e;
+
+    (void)snprintf(path, sizeof path, "%s", scratch_path(state, "a.vec"));
+    other = scratch_path(state, "other.vec");
+    vec_close(write_open(path, &x));
+    for (size_t i = 0; i < NELEMS(CASES); i++) {
+        copy_with_rest(path, other, CASES[i].rest);
+        assert_int_equal(vec_open(other, &MODEL, 70, &f, &e), CASES[i].code);
+        if (CASES[i].code == RC_OK)
+            vec_close(f);
+    }
     rows_drop(&x);
 }
 
@@ -1128,6 +1184,7 @@ int main(void)
         cmocka_unit_test(no_score_passes_the_bound_of_its_halves),
         cmocka_unit_test(a_file_without_halves_is_read_all_the_same),
         cmocka_unit_test(halves_of_another_size_are_damage),
+        cmocka_unit_test(a_rest_that_is_no_length_is_damage),
         cmocka_unit_test(a_scan_by_halves_is_all_similarities_sorted),
         cmocka_unit_test(recall_holds_its_floors),
         cmocka_unit_test(the_rotation_keeps_lengths_and_angles),
