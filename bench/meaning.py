@@ -267,8 +267,8 @@ def query():
         base = make_base(server, "pdf", True)
         peer = Hybrid(kept_table())
         queries = fresh_queries(most(), QUERIES + QUERIES // 3 + BUSY + 20)
+        beside_embedding(server, base, Http(server.url), queries)
         connection, ours, theirs, words = Http(server.url), [], [], []
-        beside_embedding(server, base, connection, queries)
         for i, text in enumerate(itertools.islice(queries, QUERIES + 20)):
             one = timed(lambda: connection.search(base, text))
             other = timed(lambda: peer.search(text))
