@@ -241,6 +241,22 @@ static void integer_form_is_within_half_a_step(void **state)
     }
 }
 
+/* A text of n tokens, whose queries, keys and values lie side by side. */
+static struct attend_job attend_job_of(uint32_t n, uint32_t depth,
+                                       const float *qkv, float *out)
+{
+    return (struct attend_job){.query = qkv,
+                               .key = qkv + depth,
+                               .value = qkv + 2 * (size_t)depth,
+                               .stride = 3 * (size_t)depth,
+                               .n = n,
+                               .depth = depth,
+                               .out = out,
+                               .out_stride = depth,
+                               .scratch =
+                                   floats(attend_floats(n, depth), ZERO)};
+}
+
 static void attention_is_equal_for_all_lengths(void **state)
 {
     (void)state;
@@ -249,16 +265,7 @@ static void attention_is_equal_for_all_lengths(void **state)
             const float *qkv = floats((size_t)n * 3 * depth, RANDOM);
             float *wanted = floats((size_t)n * depth, ZERO);
             float *out = floats((size_t)n * depth, ZERO);
-            struct attend_job job = {.query = qkv,
-                                     .key = qkv + depth,
-                                     .value = qkv + 2 * (size_t)depth,
-                                     .stride = 3 * (size_t)depth,
-                                     .n = n,
-                                     .depth = depth,
-                                     .out = wanted,
-                                     .out_stride = depth,
-                                     .scratch =
-                                         floats(attend_floats(n, depth), ZERO)};
+            struct attend_job job = attend_job_of(n, depth, qkv, wanted);
 
             scalar->attend(&job);
             for (size_t k = 0; k < all_n; k++) {
@@ -278,16 +285,8 @@ static void attention_stays_in_normal_numbers(void **state)
     (void)state;
     for (uint32_t n = 1; n <= TOKENS; n++) {
         const float *qkv = floats((size_t)n * 3 * DEPTH, RANDOM);
-        struct attend_job job = {.query = qkv,
-                                 .key = qkv + DEPTH,
-                                 .value = qkv + 2 * (size_t)DEPTH,
-                                 .stride = 3 * (size_t)DEPTH,
-                                 .n = n,
-                                 .depth = DEPTH,
-                                 .out = floats((size_t)n * DEPTH, ZERO),
-                                 .out_stride = DEPTH,
-                                 .scratch =
-                                     floats(attend_floats(n, DEPTH), ZERO)};
+        struct attend_job job =
+            attend_job_of(n, DEPTH, qkv, floats((size_t)n * DEPTH, ZERO));
 
         for (size_t k = 0; k < all_n; k++) {
             _mm_setcsr(_mm_getcsr() & ~(unsigned)_MM_EXCEPT_MASK);

@@ -434,6 +434,58 @@ static void files_of_large_frames_are_read(void **state)
     assert_int_equal(findings(true), 0);
 }
 
+struct publisher {
+    str body;
+    atomic_bool done;
+};
+
+/* Puts the file of large frames and that of small ones in turns. */
+static void *publish_in_turns(void *arg)
+{
+    struct publisher *p = arg;
+    sha256 sha = sha256_of(p->body);
+    char path[STORE_PATH_MAX];
+    struct arena *a = arena_open();
+    struct err e;
+    str large, small;
+
+    blob_path(f.s, &sha, path);
+    assert_int_equal(file_read(path, MIB, a, &small, &e), RC_OK);
+    write_large_frames(&sha, p->body);
+    assert_int_equal(file_read(path, MIB, a, &large, &e), RC_OK);
+    for (size_t i = 0; i < 300; i++)
+        assert_int_equal(
+            file_write_atomic(path, i % 2 == 0 ? small : large, 0600, &e),
+            RC_OK);
+    arena_close(a);
+    atomic_store(&p->done, true);
+    return NULL;
+}
+
+static void a_file_replaced_as_it_is_opened_is_not_damage(void **state)
+{
+    struct publisher p = {.body = noise(&f, 300000, 9)};
+    struct intake_doc d;
+    pthread_t thread;
+
+    (void)state;
+    intake(&f, &d, p.body);
+    assert_int_equal(pthread_create(&thread, NULL, publish_in_turns, &p), 0);
+    while (!atomic_load(&p.done)) {
+        struct arena *a = arena_open();
+        struct db *db = reading();
+        struct err e;
+        str text;
+
+        assert_int_equal(
+            blob_read_range(db, &d.ref.sha, 70000, 1000, a, &text, &e), RC_OK);
+        assert_true(str_eq(text, str_sub(p.body, 70000, 1000)));
+        store_read_end(db);
+        arena_close(a);
+    }
+    (void)pthread_join(thread, NULL);
+}
+
 static void a_start_removes_what_no_row_lists(void **state)
 {
     struct intake_doc d;
@@ -580,6 +632,7 @@ int main(void)
         FACT(a_reader_of_an_old_snapshot_is_told_not_found),
         FACT(every_damaged_byte_of_a_file_is_noticed),
         FACT(files_of_large_frames_are_read),
+        FACT(a_file_replaced_as_it_is_opened_is_not_damage),
         FACT(a_start_removes_what_no_row_lists),
         FACT(a_failed_fsync_of_a_file_stops_all_writes),
         FACT(a_full_disk_refuses_the_upload_and_leaves_nothing),

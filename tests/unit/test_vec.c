@@ -753,10 +753,16 @@ static void no_score_passes_the_bound_of_its_halves(void **state)
 static const char *const SECTIONS[] = {"VECI", "KEYS", "ORDR", "FANO", "ROWS",
                                        "SCAL", "HALF", "REST", "MEAN", "CODE"};
 
-/* A copy of a file less a section, or with one cut to its half. */
-static void copy_without(const char *from, const char *to, const char *gone,
-                         const char *cut)
+/* What is another in a copy of a file. */
+struct copy {
+    const char *gone,
+        *cut;   /* sections; "": none; of the cut one half is left */
+    float rest; /* the first, where it is no 0 */
+};
+
+static void copy_make(const char *from, const char *to, struct copy c)
 {
+    struct arena *a = arena_open();
     struct seg *s = NULL;
     struct seg_writer *w = NULL;
     struct err e;
@@ -764,19 +770,21 @@ static void copy_without(const char *from, const char *to, const char *gone,
     assert_int_equal(seg_open(from, &s, &e), RC_OK);
     assert_int_equal(seg_writer_open(to, &w, &e), RC_OK);
     for (size_t i = 0; i < NELEMS(SECTIONS); i++) {
-        str bytes = seg_find(s, SECTIONS[i]);
+        str bytes = arena_str(a, seg_find(s, SECTIONS[i]));
 
-        if (strstr(gone, SECTIONS[i]) != NULL)
+        if (strstr(c.gone, SECTIONS[i]) != NULL)
             continue;
+        if (strcmp(c.cut, SECTIONS[i]) == 0)
+            bytes.n /= 2;
+        if (strcmp("REST", SECTIONS[i]) == 0 && !(c.rest == 0))
+            memcpy((char *)(uintptr_t)bytes.p, &c.rest, sizeof c.rest);
         assert_int_equal(seg_section(w, SECTIONS[i], &e), RC_OK);
-        assert_int_equal(
-            seg_put(w, bytes.p,
-                    strcmp(cut, SECTIONS[i]) == 0 ? bytes.n / 2 : bytes.n, &e),
-            RC_OK);
+        assert_int_equal(seg_put(w, bytes.p, bytes.n, &e), RC_OK);
     }
     assert_int_equal(seg_writer_end(w, NULL, &e), RC_OK);
     seg_writer_close(w);
     seg_close(s);
+    arena_close(a);
 }
 
 /* Files of programs before there were halves have none. */
@@ -793,7 +801,7 @@ static void a_file_without_halves_is_read_all_the_same(void **state)
     (void)snprintf(path, sizeof path, "%s", scratch_path(state, "a.vec"));
     (void)snprintf(old_path, sizeof old_path, "%s", scratch_path(state, "o"));
     f[0] = write_open(path, &x);
-    copy_without(path, old_path, "HALF REST", "");
+    copy_make(path, old_path, (struct copy){"HALF REST", "", 0});
     assert_int_equal(vec_open(old_path, &MODEL, DIMS, &f[1], &e), RC_OK);
     for (uint32_t i = 0; i < 20; i++) {
         const struct vec_query *q = vec_query_open(x.v + i * DIMS, DIMS, a);
@@ -824,33 +832,6 @@ static void a_file_without_halves_is_read_all_the_same(void **state)
     rows_drop(&x);
 }
 
-/* A copy of a file whose first rest is another. */
-static void copy_with_rest(const char *from, const char *to, float rest)
-{
-    char *bytes;
-    str all;
-    struct arena *a = arena_open();
-    struct seg *s = NULL;
-    struct seg_writer *w = NULL;
-    struct err e;
-
-    assert_int_equal(seg_open(from, &s, &e), RC_OK);
-    assert_int_equal(seg_writer_open(to, &w, &e), RC_OK);
-    for (size_t i = 0; i < NELEMS(SECTIONS); i++) {
-        all = seg_find(s, SECTIONS[i]);
-        bytes = arena_alloc(a, all.n);
-        memcpy(bytes, all.p, all.n);
-        if (strcmp(SECTIONS[i], "REST") == 0)
-            memcpy(bytes, &rest, sizeof rest);
-        assert_int_equal(seg_section(w, SECTIONS[i], &e), RC_OK);
-        assert_int_equal(seg_put(w, bytes, all.n, &e), RC_OK);
-    }
-    assert_int_equal(seg_writer_end(w, NULL, &e), RC_OK);
-    seg_writer_close(w);
-    seg_close(s);
-    arena_close(a);
-}
-
 static void a_rest_that_is_no_length_is_damage(void **state)
 {
     static const struct {
@@ -870,7 +851,7 @@ static void a_rest_that_is_no_length_is_damage(void **state)
     other = scratch_path(state, "other.vec");
     vec_close(write_open(path, &x));
     for (size_t i = 0; i < NELEMS(CASES); i++) {
-        copy_with_rest(path, other, CASES[i].rest);
+        copy_make(path, other, (struct copy){"", "", CASES[i].rest});
         assert_int_equal(vec_open(other, &MODEL, 70, &f, &e), CASES[i].code);
         if (CASES[i].code == RC_OK)
             vec_close(f);
@@ -894,7 +875,7 @@ static void halves_of_another_size_are_damage(void **state)
     bad = scratch_path(state, "bad.vec");
     vec_close(write_open(path, &x));
     for (size_t i = 0; i < NELEMS(CASES); i++) {
-        copy_without(path, bad, CASES[i].gone, CASES[i].cut);
+        copy_make(path, bad, (struct copy){CASES[i].gone, CASES[i].cut, 0});
         assert_int_equal(vec_open(bad, &MODEL, 70, &f, &e), RC_CORRUPT);
     }
     rows_drop(&x);
