@@ -5,11 +5,14 @@ and POD stay as they are. Then each file is cut at blank lines into chunks of
 about 256 WordPiece tokens (200 words and signs). Chunks seen before are left
 out. No chance in it: files go in order of their names.
 """
+import sys
+
+sys.path.append(sys.path.pop(0))  # Python's own `html` comes first
+
 import gzip
 import hashlib
 import os
 import re
-import sys
 from html.parser import HTMLParser
 
 PIECES = 200

@@ -8,16 +8,12 @@
  *
  * The file defines TARGET (the attribute of its functions), TILE_ROWS and
  * TILE_PANELS (tokens and panels of 16 channels that fit its registers),
- * SCORE_ROWS and SCORE_PANELS, MIX_ROWS and MIX_LANES (the same for the two
- * products of attention).
+ * MIX_ROWS and MIX_LANES (the same where attention mixes values).
  */
 
 #include "embed/output_priv.h"
 
-static_assert(SCORE_ROWS <= ATTEND_ROWS_MAX && MIX_ROWS <= ATTEND_ROWS_MAX,
-              "the scratch has room for so many rows of scores");
 static_assert(STRIP_PANELS % TILE_PANELS == 0, "tiles fill strips");
-static_assert(SCORE_ROWS % MIX_ROWS == 0, "scored rows are mixed in groups");
 
 /* ---- linear layers ---- */
 
@@ -29,7 +25,7 @@ INLINE void linear_tile(const struct linear_job *job, uint32_t row,
     vi sums[TILE_ROWS][TILE_PANELS];
 
     tile_sums(job->in.q + (size_t)row * l->in, panel_weight(l, panel), l->in,
-              rows, ahead, sums);
+              rows, TILE_PANELS, ahead, sums);
 #pragma GCC unroll 8
     for (uint32_t p = 0; p < TILE_PANELS; p++) {
         struct outputs to = outputs_of(job, job->end, panel + p);
@@ -159,203 +155,7 @@ TARGET static void norm_run(const struct norm_job *job)
     }
 }
 
-/* ---- attention ---- */
-
-/* Powers below this are taken for it. The next, 2^-126, is the least normal
- * number, but the polynomial is 0.9999993 at 0, which makes it a subnormal one:
- * for those processors take a hundred times as long, and what padding weighs
- * would be one in each row. */
-#define EXP2_LEAST (-125)
-
-/* 2^x for x <= 0: an integer and a rest within half of one, for which a
- * polynomial of degree 4 is off by 2.7e-6 (fitted for relative error). */
-INLINE vf exp2_of(vf x)
-{
-    vf whole, rest, p;
-
-    x = vf_max(x, vf_all(EXP2_LEAST));
-    whole = vf_round(x);
-    rest = vf_sub(x, whole);
-    p = vf_all(0.009570101276040077F);
-    p = vf_fma(p, rest, vf_all(0.05591786280274391F));
-    p = vf_fma(p, rest, vf_all(0.240247443318367F));
-    p = vf_fma(p, rest, vf_all(0.6931217908859253F));
-    p = vf_fma(p, rest, vf_all(0.9999992847442627F));
-    return vf_mul(p, vf_power_of_2(whole));
-}
-
-/* rows and panels are constants where this is inlined. */
-INLINE void score_tile(const float *query, size_t stride, const float *keys,
-                       size_t padded, uint32_t depth, uint32_t rows,
-                       uint32_t panels, float *scores)
-{
-    vf sums[SCORE_ROWS][SCORE_PANELS];
-
-#pragma GCC unroll 8
-    for (uint32_t r = 0; r < rows; r++)
-#pragma GCC unroll 8
-        for (size_t p = 0; p < panels; p++)
-            sums[r][p] = vf_all(0);
-    for (uint32_t d = 0; d < depth; d++) {
-        vf k[SCORE_PANELS];
-
-#pragma GCC unroll 8
-        for (size_t p = 0; p < panels; p++)
-            k[p] = vf_load(keys + d * (padded + LANES) + p * LANES);
-#pragma GCC unroll 8
-        for (uint32_t r = 0; r < rows; r++) {
-            vf q = vf_all(query[r * stride + d]);
-
-#pragma GCC unroll 8
-            for (size_t p = 0; p < panels; p++)
-                sums[r][p] = vf_fma(q, k[p], sums[r][p]);
-        }
-    }
-#pragma GCC unroll 8
-    for (uint32_t r = 0; r < rows; r++)
-#pragma GCC unroll 8
-        for (size_t p = 0; p < panels; p++)
-            vf_store(scores + r * padded + p * LANES, sums[r][p]);
-}
-
-INLINE void score_rows(const float *query, size_t stride, const float *keys,
-                       size_t padded, uint32_t depth, uint32_t rows,
-                       float *scores)
-{
-    const size_t step = (size_t)SCORE_PANELS * LANES;
-    size_t at = 0;
-
-    for (; at + step <= padded; at += step)
-        score_tile(query, stride, keys + at, padded, depth, rows, SCORE_PANELS,
-                   scores + at);
-    for (; at < padded; at += LANES)
-        score_tile(query, stride, keys + at, padded, depth, rows, 1,
-                   scores + at);
-}
-
-/* Scores to weights that are not yet divided by their sum; 1 / sum. */
-INLINE float soften(float *scores, size_t padded, size_t n)
-{
-    static const float beyond[LANES + LANES] = {
-        [LANES] = -1e30F, -1e30F, -1e30F, -1e30F, -1e30F, -1e30F,
-        -1e30F,           -1e30F, -1e30F, -1e30F, -1e30F, -1e30F,
-        -1e30F,           -1e30F, -1e30F, -1e30F};
-    float *last = scores + padded - LANES;
-    vf most, sum = vf_all(0);
-
-    vf_store(last, vf_add(vf_load(last), vf_load(beyond + (padded - n))));
-    most = vf_load(scores);
-    for (size_t i = LANES; i < padded; i += LANES)
-        most = vf_max(most, vf_load(scores + i));
-    most = vf_all(vf_most(most));
-    for (size_t i = 0; i < padded; i += LANES) {
-        vf p = exp2_of(vf_sub(vf_load(scores + i), most));
-
-        vf_store(scores + i, p);
-        sum = vf_add(sum, p);
-    }
-    return 1 / vf_total(sum);
-}
-
-/* rows and lanes are constants where this is inlined. */
-INLINE void mix_tile(const float *weights, size_t padded, const float *values,
-                     size_t stride, uint32_t n, uint32_t rows, uint32_t lanes,
-                     const float *by, float *out, size_t out_stride)
-{
-    vf sums[MIX_ROWS][MIX_LANES];
-
-#pragma GCC unroll 8
-    for (uint32_t r = 0; r < rows; r++)
-#pragma GCC unroll 8
-        for (size_t l = 0; l < lanes; l++)
-            sums[r][l] = vf_all(0);
-    for (uint32_t j = 0; j < n; j++) {
-        vf v[MIX_LANES];
-
-#pragma GCC unroll 8
-        for (size_t l = 0; l < lanes; l++)
-            v[l] = vf_load(values + j * stride + l * LANES);
-#pragma GCC unroll 8
-        for (uint32_t r = 0; r < rows; r++) {
-            vf w = vf_all(weights[r * padded + j]);
-
-#pragma GCC unroll 8
-            for (size_t l = 0; l < lanes; l++)
-                sums[r][l] = vf_fma(w, v[l], sums[r][l]);
-        }
-    }
-#pragma GCC unroll 8
-    for (uint32_t r = 0; r < rows; r++)
-#pragma GCC unroll 8
-        for (size_t l = 0; l < lanes; l++)
-            vf_store(out + r * out_stride + l * LANES,
-                     vf_mul(sums[r][l], vf_all(by[r])));
-}
-
-INLINE void mix_rows(const float *weights, size_t padded, const float *values,
-                     size_t stride, uint32_t depth, uint32_t n, uint32_t rows,
-                     const float *by, float *out, size_t out_stride)
-{
-    uint32_t d = 0;
-
-    for (; d + MIX_LANES * LANES <= depth; d += MIX_LANES * LANES)
-        mix_tile(weights, padded, values + d, stride, n, rows, MIX_LANES, by,
-                 out + d, out_stride);
-    for (; d < depth; d += LANES)
-        mix_tile(weights, padded, values + d, stride, n, rows, 1, by, out + d,
-                 out_stride);
-}
-
-INLINE void attend_rows(const struct attend_job *job, uint32_t row,
-                        uint32_t rows, const float *keys, float *scores)
-{
-    size_t padded = ((size_t)job->n + LANES - 1) / LANES * LANES;
-    float *out = job->out + row * job->out_stride;
-    float by[SCORE_ROWS] = {0}; /* gcc's analyzer can't see that all are set */
-
-    score_rows(job->query + row * job->stride, job->stride, keys, padded,
-               job->depth, rows, scores);
-    for (uint32_t r = 0; r < rows; r++)
-        by[r] = soften(scores + r * padded, padded, job->n);
-    if (rows < SCORE_ROWS) {
-        mix_rows(scores, padded, job->value, job->stride, job->depth, job->n,
-                 rows, by, out, job->out_stride);
-        return;
-    }
-    for (uint32_t r = 0; r < SCORE_ROWS; r += MIX_ROWS)
-        mix_rows(scores + r * padded, padded, job->value, job->stride,
-                 job->depth, job->n, MIX_ROWS, by + r,
-                 out + r * job->out_stride, job->out_stride);
-}
-
-/* keys [depth, padded + 16]: so that rows of 1 KiB and more don't share a few
- * sets of the cache. */
-TARGET static void keys_turn(const struct attend_job *job, size_t stride,
-                             float *keys)
-{
-    for (uint32_t j = 0; j < job->n; j++)
-        for (uint32_t d = 0; d < job->depth; d++)
-            keys[d * stride + j] = job->key[j * job->stride + d];
-    for (uint32_t d = 0; d < job->depth; d++)
-        for (size_t j = job->n; j + LANES < stride; j++)
-            keys[d * stride + j] = 0;
-}
-
-TARGET static void attend_run(const struct attend_job *job)
-{
-    size_t stride = ((size_t)job->n + LANES - 1) / LANES * LANES + LANES;
-    float *scores = job->scratch + stride * job->depth;
-    uint32_t row = 0;
-
-    keys_turn(job, stride, job->scratch);
-    for (; row + SCORE_ROWS <= job->n; row += SCORE_ROWS)
-        attend_rows(job, row, SCORE_ROWS, job->scratch, scores);
-    if (row == 0)
-        for (; row < job->n; row++)
-            attend_rows(job, row, 1, job->scratch, scores);
-    else if (row < job->n) /* some of them once more, to the same */
-        attend_rows(job, job->n - SCORE_ROWS, SCORE_ROWS, job->scratch, scores);
-}
+#include "embed/attend_priv.h"
 
 /* ---- the ends ---- */
 

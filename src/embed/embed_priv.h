@@ -20,6 +20,7 @@
 #define EMBED_EMBED_PRIV_H
 
 #include <assert.h>
+#include <float.h>
 
 #include "base/seg.h"
 #include "embed/embed.h"
@@ -117,15 +118,34 @@ struct attend_job {
     uint32_t n, depth;
     float *out; /* rows `out_stride` apart */
     size_t out_stride;
-    float *scratch; /* attend_floats(n, depth), aligned */
+    void *scratch; /* attend_bytes(n, depth), aligned */
 };
 
-#define ATTEND_ROWS_MAX 16
-static inline size_t attend_floats(size_t n, size_t depth)
-{
-    size_t padded = (n + LANES - 1) / LANES * LANES;
+/* Attention's integers. Queries and keys of a head are q / QUERY_MOST and
+ * k / WEIGHT_MAX of the largest, values v / VALUE_MAX of their channel's
+ * largest. */
+#define QUERY_ZERO 64 /* queries are put upon it, as sums want them unsigned */
+#define QUERY_MOST 63
+#define VALUE_MAX 127
+#define ATTEND_ROWS_MAX 8 /* scored together */
 
-    return (padded + LANES) * depth + padded * ATTEND_ROWS_MAX;
+/* Sizes of what attention keeps of a text of n tokens. */
+static inline size_t attend_keys(size_t n, size_t depth)
+{
+    return (n + STRIP - 1) / STRIP * STRIP * depth;
+}
+static inline size_t attend_padded(size_t n)
+{
+    return (n + LANES - 1) / LANES * LANES;
+}
+static inline size_t attend_bytes(size_t n, size_t depth)
+{
+    size_t padded = attend_padded(n);
+
+    return attend_keys(n, depth) + padded * sizeof(float) /* bases */
+           + padded * depth                               /* queries */
+           + padded * depth * sizeof(int16_t)             /* values */
+           + padded * ATTEND_ROWS_MAX * sizeof(float);    /* scores */
 }
 
 struct embed_kernels {

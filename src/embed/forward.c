@@ -45,8 +45,8 @@ struct embedder {
     struct tokens q;          /* [tokens_max, hidden] */
     float *inner;             /* [BLOCK_TOKENS, intermediate] */
     struct tokens inner_q;
-    float *attention; /* one head's */
-    float *pooled;    /* [hidden] */
+    uint8_t *attention; /* one head's */
+    float *pooled;      /* [hidden] */
 };
 
 /* ---- scratch ---- */
@@ -87,7 +87,7 @@ static void scratch_lay(struct embedder *x, struct parts *at)
     x->q = part_tokens(at, n, hidden);
     x->inner = part(at, BLOCK_TOKENS * (size_t)s->intermediate, sizeof(float));
     x->inner_q = part_tokens(at, BLOCK_TOKENS, s->intermediate);
-    x->attention = part(at, attend_floats(n, hidden / s->heads), sizeof(float));
+    x->attention = part(at, attend_bytes(n, hidden / s->heads), 1);
     x->pooled = part(at, hidden, sizeof(float));
 }
 

@@ -11,9 +11,7 @@
 #define TARGET __attribute__((target("avx2,fma")))
 #define TILE_ROWS 4
 #define TILE_PANELS 1
-#define SCORE_ROWS 6
-#define SCORE_PANELS 1
-#define MIX_ROWS 3
+#define MIX_ROWS 2
 #define MIX_LANES 2
 
 #include "embed/ahead_priv.h"
@@ -44,9 +42,10 @@ LANE void dot_add(__m256i *sum, __m256i a0, __m256i w0, __m256i a1, __m256i w1)
 }
 
 LANE void tile_sums(const uint8_t *q, const int8_t *weight, uint32_t in,
-                    uint32_t rows, struct ahead ahead,
+                    uint32_t rows, uint32_t panels, struct ahead ahead,
                     vi sums[TILE_ROWS][TILE_PANELS])
 {
+    (void)panels; /* 1 */
 #pragma GCC unroll 8
     for (uint32_t r = 0; r < rows; r++)
         sums[r][0] = (vi){_mm256_setzero_si256(), _mm256_setzero_si256()};
@@ -66,6 +65,29 @@ LANE void tile_sums(const uint8_t *q, const int8_t *weight, uint32_t in,
             dot_add(&sums[r][0].b, a0, w1, a1, w3);
         }
     }
+}
+
+LANE vi pairs_none(void)
+{
+    return (vi){_mm256_setzero_si256(), _mm256_setzero_si256()};
+}
+
+LANE void pair_add(__m256i *sum, __m256i two, const int16_t *values)
+{
+    __m256i pairs =
+        _mm256_madd_epi16(two, _mm256_loadu_si256((const void *)values));
+
+    __asm__("vpaddd %1, %0, %0" : "+x"(*sum) : "x"(pairs));
+}
+
+/* sum += a pair of weights . pairs of values, 16 channels */
+LANE void pairs_add(const int16_t *two, const int16_t *values, vi *sum)
+{
+    int32_t both;
+
+    memcpy(&both, two, sizeof both);
+    pair_add(&sum->a, _mm256_set1_epi32(both), values);
+    pair_add(&sum->b, _mm256_set1_epi32(both), values + LANES);
 }
 
 #include "embed/body_priv.h"

@@ -13,8 +13,6 @@
 #define TARGET
 #define TILE_ROWS 4
 #define TILE_PANELS 1
-#define SCORE_ROWS 4
-#define SCORE_PANELS 1
 #define MIX_ROWS 2
 #define MIX_LANES 2
 
@@ -31,9 +29,10 @@ LANE int32x4_t dot_add(int32x4_t sum, int8x16_t a, int8x16_t w)
 }
 
 LANE void tile_sums(const uint8_t *q, const int8_t *weight, uint32_t in,
-                    uint32_t rows, struct ahead ahead,
+                    uint32_t rows, uint32_t panels, struct ahead ahead,
                     vi sums[TILE_ROWS][TILE_PANELS])
 {
+    (void)panels; /* 1 */
     for (uint32_t r = 0; r < rows; r++)
         for (int i = 0; i < 4; i++)
             sums[r][0].v[i] = vdupq_n_s32(0);
@@ -49,6 +48,31 @@ LANE void tile_sums(const uint8_t *q, const int8_t *weight, uint32_t in,
                 sums[r][0].v[i] =
                     dot_add(sums[r][0].v[i], a, vld1q_s8(weight + 16 * i));
         }
+    }
+}
+
+LANE vi pairs_none(void)
+{
+    vi none;
+
+    for (int i = 0; i < 4; i++)
+        none.v[i] = vdupq_n_s32(0);
+    return none;
+}
+
+/* sum += a pair of weights . pairs of values, 16 channels */
+LANE void pairs_add(const int16_t *two, const int16_t *values, vi *sum)
+{
+    int32_t both;
+    int16x8_t w;
+
+    memcpy(&both, two, sizeof both);
+    w = vreinterpretq_s16_s32(vdupq_n_s32(both));
+    for (int i = 0; i < 4; i++) {
+        int16x8_t v = vld1q_s16(values + 8 * i);
+        int32x4_t low = vmull_s16(vget_low_s16(w), vget_low_s16(v));
+
+        sum->v[i] = vaddq_s32(sum->v[i], vpaddq_s32(low, vmull_high_s16(w, v)));
     }
 }
 

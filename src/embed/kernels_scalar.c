@@ -8,8 +8,6 @@
 #define INLINE static inline /* a sanitizer's tests at each lane add up */
 #define TILE_ROWS 1
 #define TILE_PANELS 1
-#define SCORE_ROWS 1
-#define SCORE_PANELS 1
 #define MIX_ROWS 1
 #define MIX_LANES 1
 
@@ -132,6 +130,35 @@ static inline void vf_to_bytes(uint8_t *p, vf a)
     }
 }
 
+static inline int32_t whole_of(float x)
+{
+    float r = rintf(x);
+
+    return r >= INT16_MIN && r <= INT16_MAX ? (int32_t)r : 0;
+}
+
+static inline void vf_to_signed(int8_t *p, vf a)
+{
+    EACH p[i] = (int8_t)whole_of(a.v[i]);
+}
+
+static inline void vf_to_words(int16_t *p, vf a)
+{
+    int16_t words[LANES];
+
+    EACH words[i] = (int16_t)whole_of(a.v[i]);
+    memcpy(p, words, sizeof words);
+}
+
+static inline void vf_to_pairs(int16_t *p, vf a, vf b)
+{
+    EACH
+    {
+        p[2 * i] = (int16_t)whole_of(a.v[i]);
+        p[2 * i + 1] = (int16_t)whole_of(b.v[i]);
+    }
+}
+
 static inline vf vf_of_bytes(const int8_t *p)
 {
     vf r = {{0}};
@@ -151,9 +178,11 @@ static inline vf vf_of_sums(vi a)
 #include "embed/ahead_priv.h"
 
 static inline void tile_sums(const uint8_t *q, const int8_t *weight,
-                             uint32_t in, uint32_t rows, struct ahead ahead,
+                             uint32_t in, uint32_t rows, uint32_t panels,
+                             struct ahead ahead,
                              vi sums[TILE_ROWS][TILE_PANELS])
 {
+    (void)panels; /* 1 */
     for (uint32_t r = 0; r < rows; r++) {
         const int8_t *w = weight;
 
@@ -166,6 +195,19 @@ static inline void tile_sums(const uint8_t *q, const int8_t *weight,
                         q[(size_t)r * in + k + g] * w[i * GROUP + g];
         }
     }
+}
+
+static inline vi pairs_none(void)
+{
+    return (vi){0};
+}
+
+static inline void pairs_add(const int16_t *two, const int16_t *values, vi *sum)
+{
+    int16_t w[2];
+
+    memcpy(w, two, sizeof w); /* they lie where scores did */
+    EACH sum->v[i] += w[0] * values[2 * i] + w[1] * values[2 * i + 1];
 }
 
 #include "embed/body_priv.h"

@@ -92,15 +92,47 @@ LANE float vf_most(vf x)
     return most_of_8(_mm256_max_ps(x.a, x.b));
 }
 
-LANE void vf_to_bytes(uint8_t *p, vf x)
+LANE __m256i words_of(vf x)
 {
-    __m256i words = _mm256_permute4x64_epi64(
+    return _mm256_permute4x64_epi64(
         _mm256_packs_epi32(_mm256_cvtps_epi32(x.a), _mm256_cvtps_epi32(x.b)),
         0xD8);
+}
+
+LANE void vf_to_bytes(uint8_t *p, vf x)
+{
+    __m256i words = words_of(x);
 
     _mm_storeu_si128((void *)p,
                      _mm_packus_epi16(_mm256_castsi256_si128(words),
                                       _mm256_extracti128_si256(words, 1)));
+}
+
+LANE void vf_to_signed(int8_t *p, vf x)
+{
+    __m256i words = words_of(x);
+
+    _mm_storeu_si128((void *)p,
+                     _mm_packs_epi16(_mm256_castsi256_si128(words),
+                                     _mm256_extracti128_si256(words, 1)));
+}
+
+LANE void vf_to_words(int16_t *p, vf x)
+{
+    _mm256_storeu_si256((void *)p, words_of(x));
+}
+
+LANE __m256i pairs_of(__m256 x, __m256 y)
+{
+    return _mm256_blend_epi16(_mm256_cvtps_epi32(x),
+                              _mm256_slli_epi32(_mm256_cvtps_epi32(y), 16),
+                              0xAA);
+}
+
+LANE void vf_to_pairs(int16_t *p, vf x, vf y)
+{
+    _mm256_storeu_si256((void *)p, pairs_of(x.a, y.a));
+    _mm256_storeu_si256((void *)(p + LANES), pairs_of(x.b, y.b));
 }
 
 LANE __m256 of_bytes(const int8_t *p)

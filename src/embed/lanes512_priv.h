@@ -96,6 +96,26 @@ LANE void vf_to_bytes(uint8_t *p, vf a)
     _mm_storeu_si128((void *)p, _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(a)));
 }
 
+LANE void vf_to_signed(int8_t *p, vf a)
+{
+    _mm_storeu_si128((void *)p, _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(a)));
+}
+
+LANE void vf_to_words(int16_t *p, vf a)
+{
+    _mm256_storeu_si256((void *)p,
+                        _mm512_cvtepi32_epi16(_mm512_cvtps_epi32(a)));
+}
+
+LANE void vf_to_pairs(int16_t *p, vf a, vf b)
+{
+    __m512i low =
+        _mm512_and_si512(_mm512_cvtps_epi32(a), _mm512_set1_epi32(0xFFFF));
+
+    _mm512_storeu_si512(
+        p, _mm512_or_si512(low, _mm512_slli_epi32(_mm512_cvtps_epi32(b), 16)));
+}
+
 LANE vf vf_of_bytes(const int8_t *p)
 {
     return _mm512_cvtepi32_ps(

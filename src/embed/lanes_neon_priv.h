@@ -112,6 +112,32 @@ LANE void vf_to_bytes(uint8_t *p, vf x)
     vst1q_u8(p, vcombine_u8(vqmovun_s16(low), vqmovun_s16(high)));
 }
 
+LANE void vf_to_signed(int8_t *p, vf x)
+{
+    int16x8_t low = vcombine_s16(vqmovn_s32(vcvtnq_s32_f32(x.v[0])),
+                                 vqmovn_s32(vcvtnq_s32_f32(x.v[1])));
+    int16x8_t high = vcombine_s16(vqmovn_s32(vcvtnq_s32_f32(x.v[2])),
+                                  vqmovn_s32(vcvtnq_s32_f32(x.v[3])));
+
+    vst1q_s8(p, vcombine_s8(vqmovn_s16(low), vqmovn_s16(high)));
+}
+
+LANE void vf_to_words(int16_t *p, vf x)
+{
+    EACH vst1_s16(p + 4 * i, vqmovn_s32(vcvtnq_s32_f32(x.v[i])));
+}
+
+LANE void vf_to_pairs(int16_t *p, vf x, vf y)
+{
+    EACH
+    {
+        int16x4x2_t pairs = {{vqmovn_s32(vcvtnq_s32_f32(x.v[i])),
+                              vqmovn_s32(vcvtnq_s32_f32(y.v[i]))}};
+
+        vst2_s16(p + 8 * i, pairs);
+    }
+}
+
 LANE vf vf_of_bytes(const int8_t *p)
 {
     vf r;

@@ -100,7 +100,7 @@ static uint64_t attend_digest(const struct embed_kernels *k, uint64_t h)
                                  .depth = DEPTH,
                                  .out = out,
                                  .out_stride = DEPTH,
-                                 .scratch = floats(attend_floats(n, DEPTH))});
+                                 .scratch = room(attend_bytes(n, DEPTH))});
         h = digest(h, out, (size_t)n * DEPTH * sizeof *out);
     }
     return h;

@@ -254,7 +254,7 @@ static struct attend_job attend_job_of(uint32_t n, uint32_t depth,
                                .out = out,
                                .out_stride = depth,
                                .scratch =
-                                   floats(attend_floats(n, depth), ZERO)};
+                                   arena_alloc(a, attend_bytes(n, depth))};
 }
 
 static void attention_is_equal_for_all_lengths(void **state)
@@ -297,43 +297,115 @@ static void attention_stays_in_normal_numbers(void **state)
 }
 #endif
 
-/* softmax of base 2, by its definition */
-static void attention_mixes_by_softmax(void **state)
+/* Numbers that attention's integers say exactly: so many parts of the largest,
+ * which is there. */
+static void parts_of(float *x, size_t stride, size_t rows, size_t n, int parts)
 {
-    enum { N = 37 };
-    const float *qkv = floats((size_t)N * 3 * DEPTH, RANDOM);
-    float out[N * DEPTH];
+    for (size_t i = 0; i < rows; i++)
+        for (size_t c = 0; c < n; c++)
+            x[i * stride + c] =
+                i == c % rows
+                    ? 1.0F
+                    : (float)((int)rng_below(&r, 2 * (uint32_t)parts + 1) -
+                              parts) /
+                          (float)parts;
+}
 
-    (void)state;
-    scalar->attend(
-        &(struct attend_job){.query = qkv,
-                             .key = qkv + DEPTH,
-                             .value = qkv + 2 * (size_t)DEPTH,
-                             .stride = 3 * (size_t)DEPTH,
-                             .n = N,
-                             .depth = DEPTH,
-                             .out = out,
-                             .out_stride = DEPTH,
-                             .scratch = floats(attend_floats(N, DEPTH), ZERO)});
-    for (size_t t = 0; t < N; t++) {
-        double w[N], sum = 0;
+/* softmax of base 2, by its definition; how far from it a number is at most */
+static double off_by(const struct attend_job *job)
+{
+    double *w = ARENA_ARRAY(a, double, job->n), most = 0;
 
-        for (size_t j = 0; j < N; j++) {
+    for (size_t t = 0; t < job->n; t++) {
+        double sum = 0;
+
+        for (size_t j = 0; j < job->n; j++) {
             double s = 0;
 
-            for (size_t d = 0; d < DEPTH; d++)
-                s += (double)qkv[t * 3 * DEPTH + d] *
-                     (double)qkv[j * 3 * DEPTH + DEPTH + d];
+            for (size_t d = 0; d < job->depth; d++)
+                s += (double)job->query[t * job->stride + d] *
+                     (double)job->key[j * job->stride + d];
             sum += w[j] = exp2(s);
         }
-        for (size_t d = 0; d < DEPTH; d++) {
+        for (size_t d = 0; d < job->depth; d++) {
             double v = 0;
 
-            for (size_t j = 0; j < N; j++)
-                v += w[j] / sum * (double)qkv[j * 3 * DEPTH + 2 * DEPTH + d];
-            assert_true(fabs(v - (double)out[t * DEPTH + d]) < 2e-5);
+            for (size_t j = 0; j < job->n; j++)
+                v += w[j] / sum * (double)job->value[j * job->stride + d];
+            v = fabs(v - (double)job->out[t * job->out_stride + d]);
+            most = v > most ? v : most;
         }
     }
+    return most;
+}
+
+static void attention_mixes_by_softmax(void **state)
+{
+    (void)state;
+    for (uint32_t n = 1; n <= 3 * TOKENS; n += 4) {
+        float *qkv = floats((size_t)n * 3 * DEPTH, RANDOM);
+        struct attend_job job =
+            attend_job_of(n, DEPTH, qkv, floats((size_t)n * DEPTH, ZERO));
+
+        scalar->attend(&job);
+        assert_true(off_by(&job) < 0.03); /* by its integers */
+        parts_of(qkv, job.stride, n, DEPTH, QUERY_MOST);
+        parts_of(qkv + DEPTH, job.stride, n, DEPTH, WEIGHT_MAX);
+        parts_of(qkv + 2 * (size_t)DEPTH, job.stride, n, DEPTH, VALUE_MAX);
+        scalar->attend(&job);
+        assert_true(off_by(&job) < 3e-4); /* by its weights' 14 bits */
+    }
+}
+
+/* All keys weigh the same and all values are the largest: sums of integers are
+ * as large as they get. */
+static void attention_of_many_tokens_fits(void **state)
+{
+    static const uint32_t lengths[] = {1023, 1024, 1025, 2048, 3000, 8192};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+        uint32_t n = lengths[i];
+        float *qkv = floats((size_t)n * 3 * DEPTH_STEP, ZERO);
+        float *out = floats((size_t)n * DEPTH_STEP, ZERO);
+        struct attend_job job = attend_job_of(n, DEPTH_STEP, qkv, out);
+
+        for (size_t j = 0; j < n; j++)
+            for (size_t d = 0; d < DEPTH_STEP; d++)
+                qkv[(j * 3 + 2) * DEPTH_STEP + d] = d % 2 == 0 ? 3 : -3;
+        for (size_t k = 0; k + 1 < all_n || k == 0;
+             k++) { /* the last is slow */
+            all[k]->attend(&job);
+            for (size_t o = 0; o < (size_t)n * DEPTH_STEP; o++)
+                assert_true(fabsf(out[o] - (o % 2 == 0 ? 3.0F : -3.0F)) <
+                            1e-4F);
+        }
+    }
+}
+
+/* No numbers, or none to speak of, are zeros: the mean of the values. */
+static void attention_of_nothing_is_the_mean(void **state)
+{
+    enum { N = 5 };
+    static const float sizes[] = {0, 1e-38F, 1e-31F};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        for (size_t k = 0; k < all_n; k++) {
+            float *qkv = floats((size_t)N * 3 * DEPTH, RANDOM);
+            float out[N * DEPTH];
+            struct attend_job job = attend_job_of(N, DEPTH, qkv, out);
+
+            for (size_t j = 0; j < N; j++)
+                for (size_t d = 0; d < DEPTH; d++) {
+                    qkv[j * job.stride + d] *= sizes[i];
+                    qkv[j * job.stride + DEPTH + d] *= sizes[i];
+                    qkv[j * job.stride + 2 * (size_t)DEPTH + d] = (float)j;
+                }
+            all[k]->attend(&job);
+            for (size_t o = 0; o < N * DEPTH; o++)
+                assert_true(fabsf(out[o] - (N - 1) / 2.0F) < 0.02F);
+        }
 }
 
 static void the_ends_are_equal(void **state)
@@ -370,6 +442,8 @@ int main(void)
         cmocka_unit_test(attention_stays_in_normal_numbers),
 #endif
         cmocka_unit_test(attention_mixes_by_softmax),
+        cmocka_unit_test(attention_of_many_tokens_fits),
+        cmocka_unit_test(attention_of_nothing_is_the_mean),
         cmocka_unit_test(the_ends_are_equal),
     };
 
