@@ -21,13 +21,12 @@ struct attention {
     float *scores;
     size_t padded;          /* n, up to whole lanes */
     float unit;             /* of a score: log2 */
-    float bits;             /* log2 of the largest weight */
     float steps[DEPTH_MAX]; /* of a value, by channel */
 };
 
 INLINE struct attention attention_of(const struct attend_job *job)
 {
-    struct attention a = {.padded = attend_padded(job->n), .bits = 14};
+    struct attention a = {.padded = attend_padded(job->n)};
     size_t n = a.padded * job->depth;
     uint8_t *at = job->scratch;
 
@@ -39,10 +38,6 @@ INLINE struct attention attention_of(const struct attend_job *job)
     at += n * sizeof(int16_t);
     a.queries = at;
     a.keys = (int8_t *)(at + n);
-    /* Of all weights at their largest and values at theirs, sums fit 31 bits:
-     * 2^14 * 127 * 1024. */
-    for (size_t tokens = 1024; tokens < job->n; tokens *= 2)
-        a.bits--;
     return a;
 }
 
@@ -81,8 +76,9 @@ INLINE float head_largest(const float *x, const struct attend_job *job)
     return vf_most(most);
 }
 
-/* A number is so many steps; of none to speak of, a step is 1. */
-#define LARGEST_NONE 1e-30F
+/* A number is so many steps; of none to speak of, a step is 1: keys that are
+ * none are kept out by what FLT_MAX steps of scores are. */
+#define LARGEST_NONE 1e-15F
 INLINE float steps_of(float most, float limit)
 {
     return most > LARGEST_NONE ? limit / most : 0;
@@ -253,10 +249,12 @@ INLINE int16_t *weights_at(float *scores)
     return (int16_t *)(void *)scores;
 }
 
-/* Scores to weights, the largest being 2^bits, in place; 1 / their sum. */
+#define WEIGHT_BITS 14
+
+/* Scores to weights, the largest being 2^14, in place; 1 / their sum. */
 INLINE float soften(const struct attention *a, float *scores, vf most)
 {
-    vf by = vf_all(a->unit), top = vf_all(a->bits), sum = vf_all(0);
+    vf by = vf_all(a->unit), top = vf_all(WEIGHT_BITS), sum = vf_all(0);
 
     most = vf_all(vf_most(most));
     for (size_t i = 0; i < a->padded; i += LANES) {
@@ -271,21 +269,31 @@ INLINE float soften(const struct attention *a, float *scores, vf most)
 
 /* ---- values, mixed ---- */
 
-/* rows and lanes are constants where this is inlined. */
+/* Of so many keys a sum fits, with all weights and values at their largest; of
+ * more, sums are added up as floats. */
+#define MIX_KEYS 1024
+static_assert((int64_t)VALUE_MAX * MIX_KEYS << WEIGHT_BITS <= INT32_MAX,
+              "they fit");
+
+/* The values of MIX_KEYS keys at most, from `from`, mixed into out, which is not
+ * yet divided by anything. rows, lanes and more are constants where this is
+ * inlined: with loops around these gcc 12 copies all sums at each step. */
 INLINE void mix_tile(const struct attend_job *job, const struct attention *a,
                      uint32_t row, uint32_t rows, uint32_t d, uint32_t lanes,
-                     const float *by, float *out)
+                     uint32_t from, bool more, float *out)
 {
     const int16_t *weights = weights_at(a->scores + row * a->padded);
-    const int16_t *values = a->values + (size_t)d * 2;
+    const int16_t *values = a->values + (size_t)from * job->depth;
+    uint32_t to = job->n - from < MIX_KEYS ? job->n : from + MIX_KEYS;
     vi sums[MIX_ROWS][MIX_LANES];
 
+    values += (size_t)d * 2;
 #pragma GCC unroll 8
     for (uint32_t r = 0; r < rows; r++)
 #pragma GCC unroll 8
         for (size_t l = 0; l < lanes; l++)
             sums[r][l] = pairs_none();
-    for (uint32_t j = 0; j < job->n; j += 2) {
+    for (uint32_t j = from; j < to; j += 2) {
 #pragma GCC unroll 8
         for (uint32_t r = 0; r < rows; r++)
 #pragma GCC unroll 8
@@ -294,13 +302,25 @@ INLINE void mix_tile(const struct attend_job *job, const struct attention *a,
                           values + l * LANES * 2, &sums[r][l]);
         values += (size_t)job->depth * 2;
     }
+    out += row * job->out_stride + d;
 #pragma GCC unroll 8
-    for (uint32_t r = 0; r < rows; r++)
+    for (uint32_t r = 0; r < rows; r++, out += job->out_stride)
 #pragma GCC unroll 8
-        for (size_t l = 0; l < lanes; l++)
-            vf_store(out + (row + r) * job->out_stride + d + l * LANES,
-                     vf_mul(vf_mul(vf_of_sums(sums[r][l]), vf_all(by[row + r])),
-                            vf_load(a->steps + d + l * LANES)));
+        for (size_t l = 0; l < lanes; l++) {
+            vf y = vf_of_sums(sums[r][l]);
+
+            vf_store(out + l * LANES,
+                     more ? vf_add(y, vf_load(out + l * LANES)) : y);
+        }
+}
+
+INLINE void mix_lanes(const struct attend_job *job, const struct attention *a,
+                      uint32_t row, uint32_t rows, uint32_t d, uint32_t lanes,
+                      float *out)
+{
+    mix_tile(job, a, row, rows, d, lanes, 0, false, out);
+    for (uint32_t from = MIX_KEYS; from < job->n; from += MIX_KEYS)
+        mix_tile(job, a, row, rows, d, lanes, from, true, out);
 }
 
 INLINE void mix_rows(const struct attend_job *job, const struct attention *a,
@@ -309,9 +329,14 @@ INLINE void mix_rows(const struct attend_job *job, const struct attention *a,
     uint32_t d = 0;
 
     for (; d + MIX_LANES * LANES <= job->depth; d += MIX_LANES * LANES)
-        mix_tile(job, a, row, rows, d, MIX_LANES, by, out);
+        mix_lanes(job, a, row, rows, d, MIX_LANES, out);
     for (; d < job->depth; d += LANES)
-        mix_tile(job, a, row, rows, d, 1, by, out);
+        mix_lanes(job, a, row, rows, d, 1, out);
+    out += row * job->out_stride;
+    for (uint32_t r = row; r < row + rows; r++, out += job->out_stride)
+        for (d = 0; d < job->depth; d += LANES)
+            vf_store(out + d, vf_mul(vf_mul(vf_load(out + d), vf_all(by[r])),
+                                     vf_load(a->steps + d)));
 }
 
 /* ---- all of it ---- */
@@ -344,6 +369,7 @@ TARGET static void attend_run(const struct attend_job *job)
     uint32_t row = 0;
 
     a.unit = step_of(query, QUERY_MOST) * step_of(key, WEIGHT_MAX);
+    a.unit = a.unit < FLT_MAX ? a.unit : FLT_MAX; /* 0 of them is 0 */
     queries_to(job, query, a.queries);
     keys_to(job, key, a.keys, a.padded);
     bases_make(job, &a);

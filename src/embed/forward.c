@@ -11,6 +11,7 @@
  */
 #define PASS_TOKENS 512
 #define BLOCK_TOKENS 96
+#define BLOCK_TOKENS_MAX (BLOCK_TOKENS + BLOCK_TOKENS / 2)
 
 /* |x| of 3.9 and more is 1 or 0 within 1.5e-4, the error of the whole;
  * coefficients fitted for least error of x * (0.5 + t P(t^2)). */
@@ -37,13 +38,14 @@ struct embedder {
     size_t prefix_n[2];
     uint32_t tokens_max; /* of a pass */
     /* The pass being filled. */
-    uint32_t *ids, *lengths; /* [tokens_max] */
+    uint32_t *ids;     /* [tokens_max] and those of a text that may not fit */
+    uint32_t *lengths; /* [tokens_max] */
     uint32_t texts, tokens;
     /* Scratch, all of it in memory. */
     void *memory;
     float *x, *qkv, *context; /* [tokens_max, hidden | 3 hidden | hidden] */
     struct tokens q;          /* [tokens_max, hidden] */
-    float *inner;             /* [BLOCK_TOKENS, intermediate] */
+    float *inner;             /* [BLOCK_TOKENS_MAX, intermediate] */
     struct tokens inner_q;
     uint8_t *attention; /* one head's */
     float *pooled;      /* [hidden] */
@@ -79,14 +81,15 @@ static void scratch_lay(struct embedder *x, struct parts *at)
     const struct bert_shape *s = &x->m->shape;
     size_t n = x->tokens_max, hidden = s->hidden;
 
-    x->ids = part(at, n, sizeof *x->ids);
+    x->ids = part(at, n + s->tokens_max, sizeof *x->ids);
     x->lengths = part(at, n, sizeof *x->lengths);
     x->x = part(at, n * hidden, sizeof(float));
     x->qkv = part(at, n * 3 * hidden, sizeof(float));
     x->context = part(at, n * hidden, sizeof(float));
     x->q = part_tokens(at, n, hidden);
-    x->inner = part(at, BLOCK_TOKENS * (size_t)s->intermediate, sizeof(float));
-    x->inner_q = part_tokens(at, BLOCK_TOKENS, s->intermediate);
+    x->inner =
+        part(at, BLOCK_TOKENS_MAX * (size_t)s->intermediate, sizeof(float));
+    x->inner_q = part_tokens(at, BLOCK_TOKENS_MAX, s->intermediate);
     x->attention = part(at, attend_bytes(n, hidden / s->heads), 1);
     x->pooled = part(at, hidden, sizeof(float));
 }
@@ -217,6 +220,13 @@ static void block_finish(struct embedder *x, const struct layer *l,
     x->k->norm(&norm);
 }
 
+/* Of so many that are left. Few tokens more go along, as for them alone all
+ * weights would be read once more. */
+static uint32_t block_rows(uint32_t left)
+{
+    return left < BLOCK_TOKENS_MAX ? left : BLOCK_TOKENS;
+}
+
 static void layers_run(struct embedder *x)
 {
     const struct model *m = x->m;
@@ -244,10 +254,10 @@ static void layers_run(struct embedder *x)
                                           .row_stride = at.row_stride,
                                           .strip_stride = at.strip_stride});
         attend(x);
-        for (uint32_t row = 0; row < x->tokens; row += BLOCK_TOKENS)
-            block_finish(x, l, next, row,
-                         x->tokens - row < BLOCK_TOKENS ? x->tokens - row
-                                                        : BLOCK_TOKENS);
+        for (uint32_t row = 0, rows; row < x->tokens; row += rows) {
+            rows = block_rows(x->tokens - row);
+            block_finish(x, l, next, row, rows);
+        }
     }
 }
 
@@ -358,8 +368,8 @@ struct chunk_counter embedder_counter(struct embedder *x)
     return (struct chunk_counter){count, x};
 }
 
-/* Puts a text's ids behind those of the pass; there is room for tokens_max. */
-static void text_add(struct embedder *x, enum embed_role role, str text)
+/* Puts a text's ids behind those of the pass; how many. */
+static uint32_t text_ids(struct embedder *x, enum embed_role role, str text)
 {
     struct vocab_ids special = vocab_ids(x->m->vocab);
     uint32_t *ids = x->ids + x->tokens;
@@ -371,8 +381,13 @@ static void text_add(struct embedder *x, enum embed_role role, str text)
     n += wordpiece_encode(x->words, text, ids + n,
                           x->m->shape.tokens_max - 1 - n);
     ids[n++] = special.end;
-    x->lengths[x->texts++] = (uint32_t)n;
-    x->tokens += (uint32_t)n;
+    return (uint32_t)n;
+}
+
+static void text_add(struct embedder *x, uint32_t n)
+{
+    x->lengths[x->texts++] = n;
+    x->tokens += n;
 }
 
 rc embed_texts(struct embedder *x, enum embed_role role, const str *texts,
@@ -384,12 +399,15 @@ rc embed_texts(struct embedder *x, enum embed_role role, const str *texts,
         return RC_OK; /* `out` may be NULL */
     x->texts = x->tokens = 0;
     for (size_t i = 0; i < n && code == RC_OK; i++) {
-        if (x->tokens_max - x->tokens < x->m->shape.tokens_max) {
+        uint32_t length = text_ids(x, role, texts[i]), before = x->tokens;
+
+        if (x->tokens_max - before < length) {
             code = pass_run(x, out + (i - x->texts) * x->m->shape.dims, e);
             if (code != RC_OK)
                 return code;
+            memmove(x->ids, x->ids + before, length * sizeof *x->ids);
         }
-        text_add(x, role, texts[i]);
+        text_add(x, length);
     }
     return pass_run(x, out + (n - x->texts) * x->m->shape.dims, e);
 }

@@ -88,20 +88,21 @@ static uint64_t linear_digest(const struct embed_kernels *k, uint64_t h,
 static uint64_t attend_digest(const struct embed_kernels *k, uint64_t h)
 {
     for (uint32_t n = 1; n <= 40; n += 13) {
-        const float *qkv = floats((size_t)n * 3 * DEPTH);
-        float *out = floats((size_t)n * DEPTH);
+        uint32_t depth = n % 2 == 0 ? DEPTH : DEPTH + DEPTH_STEP;
+        const float *qkv = floats((size_t)n * 3 * depth);
+        float *out = floats((size_t)n * depth);
 
         k->attend(
             &(struct attend_job){.query = qkv,
-                                 .key = qkv + DEPTH,
-                                 .value = qkv + 2 * (size_t)DEPTH,
-                                 .stride = 3 * (size_t)DEPTH,
+                                 .key = qkv + depth,
+                                 .value = qkv + 2 * (size_t)depth,
+                                 .stride = 3 * (size_t)depth,
                                  .n = n,
-                                 .depth = DEPTH,
+                                 .depth = depth,
                                  .out = out,
-                                 .out_stride = DEPTH,
-                                 .scratch = room(attend_bytes(n, DEPTH))});
-        h = digest(h, out, (size_t)n * DEPTH * sizeof *out);
+                                 .out_stride = depth,
+                                 .scratch = room(attend_bytes(n, depth))});
+        h = digest(h, out, (size_t)n * depth * sizeof *out);
     }
     return h;
 }

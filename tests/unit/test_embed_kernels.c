@@ -257,23 +257,41 @@ static struct attend_job attend_job_of(uint32_t n, uint32_t depth,
                                    arena_alloc(a, attend_bytes(n, depth))};
 }
 
+/* Scratch as another head left it, and no answer in place. */
+static void attend(const struct embed_kernels *k, const struct attend_job *job)
+{
+    memset(job->scratch, 0xAA, attend_bytes(job->n, job->depth));
+    for (size_t t = 0; t < job->n; t++)
+        memset(job->out + t * job->out_stride, 0xFF,
+               job->depth * sizeof *job->out);
+    k->attend(job);
+}
+
+static void attention_is_equal(uint32_t n, uint32_t depth, enum numbers kind)
+{
+    const float *qkv = floats((size_t)n * 3 * depth, kind);
+    float *wanted = floats((size_t)n * depth, ZERO);
+    struct attend_job job = attend_job_of(n, depth, qkv, wanted);
+
+    attend(scalar, &job);
+    job.out = floats((size_t)n * depth, ZERO);
+    for (size_t k = 0; k < all_n; k++) {
+        attend(all[k], &job);
+        same(job.out, wanted, (size_t)n * depth * sizeof *wanted, all[k]);
+    }
+}
+
 static void attention_is_equal_for_all_lengths(void **state)
 {
     (void)state;
     for (uint32_t n = 1; n <= 3 * TOKENS; n++)
-        for (uint32_t depth = DEPTH_STEP; depth <= 48; depth += DEPTH_STEP) {
-            const float *qkv = floats((size_t)n * 3 * depth, RANDOM);
-            float *wanted = floats((size_t)n * depth, ZERO);
-            float *out = floats((size_t)n * depth, ZERO);
-            struct attend_job job = attend_job_of(n, depth, qkv, wanted);
-
-            scalar->attend(&job);
-            for (size_t k = 0; k < all_n; k++) {
-                job.out = out;
-                all[k]->attend(&job);
-                same(out, wanted, (size_t)n * depth * sizeof *out, all[k]);
-            }
-        }
+        for (uint32_t depth = DEPTH_STEP; depth <= 48; depth += DEPTH_STEP)
+            attention_is_equal(n, depth, RANDOM);
+    for (uint32_t n = 1; n <= 3 * TOKENS; n += 7)
+        for (uint32_t depth = 64; depth <= DEPTH_MAX; depth += 64)
+            for (int kind = RANDOM; kind < NUMBERS; kind++)
+                attention_is_equal(n, depth, (enum numbers)kind);
+    attention_is_equal(1500, DEPTH, RANDOM); /* sums are added up */
 }
 
 #if defined(__SSE__)
@@ -290,7 +308,7 @@ static void attention_stays_in_normal_numbers(void **state)
 
         for (size_t k = 0; k < all_n; k++) {
             _mm_setcsr(_mm_getcsr() & ~(unsigned)_MM_EXCEPT_MASK);
-            all[k]->attend(&job);
+            attend(all[k], &job);
             assert_int_equal(_mm_getcsr() & _MM_EXCEPT_DENORM, 0);
         }
     }
@@ -347,12 +365,12 @@ static void attention_mixes_by_softmax(void **state)
         struct attend_job job =
             attend_job_of(n, DEPTH, qkv, floats((size_t)n * DEPTH, ZERO));
 
-        scalar->attend(&job);
+        attend(scalar, &job);
         assert_true(off_by(&job) < 0.03); /* by its integers */
         parts_of(qkv, job.stride, n, DEPTH, QUERY_MOST);
         parts_of(qkv + DEPTH, job.stride, n, DEPTH, WEIGHT_MAX);
         parts_of(qkv + 2 * (size_t)DEPTH, job.stride, n, DEPTH, VALUE_MAX);
-        scalar->attend(&job);
+        attend(scalar, &job);
         assert_true(off_by(&job) < 3e-4); /* by its weights' 14 bits */
     }
 }
@@ -375,7 +393,7 @@ static void attention_of_many_tokens_fits(void **state)
                 qkv[(j * 3 + 2) * DEPTH_STEP + d] = d % 2 == 0 ? 3 : -3;
         for (size_t k = 0; k + 1 < all_n || k == 0;
              k++) { /* the last is slow */
-            all[k]->attend(&job);
+            attend(all[k], &job);
             for (size_t o = 0; o < (size_t)n * DEPTH_STEP; o++)
                 assert_true(fabsf(out[o] - (o % 2 == 0 ? 3.0F : -3.0F)) <
                             1e-4F);
@@ -383,11 +401,36 @@ static void attention_of_many_tokens_fits(void **state)
     }
 }
 
+/* One key has a third of the weight and thousands share the rest: what each of
+ * them weighs is little, what they weigh together is not lost. */
+static void attention_keeps_what_many_weigh_little(void **state)
+{
+    enum { N = 8192 };
+    float *qkv = floats((size_t)N * 3 * DEPTH_STEP, ZERO);
+    float *out = floats((size_t)N * DEPTH_STEP, ZERO);
+    struct attend_job job = attend_job_of(N, DEPTH_STEP, qkv, out);
+    double sink = N / 3.0, tail = N - 1, wanted = tail / (sink + tail);
+
+    (void)state;
+    for (size_t j = 0; j < N; j++) {
+        qkv[j * job.stride] = 1;
+        qkv[j * job.stride + 2 * (size_t)DEPTH_STEP] = j == 0 ? 0 : 1;
+    }
+    qkv[DEPTH_STEP] = (float)log2(sink);
+    for (size_t k = 0; k + 1 < all_n || k == 0; k++) { /* the last is slow */
+        attend(all[k], &job);
+        for (size_t t = 0; t < N; t++)
+            assert_true(fabs((double)out[t * DEPTH_STEP] - wanted) <
+                        0.03 * wanted);
+    }
+}
+
 /* No numbers, or none to speak of, are zeros: the mean of the values. */
 static void attention_of_nothing_is_the_mean(void **state)
 {
     enum { N = 5 };
-    static const float sizes[] = {0, 1e-38F, 1e-31F};
+    static const float sizes[] = {0,      1e-38F, 1e-31F, 1e-20F,
+                                  1e-18F, 1e-17F, 1e-14F};
 
     (void)state;
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
@@ -402,7 +445,7 @@ static void attention_of_nothing_is_the_mean(void **state)
                     qkv[j * job.stride + DEPTH + d] *= sizes[i];
                     qkv[j * job.stride + 2 * (size_t)DEPTH + d] = (float)j;
                 }
-            all[k]->attend(&job);
+            attend(all[k], &job);
             for (size_t o = 0; o < N * DEPTH; o++)
                 assert_true(fabsf(out[o] - (N - 1) / 2.0F) < 0.02F);
         }
@@ -443,6 +486,7 @@ int main(void)
 #endif
         cmocka_unit_test(attention_mixes_by_softmax),
         cmocka_unit_test(attention_of_many_tokens_fits),
+        cmocka_unit_test(attention_keeps_what_many_weigh_little),
         cmocka_unit_test(attention_of_nothing_is_the_mean),
         cmocka_unit_test(the_ends_are_equal),
     };
