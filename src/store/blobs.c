@@ -640,13 +640,79 @@ static rc open_frames(struct db *db, const sha256 *sha, uint64_t bytes,
     return code;
 }
 
+void bodies_close(struct db *db)
+{
+    for (size_t i = 0; i < OPEN_BODIES_MAX; i++) {
+        frames_in_close(db->bodies[i].file);
+        db->bodies[i] = (struct open_body){0};
+    }
+}
+
+static bool body_is(const struct open_body *body, const sha256 *sha,
+                    uint64_t bytes)
+{
+    return body->file != NULL && body->bytes == bytes &&
+           sha256_eq(&body->sha, sha);
+}
+
+/* Puts the body's place first, be it open or that of the one read longest
+ * ago, which is closed. */
+static struct open_body *body_first(struct db *db, const sha256 *sha,
+                                    uint64_t bytes)
+{
+    struct open_body first;
+    size_t i = 0;
+
+    while (i + 1 < OPEN_BODIES_MAX && db->bodies[i].file != NULL &&
+           !body_is(&db->bodies[i], sha, bytes))
+        i++;
+    first = db->bodies[i];
+    memmove(db->bodies + 1, db->bodies, i * sizeof *db->bodies);
+    if (!body_is(&first, sha, bytes)) {
+        frames_in_close(first.file);
+        first = (struct open_body){.sha = *sha, .bytes = bytes};
+    }
+    db->bodies[0] = first;
+    return db->bodies;
+}
+
+static rc read_open(struct db *db, const sha256 *sha, uint64_t bytes,
+                    uint64_t at, size_t n, void *to, bool *was_open,
+                    struct err *e)
+{
+    struct open_body *body = body_first(db, sha, bytes);
+    char path[STORE_PATH_MAX];
+    rc code = RC_OK;
+
+    *was_open = body->file != NULL;
+    if (!*was_open)
+        code = open_frames(db, sha, bytes, path, &body->file, e);
+    if (code == RC_OK)
+        code = frames_in_read(body->file, at, n, to, e);
+    if (code != RC_OK || db->writer)
+        bodies_close(db);
+    return code;
+}
+
+/* A body's bytes [at, at + n) out of its file. A reader keeps the file open,
+ * whatever becomes of its name; a damaged one may have been replaced by a sound
+ * one since. */
+static rc read_file(struct db *db, const sha256 *sha, uint64_t bytes,
+                    uint64_t at, size_t n, void *to, struct err *e)
+{
+    bool was_open;
+    rc code = read_open(db, sha, bytes, at, n, to, &was_open, e);
+
+    if (code != RC_OK && was_open)
+        code = read_open(db, sha, bytes, at, n, to, &was_open, e);
+    return code;
+}
+
 /* At most n bytes from `at` on of what was found. */
 static rc read_found(struct db *db, const sha256 *sha, const struct found *f,
                      uint64_t at, size_t n, struct arena *out, str *bytes,
                      struct err *e)
 {
-    char path[STORE_PATH_MAX];
-    struct frames_in *frames = NULL;
     char *to;
     rc code;
 
@@ -658,12 +724,8 @@ static rc read_found(struct db *db, const sha256 *sha, const struct found *f,
         *bytes = str_sub(f->body, (size_t)at, n);
         return RC_OK;
     }
-    code = open_frames(db, sha, f->bytes, path, &frames, e);
-    if (code != RC_OK)
-        return code;
     to = arena_alloc(out, n + 1);
-    code = frames_in_read(frames, at, n, to, e);
-    frames_in_close(frames);
+    code = read_file(db, sha, f->bytes, at, n, to, e);
     *bytes = (str){to, n};
     return code;
 }

@@ -124,7 +124,7 @@ rc frames_out_end(struct frames_out *f, struct err *e)
 
 struct frames_in {
     int fd;
-    const char *path;
+    char *path;
     uint64_t bytes;     /* plain */
     size_t frame_bytes; /* plain ones of all frames but the last */
     size_t n;
@@ -240,7 +240,8 @@ rc frames_in_open(const char *path, uint64_t bytes, struct frames_in **out,
     uint64_t file_bytes = 0;
     rc code;
 
-    f->path = path;
+    f->path = mem_alloc(strlen(path) + 1);
+    memcpy(f->path, path, strlen(path));
     f->bytes = bytes;
     f->fd = io_open(path, O_RDONLY, 0);
     if (f->fd < 0)
@@ -269,6 +270,7 @@ void frames_in_close(struct frames_in *f)
     mem_free(f->starts);
     mem_free(f->packed);
     mem_free(f->plain);
+    mem_free(f->path);
     mem_free(f);
 }
 

@@ -170,6 +170,7 @@ void store_read_end(struct db *db)
 {
     struct err e;
 
+    bodies_close(db);
     /* A read that failed may have ended its transaction already. */
     if (sqlite3_get_autocommit(db->conn) == 0 &&
         sql_run(db, "COMMIT", &e) != RC_OK)
@@ -182,6 +183,7 @@ rc store_read_renew(struct db *db, struct err *e)
     rc code = RC_OK;
 
     ASSERT(!db->writer);
+    bodies_close(db);
     if (sqlite3_get_autocommit(db->conn) == 0)
         code = sql_run(db, "COMMIT", e);
     return code == RC_OK ? sql_run(db, "BEGIN", e) : code;

@@ -53,7 +53,9 @@ rc store_tidy(struct store *s, struct err *e) MUST_CHECK;
 /* 32 bytes made with the folder: signs cursors and download links. */
 str store_secret(const struct store *s);
 
-/* ---- sessions ---- */
+/* ---- sessions ----
+ * Until it ends or is renewed a session may hold the files of the four bodies
+ * that it read last, and so their space, though they be deleted. */
 
 rc store_read_begin(struct store *s, struct db **db, struct err *e) MUST_CHECK;
 void store_read_end(struct db *db);

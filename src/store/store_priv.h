@@ -72,6 +72,14 @@ struct just_read {
     enum version_state document_state;
 };
 
+/* A body's file that a reader keeps open: hits of one document lie in one. */
+struct open_body {
+    struct frames_in *file; /* NULL: none */
+    sha256 sha;
+    uint64_t bytes;
+};
+#define OPEN_BODIES_MAX 4
+
 struct db {
     struct store *store;
     sqlite3 *conn;
@@ -79,6 +87,8 @@ struct db {
     size_t stmts_n;
     struct err err;  /* of the last failed statement */
     struct db *next; /* in the pool */
+
+    struct open_body bodies[OPEN_BODIES_MAX]; /* the last read comes first */
 
     /* The writer's session only: */
     bool writer;
@@ -101,6 +111,8 @@ struct db {
     sha256 *freed; /* files without a row, once the group is committed */
     size_t freed_n, freed_cap;
 };
+
+void bodies_close(struct db *db); /* those a reader keeps open */
 
 rc db_open(struct store *s, struct db **db, struct err *e) MUST_CHECK;
 void db_close(struct db *db); /* NULL is fine */

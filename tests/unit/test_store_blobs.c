@@ -325,6 +325,45 @@ static void a_reader_of_an_old_snapshot_is_told_not_found(void **state)
     store_read_end(db);
 }
 
+static void read_part(struct db *db, const struct intake_doc *d, uint64_t at)
+{
+    str text;
+
+    must(blob_read_range(db, &d->ref.sha, at, 1000, f.a, &text, &f.e), &f.e);
+    assert_true(str_eq(text, str_sub(d->text, (size_t)at, 1000)));
+}
+
+static void a_reader_keeps_the_files_it_read_last(void **state)
+{
+    struct intake_doc gone, others[OPEN_BODIES_MAX];
+    struct db *db;
+    str text;
+
+    (void)state;
+    intake(&f, &gone, noise(&f, 100000, 1));
+    for (size_t i = 0; i < OPEN_BODIES_MAX; i++)
+        intake(&f, &others[i], noise(&f, 100000, i + 2));
+    db = reading();
+    read_part(db, &gone, 0);
+    must(do_write(f.s, delete_doc, &gone, &f.e), &f.e);
+    let_the_writer_sweep();
+    assert_false(file_is_there(&gone.ref.sha));
+    read_part(db, &gone, 70000);
+    for (size_t i = 0; i < OPEN_BODIES_MAX; i++) {
+        read_part(db, &gone, 7000);
+        read_part(db, &others[i], 70000);
+        read_part(db, &others[0], i * 1000);
+    }
+    for (size_t i = 0; i < OPEN_BODIES_MAX; i++)
+        read_part(db, &others[i], 90000);
+    assert_int_equal(
+        blob_read_range(db, &gone.ref.sha, 0, 1000, f.a, &text, &f.e),
+        RC_NOTFOUND);
+    read_part(db, &others[1], 0);
+    store_read_end(db);
+    assert_int_equal(findings(true), 0);
+}
+
 static void damage(const sha256 *sha, uint64_t at)
 {
     char path[STORE_PATH_MAX], byte;
@@ -337,6 +376,26 @@ static void damage(const sha256 *sha, uint64_t at)
     byte ^= 16;
     assert_int_equal(pwrite(fd, &byte, 1, (off_t)at), 1);
     (void)close(fd);
+}
+
+static void a_reader_finds_the_file_that_heals_its_own(void **state)
+{
+    struct intake_doc d;
+    char path[STORE_PATH_MAX];
+    struct db *db;
+    str sound;
+
+    (void)state;
+    intake(&f, &d, noise(&f, 150000, 1));
+    blob_path(f.s, &d.ref.sha, path);
+    must(file_read(path, MIB, f.a, &sound, &f.e), &f.e);
+    damage(&d.ref.sha, sound.n / 2);
+    db = reading();
+    read_part(db, &d, 0);
+    must(file_write_atomic(path, sound, 0600, &f.e), &f.e);
+    for (uint64_t at = 0; at + 1000 < d.text.n; at += 1000)
+        read_part(db, &d, at);
+    store_read_end(db);
 }
 
 static void every_damaged_byte_of_a_file_is_noticed(void **state)
@@ -630,6 +689,8 @@ int main(void)
         FACT(an_upload_whose_write_failed_is_swept),
         FACT(a_body_no_row_names_is_not_kept),
         FACT(a_reader_of_an_old_snapshot_is_told_not_found),
+        FACT(a_reader_keeps_the_files_it_read_last),
+        FACT(a_reader_finds_the_file_that_heals_its_own),
         FACT(every_damaged_byte_of_a_file_is_noticed),
         FACT(files_of_large_frames_are_read),
         FACT(a_file_replaced_as_it_is_opened_is_not_damage),
