@@ -139,7 +139,9 @@ static void make(struct query_vector *v)
 
 /* ---- asked for ----
  * Waits for one that is begun have no deadline: it takes as long as a query's
- * few tokens, some milliseconds, which nothing can hold up. */
+ * few tokens, some milliseconds, which nothing can hold up. Who is woken runs
+ * at once, often in place of who wakes it, and wants the lock: so it is given
+ * back before. */
 
 /* Under the lock: takes v out of those not begun. */
 static void begin(struct query_vectors *o, struct query_vector *v)
@@ -171,7 +173,9 @@ static void *vectors_thread(void *arg)
         make(v);
         (void)pthread_mutex_lock(&o->lock);
         v->progress = MADE;
+        (void)pthread_mutex_unlock(&o->lock);
         (void)pthread_cond_broadcast(&o->made);
+        (void)pthread_mutex_lock(&o->lock);
     }
     (void)pthread_mutex_unlock(&o->lock);
     return NULL;
@@ -183,6 +187,7 @@ struct query_vector *query_vector_ask(struct app *a, const struct model *model,
     struct query_vectors *o = a->query_vectors;
     struct query_vector *v = ARENA_ARRAY(out, struct query_vector, 1);
     uint32_t dims = model_info(model)->dims;
+    bool kept;
 
     *v = (struct query_vector){.of = o,
                                .model = model,
@@ -190,13 +195,15 @@ struct query_vector *query_vector_ask(struct app *a, const struct model *model,
                                .text = text,
                                .v = ARENA_ARRAY(out, float, dims)};
     (void)pthread_mutex_lock(&o->lock);
-    if (!kept_find(o, &v->key, v->v, dims)) {
+    kept = kept_find(o, &v->key, v->v, dims);
+    if (!kept) {
         v->progress = ASKED;
         *o->last = v;
         o->last = &v->next;
-        (void)pthread_cond_signal(&o->asked);
     }
     (void)pthread_mutex_unlock(&o->lock);
+    if (!kept)
+        (void)pthread_cond_signal(&o->asked);
     return v;
 }
 
