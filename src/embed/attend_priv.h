@@ -284,6 +284,7 @@ INLINE void mix_tile(const struct attend_job *job, const struct attention *a,
 {
     const int16_t *weights = weights_at(a->scores + row * a->padded);
     const int16_t *values = a->values + (size_t)from * job->depth;
+    const size_t stride = 2 * a->padded; /* of weights, where scores were */
     uint32_t to = job->n - from < MIX_KEYS ? job->n : from + MIX_KEYS;
     vi sums[MIX_ROWS][MIX_LANES];
 
@@ -298,8 +299,8 @@ INLINE void mix_tile(const struct attend_job *job, const struct attention *a,
         for (uint32_t r = 0; r < rows; r++)
 #pragma GCC unroll 8
             for (size_t l = 0; l < lanes; l++)
-                pairs_add(weights + r * 2 * a->padded + j,
-                          values + l * LANES * 2, &sums[r][l]);
+                pairs_add(weights + r * stride + j, values + l * LANES * 2,
+                          &sums[r][l]);
         values += (size_t)job->depth * 2;
     }
     out += row * job->out_stride + d;

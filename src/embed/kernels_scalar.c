@@ -154,8 +154,8 @@ static inline void vf_to_pairs(int16_t *p, vf a, vf b)
 {
     EACH
     {
-        p[2 * i] = (int16_t)whole_of(a.v[i]);
-        p[2 * i + 1] = (int16_t)whole_of(b.v[i]);
+        *p++ = (int16_t)whole_of(a.v[i]);
+        *p++ = (int16_t)whole_of(b.v[i]);
     }
 }
 
@@ -207,7 +207,11 @@ static inline void pairs_add(const int16_t *two, const int16_t *values, vi *sum)
     int16_t w[2];
 
     memcpy(w, two, sizeof w); /* they lie where scores did */
-    EACH sum->v[i] += w[0] * values[2 * i] + w[1] * values[2 * i + 1];
+    EACH
+    {
+        sum->v[i] += w[0] * values[0] + w[1] * values[1];
+        values += 2;
+    }
 }
 
 #include "embed/body_priv.h"
