@@ -99,6 +99,9 @@ static const char *status_text(unsigned status)
     case 401:
     case 407:
         return "the page asks for a login";
+    case 304:
+        return "the server says that the page did not change, which it was not "
+               "asked";
     case 402:
         return "the page asks for payment";
     case 403:
@@ -125,8 +128,8 @@ static const char *status_text(unsigned status)
 static bool may_change(const struct fetch_answer *a, rc code)
 {
     if (code == RC_OK)
-        return a->status == 429 || a->status == 408 || a->status == 500 ||
-               a->status == 502 || a->status == 503 || a->status == 504;
+        return a->status == 408 || a->status == 425 || a->status == 429 ||
+               (a->status >= 500 && a->status < 600);
     switch (a->fault) {
     case FETCH_UNRESOLVED:
     case FETCH_REFUSED:
@@ -235,6 +238,21 @@ static unsigned try_ms(const struct page *p)
     return ms < TRY_MS_MIN ? TRY_MS_MIN : (unsigned)ms;
 }
 
+/* Whether it is the page of which something is known that says so. */
+static bool is_unchanged(const struct page *p, const struct fetch_answer *a)
+{
+    if (a->status != 304 || uuid_is_nil(p->known))
+        return false;
+    return p->web.answered.p != NULL ? str_eq(a->url, p->web.answered)
+                                     : a->hops == 0;
+}
+
+/* 203 is the page as a proxy has it. */
+static bool is_page(const struct fetch_answer *a)
+{
+    return a->status == 200 || a->status == 203;
+}
+
 static void page_ask(struct page *p, struct fetch *http)
 {
     bool known = !uuid_is_nil(p->known);
@@ -244,6 +262,7 @@ static void page_ask(struct page *p, struct fetch *http)
                            .etag = known ? p->web.etag : STR_NONE,
                            .last_modified =
                                known ? p->web.last_modified : STR_NONE,
+                           .conditions_of = p->web.answered,
                            .sink = body_take,
                            .sink_arg = p,
                            .answer_bytes_max = WEB_BYTES_MAX,
@@ -256,7 +275,7 @@ static void page_ask(struct page *p, struct fetch *http)
 
     task_step_begin(&p->task, STEP_FETCH);
     code = fetch_run(http, &o, p->arena, &a, &e);
-    if (code == RC_OK && (a.status == 200 || (a.status == 304 && known)))
+    if (code == RC_OK && (is_page(&a) || is_unchanged(p, &a)))
         page_came(p, &a, &e);
     else if (code == RC_CANCELLED && atomic_load(&p->fetcher->stopping))
         page_later(p, 0);

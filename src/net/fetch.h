@@ -89,7 +89,7 @@ struct fetch_save {
 };
 
 struct fetch_answer;
-/* Takes the next bytes of the body of a 200 or 206; the answer's status,
+/* Takes the next bytes of the body of a 200, 203 or 206; the answer's status,
  * content type, headers and URL are there. What it returns other than RC_OK
  * ends the request. */
 typedef rc fetch_sink(void *arg, const struct fetch_answer *a, str bytes,
@@ -104,6 +104,8 @@ struct fetch_opts {
     const char *const *headers;      /* "name: value" */
     size_t headers_n;
     str etag, last_modified; /* of what the caller has: a 304 says it holds */
+    str conditions_of;       /* the URL that gave them, and is asked with them,
+                                no other; p NULL: the first */
     str body;                /* sent as application/json; p NULL: none */
     const struct fetch_part *parts;
     size_t parts_n;

@@ -170,6 +170,9 @@ bool hop_headers(struct hop *h, struct curl_slist **list)
         ok = put(list, "Content-Type: application/octet-stream");
     else if (ok && o->body.p != NULL)
         ok = put(list, "Content-Type: application/json");
+    if (!(o->conditions_of.p != NULL ? str_eq(h->a->url, o->conditions_of)
+                                     : h->a->hops == 0))
+        return ok;
     return ok && put_condition(h, "If-None-Match", o->etag, list) &&
            put_condition(h, "If-Modified-Since", o->last_modified, list);
 }

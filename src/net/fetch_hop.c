@@ -335,7 +335,8 @@ static size_t answer_bytes_max(const struct hop *h)
 
 static rc take(struct hop *h, str bytes, struct err *e)
 {
-    bool wanted = h->a->status == 200 || h->a->status == 206;
+    bool wanted =
+        h->a->status == 200 || h->a->status == 203 || h->a->status == 206;
     rc code;
 
     if (h->o->save != NULL && wanted)

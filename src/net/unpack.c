@@ -15,7 +15,8 @@ struct unpack {
     z_stream z;
     bool deflate; /* which of two is told by its first bytes */
     bool begun, fed, ended;
-    unsigned char head[2];
+    bool last;             /* nothing more comes behind the end */
+    unsigned char head[2]; /* of a stream of deflate, of gzip's next member */
     size_t head_n;
     char piece[PIECE_BYTES];
 };
@@ -40,7 +41,7 @@ rc unpack_open(str coding, struct unpack **u, struct err *e)
     struct unpack *made = mem_alloc(sizeof *made);
     rc code = RC_OK;
 
-    made->deflate = str_eq_nocase(coding, STR("deflate"));
+    made->deflate = made->last = str_eq_nocase(coding, STR("deflate"));
     if (!made->deflate)
         code = begin(made, GZIP_BITS, e);
     if (code != RC_OK) {
@@ -94,26 +95,58 @@ static int deflate_bits(const unsigned char head[2])
     return (head[0] & 15) == 8 && sum % 31 == 0 ? ZLIB_BITS : RAW_BITS;
 }
 
+static str head_take(struct unpack *u, str bytes)
+{
+    while (bytes.n > 0 && u->head_n < sizeof u->head) {
+        u->head[u->head_n++] = (unsigned char)bytes.p[0];
+        bytes = str_sub(bytes, 1, bytes.n);
+    }
+    return bytes;
+}
+
+/* Behind a member of gzip's may follow another (RFC 1952, 2.2); anything else
+ * there is passed over. */
+static rc member_begin(struct unpack *u, str *bytes, unpack_take *take,
+                       void *arg, struct err *e)
+{
+    *bytes = head_take(u, *bytes);
+    if (u->head_n < sizeof u->head)
+        return RC_OK;
+    u->head_n = 0;
+    u->last = u->head[0] != 0x1f || u->head[1] != 0x8b;
+    if (u->last)
+        return RC_OK;
+    ASSERT(inflateReset(&u->z) == Z_OK);
+    u->ended = false;
+    return inflate_all(u, u->head, sizeof u->head, take, arg, e);
+}
+
 rc unpack_put(struct unpack *u, str bytes, unpack_take *take, void *arg,
               struct err *e)
 {
     rc code = RC_OK;
 
     u->fed = u->fed || bytes.n > 0;
-    while (!u->begun && bytes.n > 0 && u->head_n < sizeof u->head) {
-        u->head[u->head_n++] = (unsigned char)bytes.p[0];
-        bytes = str_sub(bytes, 1, bytes.n);
-    }
+    if (!u->begun)
+        bytes = head_take(u, bytes);
     if (!u->begun && u->head_n == sizeof u->head) {
         code = begin(u, deflate_bits(u->head), e);
         if (code == RC_OK)
             code = inflate_all(u, u->head, u->head_n, take, arg, e);
     }
-    if (code != RC_OK || !u->begun || bytes.n == 0)
+    if (!u->begun)
         return code;
-    /* zlib takes what it only reads as not const. */
-    return inflate_all(u, (unsigned char *)(uintptr_t)bytes.p, bytes.n, take,
-                       arg, e);
+    while (code == RC_OK && bytes.n > 0 && !(u->ended && u->last)) {
+        if (u->ended) {
+            code = member_begin(u, &bytes, take, arg, e);
+            continue;
+        }
+        /* zlib takes what it only reads as not const. */
+        code = inflate_all(u, (unsigned char *)(uintptr_t)bytes.p, bytes.n,
+                           take, arg, e);
+        bytes = str_sub(bytes, bytes.n - u->z.avail_in, bytes.n);
+    }
+    return code;
 }
 
 rc unpack_end(const struct unpack *u, struct err *e)

@@ -147,6 +147,12 @@ def reading():
                        b"# Birds\n\nThe *whimbrel* again.\n"), "whimbrel"),
         "/gzip": ((200, {**HTML, "Content-Encoding": "gzip"}, gzipped(good)),
                   "whimbrel"),
+        "/gzip-members": ((200, {**HTML, "Content-Encoding": "gzip"},
+                           gzipped(b"<!doctype html><title>Two</title><body>"
+                                   b"<p>" + b"One part comes first. " * 20) +
+                           gzipped(b"The whimbrel stands in the other.</p>")),
+                          "whimbrel"),
+        "/by-proxy": ((203, HTML, good), "whimbrel"),
         "/chunked": (raw(HEAD + b"Transfer-Encoding: chunked\r\n\r\n" +
                          chunked), "whimbrel"),
         "/no-length": (raw(HEAD + b"\r\n" + good), "whimbrel"),

@@ -151,6 +151,18 @@ static bool asked(const struct peer *p, const char *what)
     return str_find(buf_str(&p->asked), str_of(what)) < p->asked.n;
 }
 
+static size_t times(const struct peer *p, const char *what)
+{
+    str rest = buf_str(&p->asked);
+    size_t n = 0, at;
+
+    while ((at = str_find(rest, str_of(what))) < rest.n) {
+        rest = str_sub(rest, at + 1, rest.n);
+        n++;
+    }
+    return n;
+}
+
 #define OK "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n"
 
 static void an_answer_says_what_to_ask_with_next_time(void **state)
@@ -186,6 +198,43 @@ static void what_was_not_changed_has_no_body(void **state)
     assert_int_equal(a.status, 304);
     assert_int_equal(a.body.n, 0);
     assert_false(asked(&peer, "X-Evil"));
+}
+
+/* What a redirect leads to is another page, which may have the same tag. */
+static void conditions_are_for_the_url_that_gave_them(void **state)
+{
+    static const char redirect[] =
+        "HTTP/1.1 302 Found\r\nLocation: /new\r\nContent-Length: 0\r\n\r\n";
+
+    (void)state;
+    add_text(&peer, redirect);
+    add_text(&peer, OK "\r\nok");
+    o.etag = STR("\"1\"");
+    o.last_modified = STR("Sat, 05 Nov 1994 08:49:37 GMT");
+    assert_int_equal(run(), RC_OK);
+    assert_int_equal(a.hops, 1);
+    assert_true(asked(&peer, "GET /a/b?c HTTP/1.1\r\n"));
+    assert_true(asked(&peer, "GET /new HTTP/1.1\r\n"));
+    assert_int_equal(times(&peer, "If-None-Match"), 1);
+    assert_int_equal(times(&peer, "If-Modified-Since"), 1);
+    assert_true(str_find(buf_str(&peer.asked), STR("If-None-Match")) <
+                str_find(buf_str(&peer.asked), STR("GET /new")));
+}
+
+static void conditions_go_behind_a_redirect_where_it_leads_there(void **state)
+{
+    (void)state;
+    add_text(&peer, "HTTP/1.1 302 Found\r\nLocation: /new\r\n"
+                    "Content-Length: 0\r\n\r\n");
+    add_text(&peer, "HTTP/1.1 304 Not Modified\r\n\r\n");
+    o.etag = STR("\"1\"");
+    o.conditions_of =
+        arena_fmt(arena, "http://127.0.0.1:%u/new", (unsigned)peer.port);
+    assert_int_equal(run(), RC_OK);
+    assert_int_equal(a.status, 304);
+    assert_int_equal(times(&peer, "If-None-Match"), 1);
+    assert_true(str_find(buf_str(&peer.asked), STR("If-None-Match")) >
+                str_find(buf_str(&peer.asked), STR("GET /new")));
 }
 
 static void redirects_are_followed_and_told(void **state)
@@ -672,6 +721,8 @@ int main(void)
         TEST(an_answer_says_what_to_ask_with_next_time),
         TEST(what_was_not_changed_has_no_body),
         TEST(redirects_are_followed_and_told),
+        TEST(conditions_are_for_the_url_that_gave_them),
+        TEST(conditions_go_behind_a_redirect_where_it_leads_there),
         TEST(the_sixth_redirect_is_not_followed),
         TEST(secrets_stay_with_their_origin),
         TEST(redirects_lead_nowhere_forbidden),

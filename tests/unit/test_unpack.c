@@ -18,15 +18,15 @@ static void pack(int bits, size_t times, struct buf *plain, struct buf *to)
 {
     z_stream z = {.next_in = NULL};
     unsigned char *out;
-    size_t cap;
+    size_t cap, from = plain->n;
 
     for (size_t i = 0; i < times; i++)
         buf_put(plain, STR("the quick brown fox jumps over the lazy dog "));
     assert_int_equal(deflateInit2(&z, 6, Z_DEFLATED, bits, 8, 0), Z_OK);
-    cap = deflateBound(&z, plain->n);
+    cap = deflateBound(&z, plain->n - from);
     out = (unsigned char *)buf_reserve(to, cap);
-    z.next_in = (unsigned char *)plain->p;
-    z.avail_in = (uInt)plain->n;
+    z.next_in = (unsigned char *)plain->p + from;
+    z.avail_in = (uInt)(plain->n - from);
     z.next_out = out;
     z.avail_out = (uInt)cap;
     assert_int_equal(deflate(&z, Z_FINISH), Z_STREAM_END);
@@ -135,6 +135,29 @@ static void what_stands_behind_the_end_is_passed_over(void **state)
     buf_close(&got);
 }
 
+static void members_of_gzip_follow_each_other(void **state)
+{
+    struct buf plain = {0}, packed = {0};
+
+    (void)state;
+    for (size_t times = 1; times <= 5; times++)
+        pack(GZIP, times * times * 100, &plain, &packed);
+    buf_put(&packed, STR("\x1f")); /* not yet one more */
+    for (size_t at_once = 1; at_once <= packed.n; at_once += 7) {
+        struct buf got = {0};
+
+        assert_int_equal(
+            unpack_all(STR("gzip"), buf_str(&packed), at_once, &got), RC_OK);
+        assert_true(str_eq(buf_str(&got), buf_str(&plain)));
+        buf_close(&got);
+    }
+    buf_put(&packed, STR("\x8b\b")); /* one that is cut */
+    assert_int_equal(
+        unpack_all(STR("gzip"), buf_str(&packed), packed.n, &plain), RC_FORMAT);
+    buf_close(&plain);
+    buf_close(&packed);
+}
+
 static rc refuse(void *arg, str bytes, struct err *e)
 {
     (void)arg;
@@ -164,6 +187,7 @@ int main(void)
         cmocka_unit_test(a_stream_that_is_cut_is_told),
         cmocka_unit_test(what_is_no_stream_is_told),
         cmocka_unit_test(what_stands_behind_the_end_is_passed_over),
+        cmocka_unit_test(members_of_gzip_follow_each_other),
         cmocka_unit_test(a_taker_ends_it),
     };
 
