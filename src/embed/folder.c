@@ -219,17 +219,25 @@ static rc dims_of(const struct reading *r, const char *name, uint32_t max,
     return code;
 }
 
-static uint32_t count_layers(struct reading *r)
+/* As many as the tensors' names tell: which of theirs is missing is found when
+ * it is taken. */
+static uint32_t count_layers(const struct reading *r)
 {
+    static const str LAYER = STR_INIT("encoder.layer.");
     uint32_t layers = 0;
-    str name;
 
-    do
-        name =
-            arena_fmt(r->f->arena,
-                      STR_FMT "encoder.layer.%" PRIu32 ".output.dense.weight",
-                      STR_ARG(r->prefix), layers);
-    while (tensors_find(&r->ts, name) != NULL && ++layers <= BERT_LAYERS_MAX);
+    for (size_t i = 0; i < r->ts.n; i++) {
+        str name = r->ts.v[i].name, number, rest;
+        uint64_t layer;
+
+        if (!str_starts(name, r->prefix))
+            continue;
+        name = str_sub(name, r->prefix.n, name.n);
+        if (str_starts(name, LAYER) &&
+            str_cut(str_sub(name, LAYER.n, name.n), '.', &number, &rest) &&
+            str_to_u64(number, BERT_LAYERS_MAX, &layer) && layer >= layers)
+            layers = (uint32_t)layer + 1;
+    }
     return layers;
 }
 
@@ -284,7 +292,15 @@ static rc open_onnx(struct reading *r, str config, struct err *e)
         code = shape_of_onnx(r, &facts, e);
     if (code != RC_OK)
         return err_wrap(e, STR_FMT, STR_ARG(file));
-    return config.p != NULL ? shape_of_config(r, config, e) : RC_OK;
+    if (config.p == NULL)
+        return RC_OK;
+    code = shape_of_config(r, config, e);
+    if (code == RC_OK && count_layers(r) > r->f->bert.shape.layers)
+        return err_set(e, RC_UNSUPPORTED,
+                       STR_FMT " has %" PRIu32
+                               " layers, config.json says %" PRIu32,
+                       STR_ARG(file), count_layers(r), r->f->bert.shape.layers);
+    return code;
 }
 
 static rc open_weights(struct reading *r, struct err *e)

@@ -527,6 +527,25 @@ static void an_onnx_file_tells_its_shape_alone(void **state)
     assert_int_equal(onnx_result(&(struct model_onnx){.without_heads = true}),
                      RC_UNSUPPORTED);
     assert_non_null(strstr(e.text, "does not tell the attention heads"));
+    assert_int_equal(onnx_result(&(struct model_onnx){
+                         .left_out = "encoder.layer.1.output.dense.weight"}),
+                     RC_FORMAT);
+    assert_non_null(strstr(
+        e.text, "tensor encoder.layer.1.output.dense.weight is missing"));
+}
+
+static void an_onnx_file_of_more_layers_is_refused(void **state)
+{
+    (void)state;
+    model_write(dir, "config.json",
+                STR("{\"model_type\": \"bert\", \"vocab_size\": 10,"
+                    " \"hidden_size\": 8, \"num_hidden_layers\": 1,"
+                    " \"num_attention_heads\": 2, \"intermediate_size\": 12,"
+                    " \"max_position_embeddings\": 16,"
+                    " \"type_vocab_size\": 2, \"hidden_act\": \"gelu\","
+                    " \"layer_norm_eps\": 1e-12}"));
+    assert_int_equal(onnx_result(&(struct model_onnx){0}), RC_UNSUPPORTED);
+    assert_non_null(strstr(e.text, "has 2 layers, config.json says 1"));
 }
 
 static void a_folder_may_have_onnx_weights(void **state)
@@ -668,6 +687,7 @@ int main(void)
         TEST(wrong_tensors_are_named),
         TEST(onnx_weights_are_found_through_the_graph),
         TEST(an_onnx_file_tells_its_shape_alone),
+        TEST(an_onnx_file_of_more_layers_is_refused),
         TEST(a_folder_may_have_onnx_weights),
         TEST(onnx_files_that_do_not_do_are_named),
         TEST(any_call_may_fail),
