@@ -61,22 +61,27 @@ const struct model *models_find(struct app *a, str name)
 }
 
 /* Under the lock. */
-static rc put(struct models *m, str name, struct model *model, struct err *e)
+static rc room(const struct models *m, struct err *e)
+{
+    return m->n < MODELS_INSTALLED_MAX
+               ? RC_OK
+               : err_set(e, RC_LIMIT,
+                         "%d models were installed since the start; restart "
+                         "the server to install more",
+                         MODELS_INSTALLED_MAX);
+}
+
+/* Under the lock; there is room. */
+static void put(struct models *m, str name, struct model *model)
 {
     struct installed *old = find(m, name);
     char *copy;
 
-    if (m->n == MODELS_INSTALLED_MAX)
-        return err_set(e, RC_LIMIT,
-                       "%d models were installed since the start; restart the "
-                       "server to install more",
-                       MODELS_INSTALLED_MAX);
     copy = mem_alloc(name.n + 1);
     memcpy(copy, name.p, name.n);
     if (old != NULL)
         old->gone = true;
     m->v[m->n++] = (struct installed){.name = copy, .model = model};
-    return RC_OK;
 }
 
 static str path_of(const struct models *m, str name, struct arena *out)
@@ -90,11 +95,13 @@ static void found(struct models *m, str file, struct arena *tmp)
     str name = str_sub(file, 0, file.n - SUFFIX.n);
     struct err e = {0};
     struct model *model;
-    rc code = model_open(path_of(m, name, tmp).p, &model, &e);
+    rc code = room(m, &e);
 
-    if (code == RC_OK && (code = put(m, name, model, &e)) != RC_OK)
-        model_close(model);
-    if (code != RC_OK)
+    if (code == RC_OK)
+        code = model_open(path_of(m, name, tmp).p, &model, &e);
+    if (code == RC_OK)
+        put(m, name, model);
+    else
         log_error("models", "cannot use model=" STR_FMT " error=\"%s\"",
                   STR_ARG(name), e.text);
 }
@@ -220,11 +227,14 @@ rc app_model_list(struct app *a, const struct caller *who, struct db *db,
 struct due_write {
     struct write write;
     str name;
+    uint32_t dims;
 };
 
 static rc due_run(struct write *w, struct db *db, struct err *e)
 {
-    return db_model_keys_due(db, ((struct due_write *)w)->name, e);
+    const struct due_write *due = (const struct due_write *)w;
+
+    return db_model_keys_due(db, due->name, due->dims, e);
 }
 
 /* Models serve every organization: the first one's keys install them. */
@@ -293,16 +303,17 @@ rc app_model_add(struct app *a, const struct caller *who, str name,
         return code;
     }
     to = path_of(m, name, out);
-    code = file_move(path, to.p, e);
-    if (code == RC_OK) {
-        (void)pthread_mutex_lock(&m->lock);
-        code = put(m, name, model, e);
-        (void)pthread_mutex_unlock(&m->lock);
-    }
+    (void)pthread_mutex_lock(&m->lock);
+    code = room(m, e);
+    if (code == RC_OK && (code = file_move(path, to.p, e)) == RC_OK)
+        put(m, name, model);
+    (void)pthread_mutex_unlock(&m->lock);
     if (code != RC_OK) {
+        (void)io_unlink(path);
         model_close(model);
         return code;
     }
+    due.dims = model_info(model)->dims;
     /* Bases that name it may have been indexed without it, or with another.
      * Where this fails it is installed, and installing it again says so. */
     if ((code = store_write(a->store, &due.write, e)) != RC_OK)

@@ -136,10 +136,46 @@ static rc bases_delete(struct manage *m, struct err *e)
     return RC_OK;
 }
 
+static rc bases_model(struct manage *m, struct err *e)
+{
+    const char *model = m->r->o.args[2];
+    struct client_base b;
+    json_t *answer = NULL, *body = json_pack("{s:s}", "model", model);
+    rc code =
+        client_base_find(m->c, m->r->arena, str_of(m->r->o.args[1]), &b, e);
+
+    if (code == RC_OK && body == NULL)
+        code = err_set(e, RC_INVALID, "the model's name is not UTF-8");
+    if (code != RC_OK) {
+        json_decref(body);
+        return code;
+    }
+    code = client_call(m->c, "POST",
+                       manage_path(m, "/knowd/v1/bases/",
+                                   arena_cstr(m->r->arena, b.id), "/model"),
+                       body, &answer, e);
+    if (code != RC_OK)
+        return code;
+    if (m->json)
+        return print_json(answer, e);
+    print_clean(b.name);
+    print_fmt(" has the model ");
+    print_clean(str_of(model));
+    print_fmt("\n");
+    if (js_str(answer, "job_id").n > 0) {
+        say_note("its documents are cut and embedded for it: knowd jobs "
+                 "wait " STR_FMT,
+                 STR_ARG(js_str(answer, "job_id")));
+    }
+    json_decref(answer);
+    return RC_OK;
+}
+
 rc cmd_bases(struct run *r, struct err *e)
 {
     static const struct verb VERBS[] = {{"list", bases_list, 0},
                                         {"create", bases_create, 1},
+                                        {"model", bases_model, 2},
                                         {"delete", bases_delete, 1}};
 
     return manage_run(r, VERBS, NELEMS(VERBS), e);

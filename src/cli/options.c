@@ -59,10 +59,15 @@ const struct command COMMANDS[CMD_COUNT] = {
                   "example: knowd eval --base b --queries q.jsonl --qrels "
                   "r.tsv --set legs=lexical --compare legs=hybrid",
                   NULL, 0, 0},
-    [CMD_BASES] = {"bases", "[list | create NAME | delete NAME|ID]",
-                   "List, create or delete knowledge bases",
-                   "Deleting takes the documents with it and can't be undone.",
-                   "list create delete", 0, 2},
+    [CMD_BASES] = {"bases",
+                   "[list | create NAME | model NAME|ID MODEL | delete "
+                   "NAME|ID]",
+                   "List, create, change or delete knowledge bases",
+                   "model gives a base the embedding model of that name, or "
+                   "none; its documents are embedded anew and found by words "
+                   "meanwhile. Deleting takes the documents with it and can't "
+                   "be undone.",
+                   "list create model delete", 0, 3},
     [CMD_JOBS] = {"jobs", "[list | show ID | retry ID | wait ID]",
                   "See what became of what was added",
                   "retry queues the failed documents of a job again; wait "

@@ -181,13 +181,22 @@ rc db_base_keys_due(struct db *db, uuid base, bool due, struct err *e)
     return q_run(&q, NULL, e);
 }
 
-rc db_model_keys_due(struct db *db, str model, struct err *e)
+rc db_model_keys_due(struct db *db, str model, uint32_t dims, struct err *e)
 {
     struct q q =
         q_open(db, "UPDATE base_state SET keys_due = 1 WHERE base IN"
                    " (SELECT id FROM base WHERE embedding_model = ?1)");
+    rc code;
 
     q_text(&q, model);
+    code = q_run(&q, NULL, e);
+    if (code != RC_OK)
+        return code;
+    q = q_open(db, "UPDATE base SET embedding_dimensions = ?2"
+                   " WHERE embedding_model = ?1"
+                   " AND embedding_dimensions <> ?2");
+    q_text(&q, model);
+    q_int(&q, dims);
     return q_run(&q, NULL, e);
 }
 

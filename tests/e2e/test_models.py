@@ -10,6 +10,7 @@ import threading
 
 import pytest
 
+import models
 from conftest import Cli
 
 CONFIG = {"model_type": "bert", "vocab_size": 9, "hidden_size": 64,
@@ -219,6 +220,43 @@ def test_the_real_server_installs_lists_and_removes(server, tmp_path, folder):
     cli("model", "rm", "tiny-model")
     assert "tiny-model" not in cli("model").stdout
     assert "no such model" in cli("model", "rm", "tiny-model", status=3).stderr
+
+
+def test_a_base_is_given_a_model_and_follows_it(start_server, tmp_path):
+    server = start_server()
+    cli = Cli(tmp_path, server.url)
+    cli("model", "add", models.make(tmp_path / "64"), "--name", "small")
+    base = cli.json("bases", "create", "shelf")["id"]
+    assert "is installed" in cli("bases", "model", "shelf", "nothing",
+                                 status=3).stderr
+    assert cli("bases", "model", "shelf", "small").stdout == \
+        "shelf has the model small\n"
+    at = f"/v1/knowledge-base/knowledge-bases/{base}"
+    assert server.api.ok("GET", at)["embedding_dimensions"] == 64
+    cli("model", "add", models.make(tmp_path / "128", hidden=128),
+        "--name", "small")
+    assert server.api.ok("GET", at)["embedding_dimensions"] == 128
+    got = cli.json("bases", "model", base, "none")["knowledge_base"]
+    assert (got["embedding_model"], got["embedding_dimensions"]) == ("none", 0)
+    cli("bases", "model", "shelf", status=2)
+
+
+def test_a_model_too_many_leaves_the_one_there(start_server, tmp_path):
+    server = start_server()
+    cli, folder = Cli(tmp_path, server.url), server.data / "model"
+    cli("model", "add", models.make(tmp_path / "a"), "--name", "small")
+    cli("model", "add", models.make(tmp_path / "b", seed=2), "--name", "other")
+    packed = (folder / "small.model").read_bytes()
+
+    def put(path):
+        return server.api.put("/knowd/v1/models/small",
+                              content=path.read_bytes()).status_code
+    for _ in range(62):
+        assert put(folder / "small.model") == 201
+    assert put(folder / "other.model") >= 400
+    assert (folder / "small.model").read_bytes() == packed
+    assert sorted(p.name for p in folder.iterdir()) == \
+        ["other.model", "small.model"]
 
 
 def test_models_are_listed_and_removed(cli, peer, folder):
