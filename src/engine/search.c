@@ -4,6 +4,9 @@
 #include "engine/search_priv.h"
 
 #define CANDIDATES_MIN 100
+/* Ranks that count: gathered whatever the limit, so that scores by ranks don't
+ * depend on it. */
+#define RANKS_MAX 1024
 /* Where even more chunks than this have the score of the last hit, which of
  * them are shown is left to the order they stand in. */
 #define CANDIDATES_MAX ((size_t)1 << 16)
@@ -193,6 +196,8 @@ static rc leg_gather(struct search *s, unsigned leg, struct err *e)
 
     if (k < CANDIDATES_MIN)
         k = CANDIDATES_MIN;
+    if (s->q->by_rank && k < RANKS_MAX)
+        k = RANKS_MAX;
     if (s->q->by_document)
         k *= 2;
     for (;;) {
@@ -385,7 +390,9 @@ static float scaled(const struct search *s, unsigned leg, float raw)
 
 static float scaled_rank(uint32_t rank)
 {
-    return rank == 0 ? 0 : (RANK_CONSTANT + 1) / (RANK_CONSTANT + (float)rank);
+    return rank == 0 || rank > RANKS_MAX
+               ? 0
+               : (RANK_CONSTANT + 1) / (RANK_CONSTANT + (float)rank);
 }
 
 static void weights_set(struct search *s)

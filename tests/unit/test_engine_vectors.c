@@ -354,10 +354,27 @@ static void another_models_rows_are_found_by_words_alone(void **state)
         ask("walrus", (struct engine_query){.dense_weight = 0.5F}).hits_n, 1);
 }
 
+static void scores_are_the_same(bool by_rank)
+{
+    struct engine_query q = {
+        .dense_weight = 0.5F, .hits_max = 150, .by_rank = by_rank};
+    struct engine_result all = ask("a seal walrus3", q), some;
+
+    assert_int_equal(all.hits_n, 150);
+    for (q.hits_max = 1; q.hits_max <= 8; q.hits_max++) {
+        some = ask("a seal walrus3", q);
+        assert_int_equal(some.hits_n, q.hits_max);
+        for (size_t i = 0; i < some.hits_n; i++) {
+            assert_true(some.hits[i].score >= all.hits[i].score &&
+                        some.hits[i].score <= all.hits[i].score);
+            assert_true(uuid_eq(some.hits[i].document, all.hits[i].document));
+        }
+    }
+}
+
 static void scores_do_not_depend_on_how_many_are_asked_for(void **state)
 {
     char text[64];
-    struct engine_result all, one;
 
     (void)state;
     for (size_t i = 0; i < 150; i++) {
@@ -367,19 +384,23 @@ static void scores_do_not_depend_on_how_many_are_asked_for(void **state)
         (void)fix_put(&f, f.base, "Doc", arena_cstr(f.a, str_of(text)));
     }
     refine_all();
-    all = ask("a seal walrus3",
-              (struct engine_query){.dense_weight = 0.5F, .hits_max = 150});
-    assert_int_equal(all.hits_n, 150);
-    for (size_t n = 1; n <= 8; n++) {
-        one = ask("a seal walrus3",
-                  (struct engine_query){.dense_weight = 0.5F, .hits_max = n});
-        assert_int_equal(one.hits_n, n);
-        for (size_t i = 0; i < n; i++) {
-            assert_true(one.hits[i].score >= all.hits[i].score &&
-                        one.hits[i].score <= all.hits[i].score);
-            assert_true(uuid_eq(one.hits[i].document, all.hits[i].document));
-        }
-    }
+    scores_are_the_same(false);
+    scores_are_the_same(true);
+}
+
+/* The first of a leg has all of its weight, the next 61 of 62 parts. */
+static void ranks_make_scores(void **state)
+{
+    struct engine_result r;
+
+    (void)state;
+    (void)fix_put(&f, f.base, "One", "walrus");
+    (void)fix_put(&f, f.base, "Two", "walrus and a house full of other things");
+    (void)fix_put(&f, f.base, "Three", "seal");
+    r = ask("walrus", (struct engine_query){.hits_max = 3, .by_rank = true});
+    assert_int_equal(r.hits_n, 2);
+    assert_true(fabsf(r.hits[0].score - 1) < 1e-6F);
+    assert_true(fabsf(r.hits[1].score - 61.0F / 62) < 1e-6F);
 }
 
 static void contributions_add_up_to_the_score(void **state)
@@ -510,6 +531,7 @@ int main(void)
         T(a_damaged_file_is_made_again),
         T(another_models_rows_are_found_by_words_alone),
         T(scores_do_not_depend_on_how_many_are_asked_for),
+        T(ranks_make_scores),
         T(contributions_add_up_to_the_score),
         T(a_lost_document_is_told_where),
         T(a_deleted_base_leaves_no_vectors),
