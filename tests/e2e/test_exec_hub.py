@@ -658,6 +658,10 @@ def test_each_workspace_has_its_own_rate(start_server):
         assert body["error"]["message"]
         assert last.headers["ratelimit-policy"] == '"exec";q=5;w=60'
         assert last.headers["ratelimit"] == f'"exec";r=0;t={wait}'
+        assert last.headers["ratelimit-limit"] == "5"
+        assert last.headers["ratelimit-remaining"] == "0"
+        assert abs(int(last.headers["ratelimit-reset"]) - time.time() -
+                   wait) < 30
         assert_error(hub.post(f"{H}/sources", json={}), 429, "rate_limited")
         # Others are not counted with it.
         assert hub.get("/healthz").status_code == 200
