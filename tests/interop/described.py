@@ -7,6 +7,7 @@ import subprocess
 import sysconfig
 
 from conftest import ADMIN_KEY, KNOWD, clean_env
+from exclusions import CONFIGURED, RUN, RUN_WITH_REAL_IDS
 
 SEED = 1
 EXAMPLES = 25  # of each operation and phase; with the phases bounds the time
@@ -39,7 +40,8 @@ def built_part(description, dialect, prefix, undescribed, left_out):
 
 
 def config(parameters, exclusions):
-    lines = ["[generation]", "allow-x00 = false", "", "[parameters]"]
+    lines = ["[generation]", *(setting for setting, _ in CONFIGURED), "",
+             "[parameters]"]
     lines += [f'"path.{name}" = "{value}"'
               for name, value in parameters.items()]
     for method, path, checks, _ in exclusions:
@@ -59,14 +61,11 @@ def assert_as_described(folder, url, part, parameters, exclusions,
         os.path.join(sysconfig.get_path("scripts"), "schemathesis"),
         "--config-file", "schemathesis.toml", "run", "part.json",
         "--url", url, "-H", header,
-        "--phases", "examples,coverage,fuzzing",
         "-n", str(EXAMPLES), "--seed", str(SEED), "--no-shrink",
-        "--continue-on-failure", "--suppress-health-check", "all",
-        "--generation-database", "none", "--request-timeout", "20",
+        "--continue-on-failure", "--generation-database", "none", "--request-timeout", "20",
         "--warnings", "off"]
-    if parameters:
-        # What is deleted would be missing for the rest.
-        command += ["--exclude-method", "DELETE"]
+    for options, _ in RUN + (RUN_WITH_REAL_IDS if parameters else []):
+        command += options
     done = subprocess.run(command, cwd=folder, capture_output=True,
                           text=True, timeout=300,
                           env={**os.environ, "NO_COLOR": "1"})
