@@ -3,7 +3,8 @@
 BOMBS: as in office.py; a fourth figure is the CPU it may take, in seconds. What
 poppler makes of a file is poppler's; asked for is that it ends as told, within
 its budgets. Those of SLOW take all the time that programs have
-(src/extract/jobs.c) and are left to ./check --full.
+(src/extract/jobs.c), or nearly, so that a fast processor is through with some of
+them before (EITHER); they are left to ./check --full.
 """
 
 import base64
@@ -750,13 +751,13 @@ SLOW = {
     "items in a circle": (
         f(outlined, 50, lambda i: named(i) + f"/First {11 + (i + 7) % 50} 0 R"
           f"/Next {11 + (i + 1) % 50} 0 R"), DONE, "seen words"),
-    "1 GiB of blanks in a page": (f(flat_content, 1024, b" "), FAILED, "too long"),
+    "1 GiB of blanks in a page": (f(flat_content, 1024, b" "), EITHER, ""),
     "1 GiB of blanks, packed ten times": (
-        f(flat_content, 1024, b" ", more=9), FAILED, "too long"),
+        f(flat_content, 1024, b" ", more=9), EITHER, ""),
     "1 GiB of one operator": (f(flat_content, 1024, b"q "), FAILED, "memory|long"),
     "1 GiB of words": (
         f(flat_content, 1024, b"BT /F1 9 Tf 9 9 Td (word) Tj ET "), FAILED, "memory|long"),
-    "1 GiB of digits": (f(flat_content, 1024, b"1"), FAILED, "too long"),
+    "1 GiB of digits": (f(flat_content, 1024, b"1"), EITHER, ""),
     "1 GiB of a comment": (f(flat_content, 1024, b"a", b"%"), EITHER, ""),
     "a picture of 65535 squared, whole": (
         f(big_picture, 65535, 65535, 4096, space="DeviceGray"), DONE,
@@ -803,7 +804,8 @@ SLOW = {
         f(outlined, 100_000, lambda i: named(i) + f"/First {12 + i} 0 R"),
         DONE, "seen words"),
     "pages 100,000 deep": (f(deep_tree, 100_000), EITHER, ""),
-    "50,000 lines in one place": (f(one_place, 50_000), FAILED, "too long"),
+    "50,000 lines in one place": (f(one_place, 50_000), FAILED,
+                                  "too long|too much memory"),
     "marks a million deep": (lambda: then("/P BMC " * 1_000_000 + SEEN),
                              FAILED, "too long"),
     "100,000 filters": (
