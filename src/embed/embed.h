@@ -32,8 +32,9 @@ struct model_info {
     str query_prefix, passage_prefix;
     uint32_t dims, tokens_max, layers;
     uint64_t bytes;  /* of the file */
-    sha256 identity; /* of weights, vocabulary and integer form: two models
-                          with one identity give the same vectors */
+    sha256 identity; /* of weights, vocabulary and integer form: within one
+                          version of knowd, two models with one identity give
+                          the same vectors (docs/decisions/011) */
 };
 
 /* Writes the packed form of b to path (durable when it returns). */
