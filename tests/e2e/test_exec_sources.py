@@ -3,6 +3,8 @@ like any others."""
 
 import concurrent.futures
 import collections
+import threading
+import time
 import uuid
 
 import pytest
@@ -53,6 +55,80 @@ def add_ready(hub, web, path, title="a page", **fields):
     return hub.ready(hub.add_url(web.url(path), title, **fields)["id"])
 
 
+# ---- what is asked of a page's server ----
+
+def test_a_host_is_asked_for_eight_pages_at_once(hub, web):
+    """Each waits two seconds for a ninth."""
+    seen, more = {"now": 0, "most": 0}, threading.Condition()
+
+    def answer(peer, asked):
+        with more:
+            seen["now"] += 1
+            seen["most"] = max(seen["most"], seen["now"])
+            more.notify_all()
+            more.wait_for(lambda: seen["most"] > 8, 2)
+            seen["now"] -= 1
+        return PRICES
+    paths = [f"/at-once-{i}" for i in range(12)]
+    web.pages.update(dict.fromkeys(paths, answer))
+    sources = [hub.add_url(web.url(path)) for path in paths]
+    for source in sources:
+        hub.ready(source["id"])
+    assert 2 <= seen["most"] <= 8  # a slow machine may not get to eight
+
+
+def at_second(web, path, first):
+    """The page answers so at first, then with PRICES; when it was asked."""
+    times = []
+
+    def answer(peer, asked):
+        times.append(time.monotonic())
+        return first if len(times) == 1 else PRICES
+    web.pages[path] = answer
+    return times
+
+
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 503, 520, 529])
+def test_what_may_pass_is_tried_again(hub, web, status):
+    times = at_second(web, f"/passes-{status}", (status, HTML, b"later"))
+    add_ready(hub, web, f"/passes-{status}")
+    assert len(times) == 2
+
+
+def test_a_server_is_not_asked_before_it_says(hub, web):
+    times = at_second(web, "/in-three",
+                      (503, {**HTML, "Retry-After": "3"}, b"later"))
+    add_ready(hub, web, "/in-three")
+    assert times[1] - times[0] >= 3
+
+
+def test_a_tag_is_told_to_the_page_that_gave_it(api, web):
+    """Pages that a redirect leads to one after the other may have one tag."""
+    base, shown = api.make_base(), {"to": "/tag-one"}
+
+    def page(word):
+        def answer(peer, asked):
+            if "if-none-match" in asked.headers:
+                return 304, {}, b""
+            return html("News", f"The {word} is what it is about.",
+                        headers={"ETag": '"1"'})
+        return answer
+    web.pages.update({"/tag": lambda peer, asked: redirect(shown["to"]),
+                      "/tag-one": page("whimbrel"),
+                      "/tag-two": page("curlew")})
+
+    def fetched():
+        made = api.ok("POST", f"/knowd/v1/bases/{base}/urls", 202,
+                      json={"urls": [{"url": web.url("/tag")}]})
+        api.wait(made["job_id"])
+        return api.text_of(made["items"][0]["document_id"])
+    assert "whimbrel" in fetched()
+    assert "whimbrel" in fetched()  # 304
+    assert web.asked[-1].headers["if-none-match"] == '"1"'
+    shown["to"] = "/tag-two"
+    assert "curlew" in fetched()
+
+
 # ---- the vendor's document, from its first line to its last ----
 
 def test_a_url_is_taken_in_as_the_document_says(hub, web, page):
@@ -81,10 +157,12 @@ def test_a_url_is_taken_in_as_the_document_says(hub, web, page):
     assert_time(got["updated_at"])
     assert set(got["created_by"]) == USER_FIELDS
     assert "content" not in got and got.get("error_message") is None
+    assert len(got["summary"]) > 20
 
     full = hub.source(first["id"], include="content")
     assert "The heron plan costs nine crowns a month." in full["content"]
     assert "<p>" not in full["content"]
+    assert got["summary"] in " ".join(full["content"].split())  # extractive
     assert {k: v for k, v in full.items() if k != "content"} == got
     # What nobody knows to include is no reason to refuse.
     assert "content" in hub.source(first["id"], include="moon,content")
