@@ -94,7 +94,7 @@ static void found(struct models *m, str file, struct arena *tmp)
 {
     str name = str_sub(file, 0, file.n - SUFFIX.n);
     struct err e = {0};
-    struct model *model;
+    struct model *model = NULL;
     rc code = room(m, &e);
 
     if (code == RC_OK)
