@@ -219,7 +219,10 @@ struct engine_result {
  * session is at one not before the answer's, so that what hits name is in it
  * unless it was deleted meanwhile. At least 100 candidates a leg are gathered
  * where there are as many; a chunk that only one leg offers is scored by the
- * other too, so scores don't depend on hits_max. Score = the weighted sum of
+ * other too, so scores don't depend on hits_max. By ranks, the first 1,024 of
+ * a leg count, and equal scores are ordered as they would be else (the one-bit
+ * codes of a large base leave the vectors' list a matter of how many are asked
+ * for). Score = the weighted sum of
  * each leg's raw score, scaled from a lower bound (words: 0, vectors: the
  * query's median similarity to a fixed sample of the bases) to the leg's best.
  * A leg whose scores are all equal gives each 1, one that offers nothing leaves

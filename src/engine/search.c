@@ -169,7 +169,7 @@ static rc dense_top(struct search *s, size_t k, struct list *l, struct err *e)
 
 /* How many chunks, or documents, lead the list before one of the last's
  * score: those that no further candidate can come between. */
-static size_t settled(const struct search *s, const struct list *l)
+static size_t settled(const struct list *l, bool documents)
 {
     struct map *seen = map_open();
     size_t n = 0;
@@ -177,7 +177,7 @@ static size_t settled(const struct search *s, const struct list *l)
     for (size_t i = 0; i < l->n && l->v[i].score > l->v[l->n - 1].score; i++) {
         bool made = true;
 
-        if (s->q->by_document)
+        if (documents)
             (void)map_slot(seen, uuid_key(&l->v[i].v->document), &made);
         n += made;
     }
@@ -185,19 +185,24 @@ static size_t settled(const struct search *s, const struct list *l)
     return n;
 }
 
-/* Asks for more until hits_max are sure: what was not gathered scores below
- * the last of them, so that ties are cut by chunk id and not by where rows
- * happen to stand. */
+static bool is_enough(const struct search *s, const struct list *l)
+{
+    return settled(l, s->q->by_document) >= s->q->hits_max &&
+           (!s->q->by_rank || settled(l, false) >= RANKS_MAX);
+}
+
+/* Asks for more until hits_max, and all ranks that count, are sure: what was
+ * not gathered scores below the last of them, so that ties are cut by chunk id
+ * and not by where rows happen to stand. */
 static rc leg_gather(struct search *s, unsigned leg, struct err *e)
 {
     size_t want = s->q->hits_max, all = rows_all(s);
-    size_t k = want + want / 8 + 16;
+    size_t first = s->q->by_rank && want < RANKS_MAX ? RANKS_MAX : want;
+    size_t k = first + first / 8 + 16;
     struct list *l = &s->legs[leg];
 
     if (k < CANDIDATES_MIN)
         k = CANDIDATES_MIN;
-    if (s->q->by_rank && k < RANKS_MAX)
-        k = RANKS_MAX;
     if (s->q->by_document)
         k *= 2;
     for (;;) {
@@ -208,7 +213,7 @@ static rc leg_gather(struct search *s, unsigned leg, struct err *e)
         if (code != RC_OK)
             return code;
         if (l->n < k || k >= all || k >= CANDIDATES_MAX || want == 0 ||
-            settled(s, l) >= want)
+            is_enough(s, l))
             break;
         arena_rewind(s->tmp, mark);
         k *= 4;
@@ -427,8 +432,11 @@ static void score(const struct search *s, struct found *f)
                                          : scaled(s, leg, f->leg[leg].raw);
         f->leg[leg].contribution = s->weight[leg] * f->leg[leg].normalized;
         f->score += f->leg[leg].contribution;
-        if (s->weight[leg] > 0 && f->leg[leg].known &&
-            f->leg[leg].raw < s->low[leg])
+        if (s->weight[leg] == 0 || !f->leg[leg].known)
+            continue;
+        if (s->q->by_rank)
+            f->below += s->weight[leg] * scaled(s, leg, f->leg[leg].raw);
+        else if (f->leg[leg].raw < s->low[leg])
             f->below += s->weight[leg] * (f->leg[leg].raw - s->low[leg]);
     }
 }

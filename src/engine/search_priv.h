@@ -24,7 +24,8 @@ enum { LEXICAL, DENSE, LEGS_N };
 /* A chunk that a leg offers, or both. */
 struct found {
     float score; /* of the list it is in */
-    float below; /* of equal scores: what scaling cut off at its lower bound */
+    float below; /* of equal scores: what scaling cut off at its lower bound;
+                    by ranks, what scaling would make of the chunk */
     uint32_t view, row;
     const struct version_rec *v;
     uint32_t index; /* of the chunk in its version */

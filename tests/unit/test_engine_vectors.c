@@ -388,6 +388,29 @@ static void scores_do_not_depend_on_how_many_are_asked_for(void **state)
     scores_are_the_same(true);
 }
 
+/* Behind the ranks that count what is equal by rank is ordered by what is said
+ * of it else. */
+static void what_has_no_rank_is_in_order(void **state)
+{
+    enum { N = 1300 };
+    struct engine_result r;
+    char text[64];
+
+    (void)state;
+    for (size_t i = 0; i < N; i++) {
+        (void)snprintf(text, sizeof text, "walrus%.*s", (int)(i * 7 % N / 30),
+                       " a b a b a b a b a b a b a b a b a b a b a b a b a b");
+        (void)fix_put(&f, f.base, "Doc", arena_cstr(f.a, str_of(text)));
+    }
+    r = ask("walrus", (struct engine_query){
+                          .hits_max = N, .by_rank = true, .explain = true});
+    assert_int_equal(r.hits_n, N);
+    for (size_t i = 1; i < N; i++)
+        assert_true(r.hits[i].legs[0].raw <= r.hits[i - 1].legs[0].raw);
+    assert_true(r.hits[1000].score > 0);
+    assert_true(r.hits[1200].score <= 0);
+}
+
 /* The first of a leg has all of its weight, the next 61 of 62 parts. */
 static void ranks_make_scores(void **state)
 {
@@ -532,6 +555,7 @@ int main(void)
         T(another_models_rows_are_found_by_words_alone),
         T(scores_do_not_depend_on_how_many_are_asked_for),
         T(ranks_make_scores),
+        T(what_has_no_rank_is_in_order),
         T(contributions_add_up_to_the_score),
         T(a_lost_document_is_told_where),
         T(a_deleted_base_leaves_no_vectors),
