@@ -27,8 +27,9 @@ struct installed {
 };
 
 struct models {
-    char *dir;            /* NULL: none are used */
-    pthread_mutex_t lock; /* guards all below */
+    char *dir;              /* NULL: none are used */
+    pthread_mutex_t change; /* held by who adds or removes one, files and all */
+    pthread_mutex_t lock;   /* guards all below; taken behind it */
     struct installed v[MODELS_INSTALLED_MAX];
     size_t n;
 };
@@ -114,6 +115,7 @@ rc models_open(struct app *a, const char *dir, struct err *e)
     size_t n = 0;
     rc code = RC_OK;
 
+    ASSERT(pthread_mutex_init(&m->change, NULL) == 0);
     ASSERT(pthread_mutex_init(&m->lock, NULL) == 0);
     a->models = m;
     if (dir != NULL) {
@@ -142,6 +144,7 @@ void models_close(struct app *a)
         mem_free(m->v[i].name);
     }
     (void)pthread_mutex_destroy(&m->lock);
+    (void)pthread_mutex_destroy(&m->change);
     mem_free(m->dir);
     mem_free(m);
 }
@@ -303,11 +306,16 @@ rc app_model_add(struct app *a, const struct caller *who, str name,
         return code;
     }
     to = path_of(m, name, out);
+    (void)pthread_mutex_lock(&m->change);
     (void)pthread_mutex_lock(&m->lock);
     code = room(m, e);
-    if (code == RC_OK && (code = file_move(path, to.p, e)) == RC_OK)
-        put(m, name, model);
     (void)pthread_mutex_unlock(&m->lock);
+    if (code == RC_OK && (code = file_move(path, to.p, e)) == RC_OK) {
+        (void)pthread_mutex_lock(&m->lock);
+        put(m, name, model);
+        (void)pthread_mutex_unlock(&m->lock);
+    }
+    (void)pthread_mutex_unlock(&m->change);
     if (code != RC_OK) {
         (void)io_unlink(path);
         model_close(model);
@@ -334,6 +342,7 @@ rc app_model_drop(struct app *a, const struct caller *who, str name,
     if (code != RC_OK)
         return code;
     tmp = arena_open();
+    (void)pthread_mutex_lock(&m->change);
     (void)pthread_mutex_lock(&m->lock);
     i = find(m, name);
     if (i == NULL)
@@ -346,6 +355,7 @@ rc app_model_drop(struct app *a, const struct caller *who, str name,
             code = err_set(e, RC_IO, "cannot sync the models' folder");
     }
     (void)pthread_mutex_unlock(&m->lock);
+    (void)pthread_mutex_unlock(&m->change);
     arena_close(tmp);
     if (code == RC_OK)
         refiner_look(a); /* what waits for its vectors waits no more */

@@ -225,14 +225,19 @@ def test_the_real_server_installs_lists_and_removes(server, tmp_path, folder):
 def test_a_base_is_given_a_model_and_follows_it(start_server, tmp_path):
     server = start_server()
     cli = Cli(tmp_path, server.url)
-    cli("model", "add", models.make(tmp_path / "64"), "--name", "small")
     base = cli.json("bases", "create", "shelf")["id"]
-    assert "is installed" in cli("bases", "model", "shelf", "nothing",
-                                 status=3).stderr
-    assert cli("bases", "model", "shelf", "small").stdout == \
-        "shelf has the model small\n"
     at = f"/v1/knowledge-base/knowledge-bases/{base}"
-    assert server.api.ok("GET", at)["embedding_dimensions"] == 64
+    server.api.add_text(base, "birds", "The whimbrel stands.")
+    assert server.api.ok("GET", at)["embedding_model"] == "none"
+    assert "is installed" in cli("bases", "model", "shelf", "small",
+                                 status=3).stderr
+    cli("model", "add", models.make(tmp_path / "64"), "--name", "small")
+    done = cli("bases", "model", "shelf", "small")
+    assert done.stdout == "shelf has the model small\n"
+    server.api.wait(re.search(r"knowd jobs wait (\S+)", done.stderr)[1])
+    got = server.api.ok("GET", at)
+    assert (got["embedding_model"], got["embedding_dimensions"]) == \
+        ("small", 64)
     cli("model", "add", models.make(tmp_path / "128", hidden=128),
         "--name", "small")
     assert server.api.ok("GET", at)["embedding_dimensions"] == 128
