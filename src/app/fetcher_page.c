@@ -238,13 +238,10 @@ static unsigned try_ms(const struct page *p)
     return ms < TRY_MS_MIN ? TRY_MS_MIN : (unsigned)ms;
 }
 
-/* Whether it is the page of which something is known that says so. */
+/* Only the page of which something is known is asked for that. */
 static bool is_unchanged(const struct page *p, const struct fetch_answer *a)
 {
-    if (a->status != 304 || uuid_is_nil(p->known))
-        return false;
-    return p->web.answered.p != NULL ? str_eq(a->url, p->web.answered)
-                                     : a->hops == 0;
+    return a->status == 304 && a->conditional && !uuid_is_nil(p->known);
 }
 
 /* 203 is the page as a proxy has it. */

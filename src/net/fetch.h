@@ -140,6 +140,7 @@ struct fetch_answer {
     str url;           /* that answered, after redirects */
     unsigned hops;     /* redirects followed */
     bool moved;        /* there were some, and each was permanent */
+    bool conditional;  /* what answered was asked with a condition */
     struct addr peer;  /* that answered; n 0: none did */
     str content_type;  /* empty: none */
     str etag, last_modified;

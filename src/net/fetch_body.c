@@ -173,6 +173,7 @@ bool hop_headers(struct hop *h, struct curl_slist **list)
     if (!(o->conditions_of.p != NULL ? str_eq(h->a->url, o->conditions_of)
                                      : h->a->hops == 0))
         return ok;
+    h->a->conditional = is_sendable(o->etag) || is_sendable(o->last_modified);
     return ok && put_condition(h, "If-None-Match", o->etag, list) &&
            put_condition(h, "If-Modified-Since", o->last_modified, list);
 }

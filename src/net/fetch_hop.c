@@ -335,13 +335,12 @@ static size_t answer_bytes_max(const struct hop *h)
 
 static rc take(struct hop *h, str bytes, struct err *e)
 {
-    bool wanted =
-        h->a->status == 200 || h->a->status == 203 || h->a->status == 206;
+    bool wanted = h->a->status == 200 || h->a->status == 206;
     rc code;
 
     if (h->o->save != NULL && wanted)
         return save(h, bytes, e);
-    if (h->o->sink != NULL && wanted) {
+    if (h->o->sink != NULL && (wanted || h->a->status == 203)) {
         if (bytes.n > answer_bytes_max(h) - h->a->saved)
             return too_large(h, answer_bytes_max(h), e);
         h->a->saved += bytes.n;
