@@ -163,8 +163,7 @@ static rc bases_model(struct manage *m, struct err *e)
     print_clean(str_of(model));
     print_fmt("\n");
     if (js_str(answer, "job_id").n > 0) {
-        say_note("its documents are cut and embedded for it: knowd jobs "
-                 "wait " STR_FMT,
+        say_note("its documents are cut for it anew: knowd jobs wait " STR_FMT,
                  STR_ARG(js_str(answer, "job_id")));
     }
     json_decref(answer);

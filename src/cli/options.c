@@ -64,9 +64,9 @@ const struct command COMMANDS[CMD_COUNT] = {
                    "NAME|ID]",
                    "List, create, change or delete knowledge bases",
                    "model gives a base the embedding model of that name, or "
-                   "none; its documents are embedded anew and found by words "
-                   "meanwhile. Deleting takes the documents with it and can't "
-                   "be undone.",
+                   "none; its documents are cut for it anew, and found by "
+                   "words until they are embedded. Deleting takes the "
+                   "documents with it and can't be undone.",
                    "list create model delete", 0, 3},
     [CMD_JOBS] = {"jobs", "[list | show ID | retry ID | wait ID]",
                   "See what became of what was added",
