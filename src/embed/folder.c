@@ -223,7 +223,8 @@ static rc dims_of(const struct reading *r, const char *name, uint32_t max,
  * it is taken. */
 static uint32_t count_layers(const struct reading *r)
 {
-    static const str LAYER = STR_INIT("encoder.layer.");
+    static const str STACKS[] = {STR_INIT("encoder.layer."),
+                                 STR_INIT("transformer.layer.")};
     uint32_t layers = 0;
 
     for (size_t i = 0; i < r->ts.n; i++) {
@@ -233,10 +234,12 @@ static uint32_t count_layers(const struct reading *r)
         if (!str_starts(name, r->prefix))
             continue;
         name = str_sub(name, r->prefix.n, name.n);
-        if (str_starts(name, LAYER) &&
-            str_cut(str_sub(name, LAYER.n, name.n), '.', &number, &rest) &&
-            str_to_u64(number, BERT_LAYERS_MAX, &layer) && layer >= layers)
-            layers = (uint32_t)layer + 1;
+        for (size_t k = 0; k < NELEMS(STACKS); k++)
+            if (str_starts(name, STACKS[k]) &&
+                str_cut(str_sub(name, STACKS[k].n, name.n), '.', &number,
+                        &rest) &&
+                str_to_u64(number, BERT_LAYERS_MAX, &layer) && layer >= layers)
+                layers = (uint32_t)layer + 1;
     }
     return layers;
 }

@@ -196,14 +196,15 @@ static bool within_rate(struct exchange *x)
     reply_header(&x->r, "RateLimit",
                  arena_fmt(x->q.arena, "\"%s\";r=0;t=%u",
                            DIALECT_NAMES[r->dialect], state.wait_s));
-    /* What clients of before that draft look at. */
+    /* Airweave's form, with the time of day. */
     reply_header(
         &x->r, "RateLimit-Limit",
         arena_fmt(x->q.arena, "%llu", (unsigned long long)state.rule.count));
     reply_header(&x->r, "RateLimit-Remaining", STR("0"));
-    reply_header(&x->r, "RateLimit-Reset",
-                 arena_fmt(x->q.arena, "%lld",
-                           (long long)(clock_wall_ms() / 1000) + state.wait_s));
+    reply_header(
+        &x->r, "RateLimit-Reset",
+        arena_fmt(x->q.arena, "%lld",
+                  (long long)((clock_wall_ms() + 999) / 1000) + state.wait_s));
     return false;
 }
 
