@@ -93,15 +93,15 @@ static bool goes_on(void *arg, uint64_t bytes)
 static const char *status_text(unsigned status)
 {
     switch (status) {
+    case 304:
+        return "the server says that the page did not change, which it was not "
+               "asked";
     case 204:
     case 205:
         return "the page is empty";
     case 401:
     case 407:
         return "the page asks for a login";
-    case 304:
-        return "the server says that the page did not change, which it was not "
-               "asked";
     case 402:
         return "the page asks for payment";
     case 403:

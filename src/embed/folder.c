@@ -282,6 +282,7 @@ static rc open_onnx(struct reading *r, str config, struct err *e)
 {
     struct file_map *map = &r->f->weights;
     struct onnx_facts facts;
+    uint32_t layers;
     str file;
     rc code = file_map(r->onnx, map, e);
 
@@ -298,11 +299,12 @@ static rc open_onnx(struct reading *r, str config, struct err *e)
     if (config.p == NULL)
         return RC_OK;
     code = shape_of_config(r, config, e);
-    if (code == RC_OK && count_layers(r) > r->f->bert.shape.layers)
+    layers = count_layers(r);
+    if (code == RC_OK && layers > r->f->bert.shape.layers)
         return err_set(e, RC_UNSUPPORTED,
                        STR_FMT " has %" PRIu32
                                " layers, config.json says %" PRIu32,
-                       STR_ARG(file), count_layers(r), r->f->bert.shape.layers);
+                       STR_ARG(file), layers, r->f->bert.shape.layers);
     return code;
 }
 

@@ -102,37 +102,37 @@ LANE float vf_most(vf x)
         vmaxq_f32(vmaxq_f32(x.v[0], x.v[2]), vmaxq_f32(x.v[1], x.v[3])));
 }
 
+LANE int16x4_t words_of(float32x4_t x)
+{
+    return vqmovn_s32(vcvtnq_s32_f32(x));
+}
+
 LANE void vf_to_bytes(uint8_t *p, vf x)
 {
-    int16x8_t low = vcombine_s16(vqmovn_s32(vcvtnq_s32_f32(x.v[0])),
-                                 vqmovn_s32(vcvtnq_s32_f32(x.v[1])));
-    int16x8_t high = vcombine_s16(vqmovn_s32(vcvtnq_s32_f32(x.v[2])),
-                                  vqmovn_s32(vcvtnq_s32_f32(x.v[3])));
+    int16x8_t low = vcombine_s16(words_of(x.v[0]), words_of(x.v[1]));
+    int16x8_t high = vcombine_s16(words_of(x.v[2]), words_of(x.v[3]));
 
     vst1q_u8(p, vcombine_u8(vqmovun_s16(low), vqmovun_s16(high)));
 }
 
 LANE void vf_to_signed(int8_t *p, vf x)
 {
-    int16x8_t low = vcombine_s16(vqmovn_s32(vcvtnq_s32_f32(x.v[0])),
-                                 vqmovn_s32(vcvtnq_s32_f32(x.v[1])));
-    int16x8_t high = vcombine_s16(vqmovn_s32(vcvtnq_s32_f32(x.v[2])),
-                                  vqmovn_s32(vcvtnq_s32_f32(x.v[3])));
+    int16x8_t low = vcombine_s16(words_of(x.v[0]), words_of(x.v[1]));
+    int16x8_t high = vcombine_s16(words_of(x.v[2]), words_of(x.v[3]));
 
     vst1q_s8(p, vcombine_s8(vqmovn_s16(low), vqmovn_s16(high)));
 }
 
 LANE void vf_to_words(int16_t *p, vf x)
 {
-    EACH vst1_s16(p + 4 * i, vqmovn_s32(vcvtnq_s32_f32(x.v[i])));
+    EACH vst1_s16(p + 4 * i, words_of(x.v[i]));
 }
 
 LANE void vf_to_pairs(int16_t *p, vf x, vf y)
 {
     EACH
     {
-        int16x4x2_t pairs = {{vqmovn_s32(vcvtnq_s32_f32(x.v[i])),
-                              vqmovn_s32(vcvtnq_s32_f32(y.v[i]))}};
+        int16x4x2_t pairs = {{words_of(x.v[i]), words_of(y.v[i])}};
 
         vst2_s16(p + 8 * i, pairs);
     }

@@ -157,6 +157,13 @@ static bool put_condition(struct hop *h, const char *name, str value,
            put(list, arena_fmt(h->tmp, "%s: " STR_FMT, name, STR_ARG(value)).p);
 }
 
+static bool gave_conditions(const struct hop *h)
+{
+    return h->o->conditions_of.p != NULL
+               ? str_eq(h->a->url, h->o->conditions_of)
+               : h->a->hops == 0;
+}
+
 bool hop_headers(struct hop *h, struct curl_slist **list)
 {
     const struct fetch_opts *o = h->o;
@@ -170,8 +177,7 @@ bool hop_headers(struct hop *h, struct curl_slist **list)
         ok = put(list, "Content-Type: application/octet-stream");
     else if (ok && o->body.p != NULL)
         ok = put(list, "Content-Type: application/json");
-    if (!(o->conditions_of.p != NULL ? str_eq(h->a->url, o->conditions_of)
-                                     : h->a->hops == 0))
+    if (!gave_conditions(h))
         return ok;
     h->a->conditional = is_sendable(o->etag) || is_sendable(o->last_modified);
     return ok && put_condition(h, "If-None-Match", o->etag, list) &&
