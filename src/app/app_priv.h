@@ -185,7 +185,7 @@ rc document_enter(const struct caller *who, struct db *db,
 rc base_add(struct app *a, const struct caller *who, struct db *db,
             const struct base_in *in, bool hub, struct base *b,
             struct err *e) MUST_CHECK;
-struct base base_of_row(const struct base_row *r);
+struct base base_of_row(struct app *a, const struct base_row *r);
 rc base_row_get(const struct caller *who, struct db *db, uuid id,
                 struct arena *out, struct base_row *b,
                 struct err *e) MUST_CHECK;

@@ -85,6 +85,14 @@ static rc base_apply(const struct base_in *in, struct base_row *b,
         }
         b->sensitivity = (int)in->sensitivity;
     }
+    if (set->alpha) {
+        if (in->alpha > 1) {
+            (void)err_set(e, RC_INVALID, "retrieval_alpha must lie in 0 to 1");
+            return refused(e);
+        }
+        b->has_alpha = in->alpha >= 0;
+        b->alpha = in->alpha;
+    }
     return RC_OK;
 }
 
@@ -113,7 +121,14 @@ static rc base_model(struct app *a, const struct base_in *in,
     return RC_OK;
 }
 
-struct base base_of_row(const struct base_row *r)
+static const char *model_status(struct app *a, str name)
+{
+    if (str_eq(name, MODEL_NONE))
+        return "none";
+    return models_find(a, name) == NULL ? "missing" : "installed";
+}
+
+struct base base_of_row(struct app *a, const struct base_row *r)
 {
     return (struct base){.id = r->id,
                          .tenant = r->tenant,
@@ -128,6 +143,9 @@ struct base base_of_row(const struct base_row *r)
                          .chunk_overlap = r->chunk_overlap,
                          .top_k = r->retrieval_top_k,
                          .sensitivity = r->sensitivity,
+                         .has_alpha = r->has_alpha,
+                         .alpha = r->alpha,
+                         .model_status = model_status(a, r->embedding_model),
                          .created_ms = r->created_ms,
                          .updated_ms = r->updated_ms};
 }
@@ -166,7 +184,7 @@ rc base_add(struct app *a, const struct caller *who, struct db *db,
         (code = db_base_put(db, &row, e)) != RC_OK ||
         (code = app_event(db, who, row.id, row.id, "base.created", e)) != RC_OK)
         return code;
-    *b = base_of_row(&row);
+    *b = base_of_row(a, &row);
     return RC_OK;
 }
 
@@ -185,7 +203,6 @@ rc app_base_update(struct app *a, const struct caller *who, struct db *db,
     struct base_row row;
     rc code;
 
-    (void)a;
     if ((code = app_allow(who, SCOPE_KB_MANAGE, e)) != RC_OK ||
         (code = base_row_get(who, db, id, out, &row, e)) != RC_OK ||
         (code = base_apply(in, &row, e)) != RC_OK)
@@ -194,7 +211,7 @@ rc app_base_update(struct app *a, const struct caller *who, struct db *db,
     if ((code = db_base_update(db, &row, e)) != RC_OK ||
         (code = app_event(db, who, id, id, "base.updated", e)) != RC_OK)
         return code;
-    *b = base_of_row(&row);
+    *b = base_of_row(a, &row);
     return RC_OK;
 }
 
@@ -204,11 +221,10 @@ rc app_base_get(struct app *a, const struct caller *who, struct db *db, uuid id,
     struct base_row row;
     rc code;
 
-    (void)a;
     if ((code = app_allow(who, SCOPE_KB_READ, e)) != RC_OK ||
         (code = base_row_get(who, db, id, out, &row, e)) != RC_OK)
         return code;
-    *b = base_of_row(&row);
+    *b = base_of_row(a, &row);
     return RC_OK;
 }
 
@@ -231,7 +247,7 @@ rc app_base_list(struct app *a, const struct caller *who, struct db *db,
         return code;
     *v = ARENA_ARRAY(out, struct base, *n);
     for (size_t i = 0; i < *n; i++)
-        (*v)[i] = base_of_row(&rows[i]);
+        (*v)[i] = base_of_row(a, &rows[i]);
     if (end->more)
         end->next_cursor = cursor_make(a, CURSOR_BASES, who->tenant, UUID_NIL,
                                        rows[*n - 1].id, out);

@@ -24,13 +24,18 @@ struct base {
     str embedding_model; /* "none" */
     uint32_t embedding_dimensions, chunk_size, chunk_overlap, top_k;
     int sensitivity;
+    bool has_alpha;
+    double alpha; /* weight of the vectors where a search names none, 0 to 1 */
+    /* "none"; "missing": not installed, so the base is searched by words;
+     * "installed" */
+    const char *model_status;
     int64_t created_ms, updated_ms;
 };
 
 /* Which fields of an update are given. */
 struct base_set {
     bool name, description, metadata, active, chunk_size, chunk_overlap, top_k,
-        sensitivity;
+        sensitivity, alpha;
 };
 struct base_in {
     struct base_set set;
@@ -39,6 +44,7 @@ struct base_in {
     str embedding_model;          /* empty: the default */
     int64_t embedding_dimensions; /* -1: the default */
     int64_t chunk_size, chunk_overlap, top_k, sensitivity;
+    double alpha; /* < 0: takes the base's away */
 };
 
 /* RC_INVALID (err.name "bad_request") for values the config doesn't offer. */

@@ -384,7 +384,7 @@ rc app_base_model_set(struct app *a, const struct caller *who, struct db *db,
                       STR_ARG(str_sub(model, 0, MODEL_NAME_BYTES_MAX)));
         return err_name(e, "bad_request");
     }
-    *b = base_of_row(&row);
+    *b = base_of_row(a, &row);
     if (str_eq(row.embedding_model, model))
         return RC_OK;
     row.embedding_model = model;
@@ -394,7 +394,7 @@ rc app_base_model_set(struct app *a, const struct caller *who, struct db *db,
         (code = app_event(db, who, base, base, "base.updated", e)) != RC_OK ||
         (code = db_versions_indexed(db, base, out, &v, &n, e)) != RC_OK)
         return code;
-    *b = base_of_row(&row);
+    *b = base_of_row(a, &row);
     ids = ARENA_ARRAY(out, uuid, n);
     for (size_t i = 0; i < n; i++)
         ids[i] = v[i].version;

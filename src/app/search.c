@@ -20,7 +20,16 @@ struct searched {
     uuid id;
     const struct model *model;
     str model_name;
+    uint32_t dims;
+    bool has_alpha;
+    double alpha;
 };
+
+/* It has a model, which isn't installed. */
+static bool model_missing(const struct searched *b)
+{
+    return b->model == NULL && !str_eq(b->model_name, MODEL_NONE);
+}
 
 /* The active ones among the named; each must be the caller's. */
 static rc search_bases(struct app *a, const struct caller *who, struct db *db,
@@ -52,8 +61,13 @@ static rc search_bases(struct app *a, const struct caller *who, struct db *db,
         for (size_t k = 0; k < *n && !again; k++)
             again = uuid_eq((*bases)[k].id, b.id);
         if (b.active && !again)
-            (*bases)[(*n)++] = (struct searched){
-                b.id, models_find(a, b.embedding_model), b.embedding_model};
+            (*bases)[(*n)++] =
+                (struct searched){.id = b.id,
+                                  .model = models_find(a, b.embedding_model),
+                                  .model_name = b.embedding_model,
+                                  .dims = b.embedding_dimensions,
+                                  .has_alpha = b.has_alpha,
+                                  .alpha = b.alpha};
     }
     return RC_OK;
 }
@@ -372,7 +386,6 @@ static void why_not_show(const struct engine_why_not *w, struct arena *out,
 
 /* ---- the search ---- */
 
-/* With alpha 0 the words alone count, with 1 the vectors alone. */
 static enum engine_legs legs_of(const struct search_in *in)
 {
     switch (in->legs) {
@@ -386,47 +399,93 @@ static enum engine_legs legs_of(const struct search_in *in)
     return LEGS_HYBRID;
 }
 
-static bool words_alone(const struct search_in *in)
+/* The caller's, else that of the only base: several may disagree. */
+static double alpha_of(const struct search_in *in, const struct searched *bases,
+                       size_t n)
 {
-    return in->legs == SEARCH_LEXICAL ||
-           (in->legs == SEARCH_HYBRID && in->alpha >= 0 && in->alpha <= 0);
+    if (in->alpha >= 0)
+        return in->alpha;
+    return n == 1 && bases[0].has_alpha ? bases[0].alpha : 0.5;
 }
 
-/* Bases by their model. Those without one go with the others where there is one
- * model, as words can be compared with words. */
-static void groups_make(const struct search_in *in,
-                        const struct searched *bases, size_t n,
+/* With alpha 0 the words alone count, with 1 the vectors alone. */
+static bool words_alone(const struct search_in *in, double alpha)
+{
+    return in->legs == SEARCH_LEXICAL ||
+           (in->legs == SEARCH_HYBRID && alpha <= 0);
+}
+
+/* Whether there is no one ranking of them: scores of different models can't be
+ * compared. Where none is installed all are searched by words, and those of
+ * bases without a model can be compared with any. */
+static bool rankings_differ(const struct searched *bases, size_t n)
+{
+    const struct searched *first = NULL;
+    bool differ = false, embedded = false;
+
+    for (size_t i = 0; i < n; i++) {
+        if (str_eq(bases[i].model_name, MODEL_NONE))
+            continue;
+        embedded = embedded || bases[i].model != NULL;
+        if (first == NULL)
+            first = &bases[i];
+        differ = differ || !str_eq(first->model_name, bases[i].model_name);
+    }
+    return differ && embedded;
+}
+
+static struct search_group *group_find(struct search_out *res, bool by_model,
+                                       str model)
+{
+    for (size_t i = 0; i < res->groups_n; i++)
+        if (!by_model || str_eq(res->groups[i].model, model))
+            return &res->groups[i];
+    return NULL;
+}
+
+/* Bases by their model's name; or all in one group, which has the model that
+ * is installed, if any is. */
+static void groups_make(const struct searched *bases, size_t n, bool words,
                         struct arena *out, struct search_out *res,
                         const struct model **models)
 {
-    const struct model *one = NULL;
-    bool mixed = false;
+    bool differ = !words && rankings_differ(bases, n);
 
-    for (size_t i = 0; i < n; i++) {
-        mixed = mixed || (one != NULL && bases[i].model != NULL &&
-                          bases[i].model != one);
-        one = one == NULL ? bases[i].model : one;
-    }
-    if (words_alone(in))
-        mixed = false;
     res->groups = ARENA_ARRAY(out, struct search_group, n + 1);
     for (size_t i = 0; i < n; i++) {
-        const struct model *m = mixed ? bases[i].model : one;
-        struct search_group *g = NULL;
+        const struct searched *b = &bases[i];
+        struct search_group *g = group_find(res, differ, b->model_name);
 
-        for (size_t k = 0; k < res->groups_n && g == NULL; k++)
-            if (models[k] == m)
-                g = &res->groups[k];
         if (g == NULL) {
-            models[res->groups_n] = m;
             g = &res->groups[res->groups_n++];
-            *g = (struct search_group){
-                .model = m == NULL ? MODEL_NONE : bases[i].model_name,
-                .dims = m == NULL ? 0 : model_info(m)->dims,
-                .bases = ARENA_ARRAY(out, uuid, n)};
+            *g = (struct search_group){.model = b->model_name,
+                                       .dims = b->dims,
+                                       .bases = ARENA_ARRAY(out, uuid, n)};
         }
-        g->bases[g->bases_n++] = bases[i].id;
+        if (b->model != NULL) {
+            g->model = b->model_name;
+            g->dims = model_info(b->model)->dims;
+            models[g - res->groups] = b->model;
+        }
+        g->bases[g->bases_n++] = b->id;
     }
+}
+
+/* The caller asked for vectors, and gets words. */
+static void notices_make(const struct searched *bases, size_t n,
+                         struct arena *out, struct search_out *res)
+{
+    res->notices = ARENA_ARRAY(out, struct search_notice, n);
+    for (size_t i = 0; i < n; i++)
+        if (model_missing(&bases[i]))
+            res->notices[res->notices_n++] = (struct search_notice){
+                .base = bases[i].id,
+                .code = "model_missing",
+                .message = arena_fmt(
+                    out,
+                    "its model " STR_FMT
+                    " is not installed, so it was searched by words alone",
+                    STR_ARG(bases[i].model_name))};
 }
 
 struct running {
@@ -436,6 +495,7 @@ struct running {
     const struct search_in *in;
     struct arena *out;
     struct search_out *res;
+    bool words;            /* no vectors are asked for */
     struct engine_query q; /* but for what is a group's */
 };
 
@@ -476,7 +536,7 @@ static rc group_search(struct running *r, struct search_group *g,
 
     q.bases = g->bases;
     q.bases_n = g->bases_n;
-    if (m != NULL && !words_alone(r->in)) {
+    if (m != NULL && !r->words) {
         vector = query_vector_ask(r->app, m, r->in->query, r->out);
         q.model = model_info(m);
         q.vector = query_vector_place(vector);
@@ -499,28 +559,27 @@ rc app_search(struct app *a, const struct caller *who, struct db *db,
               struct search_out *res, struct err *e)
 {
     int64_t began = clock_mono_ns();
-    struct running r = {
-        .app = a,
-        .who = who,
-        .db = db,
-        .in = in,
-        .out = out,
-        .res = res,
-        .q = {.text = in->query,
-              .legs = legs_of(in),
-              .dense_weight = in->alpha < 0 ? 0.5F : (float)in->alpha,
-              .by_rank = in->by_rank,
-              .hits_max = in->limit,
-              .by_document = in->by_document,
-              .exhaustive = in->exact,
-              .explain = in->explain,
-              .why_not = in->why_not,
-              .by_only = in->by_only,
-              .only = in->only,
-              .only_n = in->only_n}};
+    struct running r = {.app = a,
+                        .who = who,
+                        .db = db,
+                        .in = in,
+                        .out = out,
+                        .res = res,
+                        .q = {.text = in->query,
+                              .legs = legs_of(in),
+                              .by_rank = in->by_rank,
+                              .hits_max = in->limit,
+                              .by_document = in->by_document,
+                              .exhaustive = in->exact,
+                              .explain = in->explain,
+                              .why_not = in->why_not,
+                              .by_only = in->by_only,
+                              .only = in->only,
+                              .only_n = in->only_n}};
     struct engine_pin *pins = NULL;
     struct searched *bases = NULL;
     const struct model **models;
+    double alpha;
     size_t n;
     rc code;
 
@@ -532,8 +591,13 @@ rc app_search(struct app *a, const struct caller *who, struct db *db,
                             e)) != RC_OK)
         return code;
     r.q.pins = pins;
-    models = (const struct model **)arena_alloc(out, (n + 1) * sizeof *models);
-    groups_make(in, bases, n, out, res, models);
+    alpha = alpha_of(in, bases, n);
+    r.words = words_alone(in, alpha);
+    r.q.dense_weight = (float)alpha;
+    models = ARENA_ARRAY(out, const struct model *, n + 1);
+    groups_make(bases, n, r.words, out, res, models);
+    if (!r.words)
+        notices_make(bases, n, out, res);
     for (size_t i = 0; i < res->groups_n; i++)
         if ((code = group_search(&r, &res->groups[i], models[i], e)) != RC_OK)
             return code;

@@ -14,7 +14,9 @@ struct search_in {
     const uuid *bases;
     size_t bases_n;
     size_t limit;
-    double alpha; /* weight of the vectors, 0 to 1; < 0: one half */
+    /* Weight of the vectors, 0 to 1; < 0: the base's where it is one alone and
+     * has one, else one half. */
+    double alpha;
     enum search_legs legs;
     bool prefer_draft, by_document, exact, explain, marks;
     bool by_rank; /* reciprocal rank instead of scaled scores */
@@ -81,6 +83,12 @@ struct search_group {
     struct search_hit *hits;
     size_t hits_n;
 };
+/* What the caller should know of a base that was searched. */
+struct search_notice {
+    uuid base;
+    const char *code; /* "model_missing" */
+    str message;      /* a sentence's end, after "the base" */
+};
 struct search_out {
     struct search_hit *hits; /* none where there are several groups */
     size_t hits_n;
@@ -89,6 +97,8 @@ struct search_out {
      * each. Else one group, whose hits are those above. */
     struct search_group *groups;
     size_t groups_n;
+    struct search_notice *notices;
+    size_t notices_n;
     struct search_stage *stages;
     size_t stages_n;
     struct search_why_not why_not;

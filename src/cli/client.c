@@ -288,10 +288,14 @@ struct base_list {
 
 static struct client_base base_of(struct arena *out, const json_t *item)
 {
-    return (struct client_base){.id = arena_str(out, js_str(item, "id")),
-                                .name = arena_str(out, js_str(item, "name")),
-                                .documents = json_integer_value(
-                                    json_object_get(item, "document_count"))};
+    return (struct client_base){
+        .id = arena_str(out, js_str(item, "id")),
+        .name = arena_str(out, js_str(item, "name")),
+        .model = arena_str(out, js_str(item, "embedding_model")),
+        .documents =
+            json_integer_value(json_object_get(item, "document_count")),
+        .model_missing =
+            str_eq(js_str(item, "embedding_status"), STR("missing"))};
 }
 
 static bool take_base(void *arg, json_t *item)

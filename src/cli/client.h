@@ -64,8 +64,9 @@ rc client_each(struct client *c, const char *path, client_item *fn, void *arg,
                struct err *e) MUST_CHECK;
 
 struct client_base {
-    str id, name;
+    str id, name, model;
     json_int_t documents;
+    bool model_missing; /* not installed: the base is searched by words */
 };
 rc client_bases(struct client *c, struct arena *out, struct client_base **v,
                 size_t *n, struct err *e) MUST_CHECK;

@@ -85,6 +85,11 @@ static rc bases_list(struct manage *m, struct err *e)
         print_painted(PAINT_BOLD, v[i].name);
         print_fmt("\n");
     }
+    for (size_t i = 0; i < n; i++)
+        if (v[i].model_missing)
+            say_note(STR_FMT " is searched by words: its model " STR_FMT
+                             " is not installed",
+                     STR_ARG(v[i].name), STR_ARG(v[i].model));
     if (n == 0)
         say_note("no bases yet: knowd add PATH makes one");
     return RC_OK;
@@ -170,11 +175,56 @@ static rc bases_model(struct manage *m, struct err *e)
     return RC_OK;
 }
 
+/* A number from 0 to 1, or none; NULL: neither. */
+static json_t *alpha_parse(const char *text)
+{
+    char *end;
+    double x = strtod(text, &end);
+
+    if (strcmp(text, "none") == 0)
+        return json_null();
+    return *text != '\0' && *end == '\0' && x >= 0 && x <= 1 ? json_real(x)
+                                                             : NULL;
+}
+
+static rc bases_alpha(struct manage *m, struct err *e)
+{
+    const char *text = m->r->o.args[2];
+    struct client_base b;
+    json_t *answer = NULL, *alpha = alpha_parse(text);
+    rc code;
+
+    if (alpha == NULL)
+        return err_set(e, RC_INVALID, "alpha is a number from 0 to 1, or none");
+    code = client_base_find(m->c, m->r->arena, str_of(m->r->o.args[1]), &b, e);
+    if (code != RC_OK) {
+        json_decref(alpha);
+        return code;
+    }
+    code =
+        client_call(m->c, "PUT",
+                    manage_path(m, CLIENT_K "/knowledge-bases/",
+                                arena_cstr(m->r->arena, b.id), ""),
+                    json_pack("{s:o}", "retrieval_alpha", alpha), &answer, e);
+    if (code != RC_OK)
+        return code;
+    if (m->json)
+        return print_json(answer, e);
+    print_clean(b.name);
+    print_fmt(json_is_null(json_object_get(answer, "retrieval_alpha"))
+                  ? " weighs words and meaning alike\n"
+                  : " has the alpha %s\n",
+              text);
+    json_decref(answer);
+    return RC_OK;
+}
+
 rc cmd_bases(struct run *r, struct err *e)
 {
     static const struct verb VERBS[] = {{"list", bases_list, 0},
                                         {"create", bases_create, 1},
                                         {"model", bases_model, 2},
+                                        {"alpha", bases_alpha, 2},
                                         {"delete", bases_delete, 1}};
 
     return manage_run(r, VERBS, NELEMS(VERBS), e);

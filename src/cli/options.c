@@ -60,14 +60,17 @@ const struct command COMMANDS[CMD_COUNT] = {
                   "r.tsv --set legs=lexical --compare legs=hybrid",
                   NULL, 0, 0},
     [CMD_BASES] = {"bases",
-                   "[list | create NAME | model NAME|ID MODEL | delete "
-                   "NAME|ID]",
+                   "[list | create NAME | model NAME|ID MODEL | alpha NAME|ID "
+                   "A | delete NAME|ID]",
                    "List, create, change or delete knowledge bases",
                    "model gives a base the embedding model of that name, or "
                    "none; its documents are cut for it anew, and found by "
-                   "words until they are embedded. Deleting takes the "
-                   "documents with it and can't be undone.",
-                   "list create model delete", 0, 3},
+                   "words until they are embedded. alpha is the weight of "
+                   "the vectors in searches of this base alone that name "
+                   "none: 0 for the words alone, 1 for the vectors alone, "
+                   "none for 0.5. Deleting takes the documents with it and "
+                   "can't be undone.",
+                   "list create model alpha delete", 0, 3},
     [CMD_JOBS] = {"jobs", "[list | show ID | retry ID | wait ID]",
                   "See what became of what was added",
                   "retry queues the failed documents of a job again; wait "

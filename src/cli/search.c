@@ -136,9 +136,8 @@ static void print_explained(const json_t *hit)
     }
 }
 
-static void print_hits(const struct question *q, const json_t *answer)
+static size_t print_hits(const struct question *q, const json_t *results)
 {
-    const json_t *results = json_object_get(answer, "results");
     size_t n = json_array_size(results);
 
     for (size_t i = 0; i < n; i++) {
@@ -151,8 +150,56 @@ static void print_hits(const struct question *q, const json_t *answer)
         print_snippet(q, hit);
         print_explained(hit);
     }
+    return n;
+}
+
+/* Bases of several models: a ranking for each. */
+static size_t print_groups(const struct question *q, const json_t *groups)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < json_array_size(groups); i++) {
+        const json_t *group = json_array_get(groups, i);
+
+        print_fmt("%sBases of the model ", i == 0 ? "" : "\n");
+        print_clean(js_str(group, "embedding_model"));
+        print_fmt(", ranked by themselves\n\n");
+        n += print_hits(q, json_object_get(group, "results"));
+    }
+    return n;
+}
+
+static str base_name(const struct question *q, str id)
+{
+    for (size_t i = 0; i < q->bases_n; i++)
+        if (str_eq(q->bases[i].id, id))
+            return q->bases[i].name;
+    return id;
+}
+
+static void print_notices(const struct question *q, const json_t *answer)
+{
+    const json_t *notices = json_object_get(answer, "notices");
+
+    for (size_t i = 0; i < json_array_size(notices); i++) {
+        const json_t *notice = json_array_get(notices, i);
+
+        say_note(STR_FMT ": " STR_FMT,
+                 STR_ARG(base_name(q, js_str(notice, "kb_id"))),
+                 STR_ARG(js_str(notice, "message")));
+    }
+}
+
+static void print_answer(const struct question *q, const json_t *answer)
+{
+    const json_t *groups = json_object_get(answer, "grouped_results");
+    size_t n = json_is_array(groups)
+                   ? print_groups(q, groups)
+                   : print_hits(q, json_object_get(answer, "results"));
+
     if (n == 0)
         say_note("nothing found");
+    print_notices(q, answer);
 }
 
 static rc ask(struct question *q, struct err *e)
@@ -183,7 +230,7 @@ static rc ask(struct question *q, struct err *e)
         return code;
     if (json)
         return print_json(answer, e);
-    print_hits(q, answer);
+    print_answer(q, answer);
     json_decref(answer);
     return RC_OK;
 }

@@ -48,20 +48,25 @@ static const struct model CONFIG = {.name = "KBConfigResponse",
 
 static const char *const EFFORTS[] = {"low", NULL};
 
-#define BASE_SETTINGS                                                     \
-    {.name = "description", .type = FIELD_STRING, .nullable = true},      \
-        {.name = "metadata", .type = FIELD_OBJECT, .nullable = true},     \
-        {.name = "chunk_size", .type = FIELD_INT, .nullable = true},      \
-        {.name = "chunk_overlap", .type = FIELD_INT, .nullable = true},   \
-        {.name = "retrieval_top_k", .type = FIELD_INT, .nullable = true}, \
-        {.name = "pdf_extraction_effort",                                 \
-         .type = FIELD_LITERAL,                                           \
-         .nullable = true,                                                \
-         .values = EFFORTS},                                              \
-    {                                                                     \
-        .name = "default_sensitivity_level", .type = FIELD_INT,           \
-        .nullable = true,                                                 \
-        .doc = "0 public, 10 internal, 20 confidential, 30 restricted."   \
+#define BASE_SETTINGS                                                      \
+    {.name = "description", .type = FIELD_STRING, .nullable = true},       \
+        {.name = "metadata", .type = FIELD_OBJECT, .nullable = true},      \
+        {.name = "chunk_size", .type = FIELD_INT, .nullable = true},       \
+        {.name = "chunk_overlap", .type = FIELD_INT, .nullable = true},    \
+        {.name = "retrieval_top_k", .type = FIELD_INT, .nullable = true},  \
+        {.name = "pdf_extraction_effort",                                  \
+         .type = FIELD_LITERAL,                                            \
+         .nullable = true,                                                 \
+         .values = EFFORTS},                                               \
+        {.name = "default_sensitivity_level",                              \
+         .type = FIELD_INT,                                                \
+         .nullable = true,                                                 \
+         .doc = "0 public, 10 internal, 20 confidential, 30 restricted."}, \
+    {                                                                      \
+        .name = "retrieval_alpha", .type = FIELD_NUMBER, .nullable = true, \
+        .min = BOUND(0.0), .max = BOUND(1.0),                              \
+        .doc = "An addition of knowd: weight of the vectors in searches "  \
+               "of this base alone that name no alpha; null: 0.5."         \
     }
 
 static const struct field CREATE_FIELDS[] = {
@@ -83,6 +88,7 @@ static const struct field UPDATE_FIELDS[] = {
 static const struct model UPDATE = {
     .name = "KnowledgeBaseUpdate", .strict = true, .fields = UPDATE_FIELDS};
 
+static const char *const STATUSES[] = {"none", "missing", "installed", NULL};
 static const struct field BASE_FIELDS[] = {
     OUT_UUID("id"),
     OUT_UUID("organization_id"),
@@ -104,6 +110,15 @@ static const struct field BASE_FIELDS[] = {
     OUT_STR("pdf_extraction_effort"),
     OUT_TIME("created_at"),
     OUT_TIME("updated_at"),
+    {.name = "retrieval_alpha",
+     .type = FIELD_NUMBER,
+     .nullable = true,
+     .doc = "An addition of knowd."},
+    {.name = "embedding_status",
+     .type = FIELD_LITERAL,
+     .values = STATUSES,
+     .doc = "An addition of knowd. missing: the model is not installed, so "
+            "the base is searched by words."},
     OUT_END,
 };
 const struct model FEATHER_BASE = {.name = "KnowledgeBaseResponse",
@@ -148,6 +163,11 @@ void feather_put_base(struct out *o, const char *name, const struct base *b)
     out_cstr(o, "pdf_extraction_effort", "low");
     out_time(o, "created_at", b->created_ms);
     out_time(o, "updated_at", b->updated_ms);
+    if (b->has_alpha)
+        out_num(o, "retrieval_alpha", b->alpha);
+    else
+        out_null(o, "retrieval_alpha");
+    out_cstr(o, "embedding_status", b->model_status);
     out_end(o);
 }
 
@@ -202,7 +222,7 @@ static rc config_get(struct request *q, struct reply *r, struct err *e)
     return feather_end(r, e);
 }
 
-/* Null leaves a setting as it is, except the description, which it clears. */
+/* Null leaves a setting as it is, except what may be null, which it clears. */
 static struct base_in base_in_of(const struct request *q)
 {
     const json_t *b = q->body;
@@ -218,6 +238,7 @@ static struct base_in base_in_of(const struct request *q)
                 .chunk_overlap = in_has(b, "chunk_overlap"),
                 .top_k = in_has(b, "retrieval_top_k"),
                 .sensitivity = in_has(b, "default_sensitivity_level"),
+                .alpha = json_object_get(b, "retrieval_alpha") != NULL,
             },
         .name = in_str(b, "name"),
         .description = in_str(b, "description"),
@@ -229,6 +250,7 @@ static struct base_in base_in_of(const struct request *q)
         .chunk_overlap = in_int(b, "chunk_overlap", 0),
         .top_k = in_int(b, "retrieval_top_k", 0),
         .sensitivity = in_int(b, "default_sensitivity_level", 0),
+        .alpha = in_num(b, "retrieval_alpha", -1),
     };
 }
 

@@ -276,6 +276,21 @@ static const struct field ANSWERABLE_FIELDS[] = {
 static const struct model ANSWERABLE = {.name = "SearchAnswerability",
                                         .fields = ANSWERABLE_FIELDS};
 
+static const char *const NOTICES[] = {"model_missing", NULL};
+static const struct field NOTICE_FIELDS[] = {
+    OUT_UUID("kb_id"),
+    {.name = "code",
+     .type = FIELD_LITERAL,
+     .required = true,
+     .values = NOTICES},
+    OUT_STR("message"),
+    OUT_END,
+};
+static const struct model NOTICE = {.name = "KnowdNotice",
+                                    .fields = NOTICE_FIELDS};
+static const struct field NOTICE_ITEM = {
+    .name = "", .type = FIELD_MODEL, .model = &NOTICE};
+
 static const struct field ANSWER_FIELDS[] = {
     OUT_LIST("results", &HIT_ITEM),
     OUT_INT("total_results"),
@@ -295,6 +310,10 @@ static const struct field ANSWER_FIELDS[] = {
      .type = FIELD_MODEL,
      .model = &EXPLAIN,
      .doc = "An addition of knowd: only when asked for."},
+    {.name = "notices",
+     .type = FIELD_LIST,
+     .item = &NOTICE_ITEM,
+     .doc = "An addition of knowd: only where there is something to know."},
     OUT_END,
 };
 const struct model FEATHER_SEARCH_ANSWER = {.name = "SearchResponse",
@@ -479,6 +498,19 @@ static void put_explain(struct out *o, const struct search_in *in,
     out_end(o);
 }
 
+static void put_notices(struct out *o, const struct search_out *res)
+{
+    out_begin_list(o, "notices");
+    for (size_t i = 0; i < res->notices_n; i++) {
+        out_begin(o, NULL);
+        out_uuid(o, "kb_id", res->notices[i].base);
+        out_cstr(o, "code", res->notices[i].code);
+        out_str(o, "message", res->notices[i].message);
+        out_end(o);
+    }
+    out_end_list(o);
+}
+
 /* ---- the handler ---- */
 
 static enum search_legs legs_of(str name)
@@ -561,6 +593,8 @@ rc feather_search(struct request *q, struct reply *r, struct err *e)
     out_null(&o, "answerability");
     if (in.explain || !uuid_is_nil(in.why_not))
         put_explain(&o, &in, &res);
+    if (res.notices_n > 0)
+        put_notices(&o, &res);
     out_end(&o);
     return feather_end(r, e);
 }

@@ -14,7 +14,7 @@ const char *const VERSION_STATE_NAMES[VERSION_STATE_COUNT] = {
     "SELECT b.id, b.tenant, name, description, metadata, active,"        \
     " embedding_model, embedding_dimensions, chunk_size, chunk_overlap," \
     " retrieval_top_k, sensitivity, created_ms, updated_ms,"             \
-    " n0 + n1 + n2 + n3 + n4 + n5 + n6, generation, hub"                 \
+    " n0 + n1 + n2 + n3 + n4 + n5 + n6, generation, hub, alpha"          \
     " FROM base b JOIN base_state s ON s.base = b.id AND s.deleted = 0"
 
 static void base_read(struct q *q, struct arena *out, struct base_row *b)
@@ -36,6 +36,8 @@ static void base_read(struct q *q, struct arena *out, struct base_row *b)
     b->document_count = q_get_uint(q);
     b->generation = q_get_uint(q);
     b->hub = q_get_bool(q);
+    b->has_alpha = !q_is_null(q);
+    b->alpha = q_get_real(q);
 }
 
 /* The columns that a caller sets, in this order. */
@@ -52,6 +54,7 @@ static void bind_settings(struct q *q, const struct base_row *b)
     q_int(q, b->retrieval_top_k);
     q_int(q, b->sensitivity);
     q_int(q, b->updated_ms);
+    q_real_or_null(q, b->has_alpha ? &b->alpha : NULL);
 }
 
 rc db_base_put(struct db *db, const struct base_row *b, struct err *e)
@@ -60,8 +63,8 @@ rc db_base_put(struct db *db, const struct base_row *b, struct err *e)
         db, "INSERT INTO base(tenant, id, created_ms, name, description,"
             " metadata, active, embedding_model, embedding_dimensions,"
             " chunk_size, chunk_overlap, retrieval_top_k, sensitivity,"
-            " updated_ms, hub) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9,"
-            " ?10, ?11, ?12, ?13, ?14, ?15)");
+            " updated_ms, alpha, hub) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8,"
+            " ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)");
     rc code;
 
     q_uuid(&q, b->tenant);
@@ -89,7 +92,7 @@ rc db_base_update(struct db *db, const struct base_row *b, struct err *e)
         db, "UPDATE base SET name = ?3, description = ?4, metadata = ?5,"
             " active = ?6, embedding_model = ?7, embedding_dimensions = ?8,"
             " chunk_size = ?9, chunk_overlap = ?10, retrieval_top_k = ?11,"
-            " sensitivity = ?12, updated_ms = ?13"
+            " sensitivity = ?12, updated_ms = ?13, alpha = ?14"
             " WHERE tenant = ?1 AND id = ?2 AND EXISTS(SELECT 1"
             "  FROM base_state WHERE base = ?2 AND deleted = 0)");
     uint64_t changed;

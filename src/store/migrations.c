@@ -246,8 +246,15 @@ static const char *const SCHEMA_5[] = {
     NULL,
 };
 
-const struct migration MIGRATIONS[] = {
-    {1, SCHEMA_1}, {2, SCHEMA_2}, {3, SCHEMA_3}, {4, SCHEMA_4}, {5, SCHEMA_5}};
+/* How much the vectors count in a base's searches; NULL: as much as the words. */
+static const char *const SCHEMA_6[] = {
+    "ALTER TABLE base ADD COLUMN alpha REAL;",
+    NULL,
+};
+
+const struct migration MIGRATIONS[] = {{1, SCHEMA_1}, {2, SCHEMA_2},
+                                       {3, SCHEMA_3}, {4, SCHEMA_4},
+                                       {5, SCHEMA_5}, {6, SCHEMA_6}};
 const size_t MIGRATIONS_N = NELEMS(MIGRATIONS);
 
 int migrations_version(void)

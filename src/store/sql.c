@@ -79,6 +79,13 @@ void q_uint(struct q *q, uint64_t v)
     q_int(q, (int64_t)v);
 }
 
+void q_real_or_null(struct q *q, const double *v)
+{
+    if (q->st != NULL)
+        bound(q, v == NULL ? sqlite3_bind_null(q->st, ++q->bound)
+                           : sqlite3_bind_double(q->st, ++q->bound, *v));
+}
+
 void q_blob(struct q *q, const void *p, size_t n)
 {
     if (q->st != NULL)
@@ -181,6 +188,11 @@ uint32_t q_get_u32(struct q *q)
 bool q_get_bool(struct q *q)
 {
     return q_get_int(q) != 0;
+}
+
+double q_get_real(struct q *q)
+{
+    return sqlite3_column_double(q->st, q->column++);
 }
 
 /* Bytes of a fixed size; another size can only be damage. */

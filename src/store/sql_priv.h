@@ -33,10 +33,11 @@ struct q {
 struct q q_open(struct db *db, const char *sql);
 void q_int(struct q *q, int64_t v);
 void q_uint(struct q *q, uint64_t v);
-void q_uuid(struct q *q, uuid u);           /* nil: NULL */
-void q_sha(struct q *q, const sha256 *sha); /* NULL: NULL */
-void q_text(struct q *q, str s);            /* empty stays text */
-void q_text_or_null(struct q *q, str s);    /* s.p NULL: NULL */
+void q_uuid(struct q *q, uuid u);                  /* nil: NULL */
+void q_sha(struct q *q, const sha256 *sha);        /* NULL: NULL */
+void q_text(struct q *q, str s);                   /* empty stays text */
+void q_text_or_null(struct q *q, str s);           /* s.p NULL: NULL */
+void q_real_or_null(struct q *q, const double *v); /* NULL: NULL */
 void q_blob(struct q *q, const void *p, size_t n);
 /* For a function of ours, which asks for this kind; NULL to all others. */
 void q_pointer(struct q *q, void *p, const char *kind);
@@ -48,7 +49,8 @@ int64_t q_get_int(struct q *q);
 uint64_t q_get_uint(struct q *q);
 uint32_t q_get_u32(struct q *q);
 bool q_get_bool(struct q *q);
-uuid q_get_uuid(struct q *q); /* NULL: nil */
+double q_get_real(struct q *q); /* NULL: 0 */
+uuid q_get_uuid(struct q *q);   /* NULL: nil */
 sha256 q_get_sha(struct q *q);
 str q_get_text(struct q *q, struct arena *out); /* NULL: p NULL */
 str q_get_blob(struct q *q, struct arena *out);

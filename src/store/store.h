@@ -219,6 +219,8 @@ struct base_row {
     str embedding_model; /* "none" without one */
     uint32_t embedding_dimensions, chunk_size, chunk_overlap, retrieval_top_k;
     int sensitivity;
+    bool has_alpha; /* else alpha is nothing */
+    double alpha;   /* weight of the vectors in its searches, 0 to 1 */
     bool hub; /* the tenant's; set with db_base_put only, at most one has it */
     uint64_t document_count; /* computed on read */
     uint64_t generation;

@@ -121,6 +121,39 @@ def test_legs_beat_alpha_and_alpha_at_its_ends_is_a_leg(api, notes):
     assert len({tuple(scores(alpha=a)) for a in (0.0, 0.5, 1.0)}) == 3
 
 
+def test_a_base_has_a_weight_of_its_own_and_a_request_beats_it(api, notes):
+    base, _ = notes
+    at, query = f"{K}/knowledge-bases/{base}", "declared income of our cat"
+    other = api.make_base(embedding_model=MODEL, retrieval_alpha=0)
+    assert api.ok("GET", f"{K}/knowledge-bases/{other}")["retrieval_alpha"] \
+        == 0
+    api.add_text(other, "tax", "She declared her income in May.")
+
+    def scores(*bases, **more):
+        return [(h["chunk_id"], h["score"])
+                for h in ranked(api, query, *bases, **more)["results"]]
+    half, words = scores(base), scores(base, alpha=0.0)
+    both = scores(base, other)
+    try:
+        for alpha in (0.25, 1, 0):
+            got = api.ok("PUT", at, json={"retrieval_alpha": alpha})
+            assert got["retrieval_alpha"] == alpha
+            assert scores(base) == scores(base, alpha=float(alpha)) != half
+            # The request's beats it; several bases are weighed alike.
+            assert scores(base, alpha=0.5) == half
+            assert scores(base, other) == both
+        assert scores(base) == words == scores(base, legs="lexical")
+        # Another setting leaves it; null clears it.
+        assert api.ok("PUT", at, json={"name": "n"})["retrieval_alpha"] == 0
+        for bad in (-0.1, 1.1, "0.5"):
+            assert api.put(at, json={"retrieval_alpha": bad}) \
+                .status_code == 422
+    finally:
+        got = api.ok("PUT", at, json={"retrieval_alpha": None})
+    assert got["retrieval_alpha"] is None and scores(base) == half
+    api.delete(f"{K}/knowledge-bases/{other}")
+
+
 def test_scores_do_not_depend_on_the_limit(api, modelled):
     base = api.make_base(embedding_model=MODEL)
     api.add(base, list(many(150)))
@@ -348,14 +381,45 @@ def test_bases_of_one_model_are_ranked_together(api, notes):
 
 
 def test_a_model_that_is_removed_leaves_its_bases_their_words(
-        api, modelled, tmp_path):
+        api, modelled, notes, tmp_path):
     add_model(modelled.url, tmp_path, name="copy")
     base = api.make_base(embedding_model="copy")
+    at = f"{K}/knowledge-bases/{base}"
     documents = add_notes(api, base)
-    assert names(ranked(api, QUESTION, base))[0] == "cat"
+    answer = ranked(api, QUESTION, base)
+    assert names(answer)[0] == "cat" and "notices" not in answer
+    assert api.ok("GET", at)["embedding_status"] == "installed"
     api.ok("DELETE", "/knowd/v1/models/copy", 204)
     assert "cat" not in names(ranked(api, QUESTION, base))
-    assert names(ranked(api, "flooded cellars", base))[0] == "rain"
+    # It says so, wherever one looks.
+    for answer in (ranked(api, "flooded cellars", base),
+                   api.search("flooded cellars", base)):
+        assert names(answer)[0] == "rain"
+        notice, = answer["notices"]
+        assert (notice["kb_id"], notice["code"]) == (base, "model_missing")
+        assert "copy" in notice["message"]
+    assert "notices" not in ranked(api, "cellars", base, legs="lexical")
+    assert api.ok("GET", at)["embedding_status"] == "missing"
+    shelf, = [b for b in api.ok("GET", f"{K}/knowledge-bases",
+                                params={"limit": 100})["items"]
+              if b["id"] == base]
+    assert (shelf["embedding_model"], shelf["embedding_status"]) == \
+        ("copy", "missing")
+    # Beside a model that is there, its words are a ranking of their own.
+    both = ranked(api, "flooded cellars", base, notes[0])
+    assert both["ranking_mode"] == "grouped_unranked"
+    groups = {g["embedding_model"]: g for g in both["grouped_results"]}
+    assert {m: g["kb_ids"] for m, g in groups.items()} == \
+        {"copy": [base], MODEL: [notes[0]]}
+    assert groups["copy"]["results"][0]["external_id"] == "rain"
+    home = tmp_path / "cli"
+    home.mkdir()
+    cli = Cli(home, modelled.url)
+    said = cli("search", "flooded cellars", "--base", base, "--base", notes[0])
+    assert "copy is not installed" in said.stderr
+    assert "Bases of the model copy" in said.stdout
+    assert said.stdout.count("cellars") >= 2
+    assert "its model copy is not installed" in cli("bases").stderr
     assert api.delete("/knowd/v1/models/copy").status_code == 404
     # It comes back, and with it what it had made.
     add_model(modelled.url, tmp_path, name="copy")

@@ -244,6 +244,14 @@ def test_a_base_is_given_a_model_and_follows_it(start_server, tmp_path):
     got = cli.json("bases", "model", base, "none")["knowledge_base"]
     assert (got["embedding_model"], got["embedding_dimensions"]) == ("none", 0)
     cli("bases", "model", "shelf", status=2)
+    assert cli("bases", "alpha", "shelf", "0.25").stdout == \
+        "shelf has the alpha 0.25\n"
+    assert server.api.ok("GET", at)["retrieval_alpha"] == 0.25
+    for bad in ("1.5", "much", "", "nan"):
+        assert "from 0 to 1" in cli("bases", "alpha", "shelf", bad,
+                                    status=2).stderr
+    cli("bases", "alpha", "shelf", "none")
+    assert server.api.ok("GET", at)["retrieval_alpha"] is None
 
 
 def test_a_model_too_many_leaves_the_one_there(start_server, tmp_path):

@@ -312,6 +312,7 @@ static void make_schema_1(struct intake_doc *d)
             "DROP INDEX object_code; DROP INDEX base_hub;"
             "ALTER TABLE object DROP COLUMN code;"
             "ALTER TABLE base DROP COLUMN hub;"
+            "ALTER TABLE base DROP COLUMN alpha;"
             "ALTER TABLE document DROP COLUMN cover;"
             "ALTER TABLE document DROP COLUMN creator;"
             "ALTER TABLE version DROP COLUMN said_type;"
