@@ -3,11 +3,13 @@
  * AVX-512, VNNI and AMX, or with CPUID_MASK=amx in the environment one without
  * AMX, so that a peer that picks its kernels by CPUID can be measured there.
  * Where the processor lets CPUID fault (Intel since 2012, some hypervisors), the
- * instruction is answered by a handler, less those bits.
+ * instruction is answered by a handler, less those bits. Elsewhere so is UD0,
+ * which bench/cpuid_patch.py writes in its place into copies of programs.
  */
 #include <asm/prctl.h>
 #include <cpuid.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +19,8 @@
 
 /* Leaf 7: avx512 f, dq, ifma, pf, er, cd, bw, vl | vbmi, vbmi2, vnni, bitalg,
  * vpopcntdq | 4vnniw, 4fmaps, vp2intersect, amx bf16, fp16, tile, int8. Leaf
- * 7.1: avx-vnni, bf16, amx-fp16, avx-ifma. */
+ * 7.1: avx-vnni, bf16, amx-fp16, avx-ifma | avx-vnni-int8, avx-vnni-int16,
+ * avx10. */
 #define LEAF7_B                                                        \
     (1u << 16 | 1u << 17 | 1u << 21 | 1u << 26 | 1u << 27 | 1u << 28 | \
      1u << 30 | 1u << 31)
@@ -25,16 +28,23 @@
 #define LEAF7_D \
     (1u << 2 | 1u << 3 | 1u << 8 | 1u << 22 | 1u << 23 | 1u << 24 | 1u << 25)
 #define LEAF71_A (1u << 4 | 1u << 5 | 1u << 21 | 1u << 23)
+#define LEAF71_D (1u << 4 | 1u << 10 | 1u << 19)
 #define LEAF7_D_AMX (1u << 22 | 1u << 24 | 1u << 25)
 #define LEAF71_A_AMX (1u << 21)
 
 static struct {
-    unsigned b7, c7, d7, a71;
-} hidden = {LEAF7_B, LEAF7_C, LEAF7_D, LEAF71_A};
+    unsigned b7, c7, d7, a71, d71;
+} hidden = {LEAF7_B, LEAF7_C, LEAF7_D, LEAF71_A, LEAF71_D};
 
 static void cpuid_allow(unsigned long yes)
 {
     (void)syscall(SYS_arch_prctl, ARCH_SET_CPUID, yes);
+}
+
+static bool asks(int signal_number, const uint8_t code[2])
+{
+    return code[0] == 0x0f &&
+           code[1] == (signal_number == SIGILL ? 0xff : 0xa2);
 }
 
 static void answer(int signal_number, siginfo_t *info, void *context)
@@ -46,7 +56,7 @@ static void answer(int signal_number, siginfo_t *info, void *context)
 
     (void)info;
     memcpy(code, (const void *)(uintptr_t)r[REG_RIP], sizeof code);
-    if (code[0] != 0x0f || code[1] != 0xa2) { /* a fault of its own */
+    if (!asks(signal_number, code)) { /* a fault of its own */
         (void)signal(signal_number, SIG_DFL);
         return;
     }
@@ -59,6 +69,7 @@ static void answer(int signal_number, siginfo_t *info, void *context)
         d &= ~hidden.d7;
     } else if (leaf == 7 && sub == 1) {
         a &= ~hidden.a71;
+        d &= ~hidden.d71;
     }
     r[REG_RAX] = a;
     r[REG_RBX] = b;
@@ -74,10 +85,10 @@ __attribute__((constructor)) static void mask(void)
     const char *what = getenv("CPUID_MASK");
 
     if (what != NULL && strcmp(what, "amx") == 0) {
-        hidden.b7 = hidden.c7 = 0;
+        hidden.b7 = hidden.c7 = hidden.d71 = 0;
         hidden.d7 = LEAF7_D_AMX;
         hidden.a71 = LEAF71_A_AMX;
     }
-    if (sigaction(SIGSEGV, &s, NULL) == 0)
+    if (sigaction(SIGILL, &s, NULL) == 0 && sigaction(SIGSEGV, &s, NULL) == 0)
         cpuid_allow(0);
 }
