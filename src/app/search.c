@@ -349,7 +349,16 @@ static rc lost_in_store(const struct caller *who, struct db *db,
     return RC_OK;
 }
 
-static void why_not_show(const struct engine_why_not *w, struct arena *out,
+static bool is_shown(const struct search_group *g, uuid document)
+{
+    for (size_t i = 0; i < g->hits_n; i++)
+        if (uuid_eq(g->hits[i].document, document))
+            return true;
+    return false;
+}
+
+static void why_not_show(const struct engine_why_not *w,
+                         const struct search_group *g, struct arena *out,
                          struct search_out *res)
 {
     switch (w->lost) {
@@ -361,7 +370,12 @@ static void why_not_show(const struct engine_why_not *w, struct arena *out,
                  "one in this search"));
         return;
     case LOST_NOWHERE:
-        lost(res, "shown", STR("it is among the results"));
+        if (is_shown(g, w->best.document))
+            lost(res, "shown", STR("it is among the results"));
+        else
+            lost(res, "content",
+                 STR("it is ranked, but the text of its passage can't be read: "
+                     "it is damaged (see knowd check), or went meanwhile"));
         break;
     case LOST_MATCH:
         lost(res, "match",
@@ -371,6 +385,12 @@ static void why_not_show(const struct engine_why_not *w, struct arena *out,
         lost(res, "candidates",
              STR("more chunks than are ranked match the query better in every "
                  "leg; ask for more results"));
+        break;
+    case LOST_CODES:
+        lost(res, "codes",
+             STR("its vector is near enough, but the one-bit codes that large "
+                 "bases are searched by did not show it; ask with exact, or "
+                 "for more results"));
         break;
     case LOST_LIMIT:
         lost(res, "limit",
@@ -550,7 +570,7 @@ static rc group_search(struct running *r, struct search_group *g,
         return code;
     r->res->candidates += found.candidates;
     if (!uuid_is_nil(r->in->why_not))
-        why_not_show(&found.why_not, r->out, r->res);
+        why_not_show(&found.why_not, g, r->out, r->res);
     return RC_OK;
 }
 

@@ -64,8 +64,8 @@ struct search_stage {
 };
 /* What became of the document asked for. */
 struct search_why_not {
-    /* "document", "base", "state", "index", "match", "candidates", "limit", or
-     * "shown" */
+    /* "document", "base", "state", "index", "match", "candidates", "codes",
+     * "limit", "content", or "shown" */
     const char *stage;
     str reason;    /* a sentence for the user */
     uint32_t rank; /* of its best chunk; 0: it has none */

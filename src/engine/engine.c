@@ -89,6 +89,9 @@ rc engine_open(const struct engine_opts *o, struct engine **out, struct err *e)
     g->store = o->store;
     g->dir = store_dir(o->store);
     g->merges = o->merges;
+    g->exact_rows_max =
+        o->exact_rows_max > 0 ? o->exact_rows_max : EXACT_ROWS_MAX;
+    g->rescored = o->rescored > 0 ? o->rescored : RESCORED;
     g->on_missing = o->on_missing;
     g->on_lacking = o->on_lacking;
     g->arg = o->arg;

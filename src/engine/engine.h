@@ -37,11 +37,18 @@
 
 #define BASES_OPEN_MAX 256
 
+#define EXACT_ROWS_MAX ((size_t)100000)
+#define RESCORED ((size_t)3)
+
 struct engine;
 
 struct engine_opts {
     struct store *store;
     bool merges; /* merge segments in the background */
+    /* Up to so many rows a search looks at every vector; above, at those whose
+     * one-bit codes promise most, so many times as many as are asked for. 0:
+     * EXACT_ROWS_MAX, RESCORED. */
+    size_t exact_rows_max, rescored;
     /* Told, on the engine's own thread, that engine_missing has something to
      * say about a base; again after a minute while it has. NULL is fine. */
     void (*on_missing)(void *arg, uuid base);
@@ -167,7 +174,8 @@ enum engine_lost {
     LOST_STATE,      /* no version of it may be found by this search */
     LOST_MATCH,      /* none of its chunks has a word or a vector to go by */
     LOST_CANDIDATES, /* others scored better in every leg's list */
-    LOST_LIMIT       /* it is ranked, at `rank`, behind the last hit */
+    LOST_CODES, /* its vector is near enough, by its code it did not seem */
+    LOST_LIMIT  /* it is ranked, at `rank`, behind the last hit */
 };
 
 struct engine_term {

@@ -225,6 +225,7 @@ struct engine {
     struct store *store;
     const char *dir; /* the store's */
     bool merges;
+    size_t exact_rows_max, rescored;
     void (*on_missing)(void *arg, uuid base);
     void (*on_lacking)(void *arg, uuid base);
     void *arg;

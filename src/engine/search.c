@@ -10,10 +10,6 @@
 /* Where even more chunks than this have the score of the last hit, which of
  * them are shown is left to the order they stand in. */
 #define CANDIDATES_MAX ((size_t)1 << 16)
-/* Up to so many rows the best are the best of all; above, of those whose one-bit
- * codes are, so many times as many as are asked for. */
-#define EXACT_ROWS_MAX ((size_t)100000)
-#define RESCORED 3
 
 static const char *const LEG_NAMES[LEGS_N] = {"lexical", "dense"};
 
@@ -140,12 +136,18 @@ static size_t rows_all(const struct search *s)
     return rows;
 }
 
+/* Whether every vector is looked at. */
+static bool is_exact(const struct search *s)
+{
+    return s->q->exhaustive || rows_all(s) <= s->g->exact_rows_max;
+}
+
 static rc dense_top(struct search *s, size_t k, struct list *l, struct err *e)
 {
     struct vec_rows_of *in =
         ARENA_ARRAY(s->tmp, struct vec_rows_of, s->views_n);
     struct top *top = top_open(s->tmp, (uint32_t)k);
-    bool exact = s->q->exhaustive || rows_all(s) <= EXACT_ROWS_MAX;
+    bool exact = is_exact(s);
     rc code = RC_OK;
     size_t end, n;
 
@@ -159,7 +161,7 @@ static rc dense_top(struct search *s, size_t k, struct list *l, struct err *e)
                 vec_scan(s->vector, s->views[i].vectors->files, &in[j], top);
         else
             vec_search(s->vector, s->views[i].vectors->files, in, n,
-                       (uint32_t)(RESCORED * k), top, s->tmp);
+                       (uint32_t)(s->g->rescored * k), top, s->tmp);
         code = search_gone(s->who, e);
     }
     if (code == RC_OK)
@@ -638,6 +640,16 @@ static bool matches(const struct found *f)
     return f->leg[LEXICAL].raw > 0 || f->leg[DENSE].known;
 }
 
+/* Whether its vector is better than the last that the leg offers: only what
+ * was judged by codes can be left out so. */
+static bool lost_by_code(const struct search *s, const struct found *f)
+{
+    const struct list *l = &s->legs[DENSE];
+
+    return !is_exact(s) && f->leg[DENSE].known && l->n > 0 &&
+           f->leg[DENSE].raw > l->v[l->n - 1].leg[DENSE].raw;
+}
+
 static void why_not(struct search *s)
 {
     struct engine_why_not *w = &s->res->why_not;
@@ -656,7 +668,9 @@ static void why_not(struct search *s)
         w->lost = held ? LOST_STATE : LOST_INDEX;
         return;
     }
-    w->lost = matches(&best) ? LOST_CANDIDATES : LOST_MATCH;
+    w->lost = lost_by_code(s, &best) ? LOST_CODES
+              : matches(&best)       ? LOST_CANDIDATES
+                                     : LOST_MATCH;
     w->best = hit_of(s, &best);
 }
 

@@ -1,5 +1,6 @@
 """What a search answers."""
 
+import sqlite3
 import uuid
 
 import pytest
@@ -233,3 +234,31 @@ def test_odd_queries_are_answered(api, library):
     long = api.post(f"{K}/search", json={"query": "a " * 5000,
                                          "kb_ids": [base]})
     assert long.status_code == 422
+
+
+def test_a_hit_whose_text_is_damaged_is_left_out_and_says_so(
+        start_server, tmp_path):
+    data = tmp_path / "data"
+    server = start_server(data=data)
+    base = server.api.make_base()
+    ids = [server.api.add_text(base, name, f"The whimbrel is {name}.")
+           for name in ("grey", "brown")]
+    assert server.stop() == 0
+    db = sqlite3.connect(data / "knowd.db")
+    db.execute("UPDATE body SET bytes = zeroblob(length(bytes)) WHERE id IN"
+               " (SELECT b.body FROM blob b JOIN version v"
+               "  ON v.text_sha = b.sha WHERE v.document = ?)",
+               (uuid.UUID(ids[0]).bytes,))
+    assert db.total_changes == 1
+    db.commit()
+    db.close()
+    api = start_server(data=data).api
+
+    def search(document):
+        got = api.search("whimbrel", base, why_not=document)
+        assert [h["document_id"] for h in got["results"]] == [ids[1]]
+        return got["explain"]["why_not"]
+    lost = search(ids[0])
+    assert lost["stage"] == "content" and "damaged" in lost["reason"]
+    assert lost["rank"] in (1, 2) and lost["chunk_id"].startswith(ids[0])
+    assert search(ids[1])["stage"] == "shown"

@@ -25,8 +25,9 @@ struct fix {
     struct engine *engine;
     uuid tenant, base;
     struct arena *a;
-    bool quiet;                     /* no merges */
-    const struct model_info *model; /* rows get its keys; NULL: none */
+    bool quiet;                      /* no merges */
+    size_t exact_rows_max, rescored; /* as engine_opts has them */
+    const struct model_info *model;  /* rows get its keys; NULL: none */
 };
 
 static inline void must(rc code, const struct err *e)
@@ -56,7 +57,10 @@ static inline rc fix_try_open(struct fix *f, struct err *e)
 
     if (code == RC_OK)
         code = engine_open(
-            &(struct engine_opts){.store = f->store, .merges = !f->quiet},
+            &(struct engine_opts){.store = f->store,
+                                  .merges = !f->quiet,
+                                  .exact_rows_max = f->exact_rows_max,
+                                  .rescored = f->rescored},
             &f->engine, e);
     return code;
 }

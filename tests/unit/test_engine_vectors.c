@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <sys/stat.h>
 
+#include "base/rng.h"
 #include "engine/search_priv.h"
 #include "packed_fix.h"
 
@@ -476,6 +477,86 @@ static void a_lost_document_is_told_where(void **state)
     assert_int_equal(ask("walrus a b", q).why_not.lost, LOST_INDEX);
 }
 
+/* Ten tokens by chance, a document each. */
+static struct put put_tokens(struct rng *chance)
+{
+    static const char *const TOKENS[] = {"a",  "b",  "de",    ",",
+                                         "一", "ac", "walrus"};
+    str text = STR_NONE;
+
+    for (size_t i = 0; i < 10; i++)
+        text = arena_fmt(f.a, STR_FMT "%s ", STR_ARG(text),
+                         TOKENS[rng_below(chance, NELEMS(TOKENS))]);
+    return fix_put(&f, f.base, "Doc", text.p);
+}
+
+static bool is_among(const struct engine_result *r, const struct engine_hit *h)
+{
+    for (size_t i = 0; i < r->hits_n; i++)
+        if (uuid_eq(r->hits[i].document, h->document))
+            return true;
+    return false;
+}
+
+enum { TOP = 100 };
+
+/* Of the exact answer's chunks those that the codes did not let through, and of
+ * how many that is told. */
+static size_t lost_by_codes(const char *query, size_t *told)
+{
+    struct engine_query q = {
+        .legs = LEGS_DENSE, .hits_max = TOP, .explain = true};
+    struct engine_result some = ask(query, q), all;
+    size_t lost = 0;
+    float last;
+
+    q.exhaustive = true;
+    all = ask(query, q);
+    q.exhaustive = false;
+    assert_int_equal(all.hits_n, TOP);
+    assert_int_equal(some.hits_n, TOP);
+    last = some.hits[TOP - 1].legs[DENSE].raw;
+    for (size_t i = 0; i < TOP; i++) {
+        /* Which of equal ones are the last is another matter. */
+        if (is_among(&some, &all.hits[i]) ||
+            all.hits[i].legs[DENSE].raw <= last)
+            continue;
+        lost++;
+        q.why_not = all.hits[i].document;
+        *told += ask(query, q).why_not.lost == LOST_CODES;
+    }
+    return lost;
+}
+
+/* Above exact_rows_max the codes choose whose vectors are looked at: most of
+ * the best are found, and of those that are not the codes are named. */
+static void what_codes_lose_is_told(void **state)
+{
+    static const char *const QUERIES[] = {"a", "de , walrus",
+                                          "ac b ac de 一 ac"};
+    enum { N = 2000 };
+    size_t lost[4] = {0}, told = 0;
+    struct rng chance = rng_seeded(7);
+
+    (void)state;
+    for (size_t i = 0; i < N; i++)
+        (void)put_tokens(&chance);
+    refine_all();
+    f.quiet = true; /* a merge makes the codes anew */
+    f.exact_rows_max = N;
+    fix_reopen(&f);
+    assert_int_equal(lost_by_codes(QUERIES[0], &told), 0);
+    f.exact_rows_max = N - 1;
+    for (f.rescored = 1; f.rescored < NELEMS(lost); f.rescored++) {
+        fix_reopen(&f);
+        for (size_t i = 0; i < NELEMS(QUERIES); i++)
+            lost[f.rescored] += lost_by_codes(QUERIES[i], &told);
+    }
+    assert_true(lost[1] > 0 && lost[3] <= lost[1]);
+    assert_true(lost[3] < NELEMS(QUERIES) * TOP / 20);
+    assert_int_equal(told, lost[1] + lost[2] + lost[3]);
+}
+
 static void a_deleted_base_leaves_no_vectors(void **state)
 {
     char dir[256];
@@ -558,6 +639,7 @@ int main(void)
         T(what_has_no_rank_is_in_order),
         T(contributions_add_up_to_the_score),
         T(a_lost_document_is_told_where),
+        T(what_codes_lose_is_told),
         T(a_deleted_base_leaves_no_vectors),
         T(several_threads_embed_each_row_once),
     };
