@@ -5,7 +5,8 @@ whether both together differ from a leg by more than chance.
 
 Chunking: five texts, 472 questions with the excerpts that answer them. The top
 10 passages are measured in tokens (a word or a sign is one): recall is the share
-of the excerpts' tokens they hold, precision the share of their own tokens that
+of the excerpts' tokens they hold, nDCG that of a ranking in which a passage with
+a token of an excerpt is relevant, precision the share of their own tokens that
 are the excerpts', IoU what both share of all; a token that passages repeat
 counts each time below the line (Smith and Troynikov 2024). Beside knowd's own
 chunks stand those of recursive splitting, as documents of a base of their own
@@ -18,6 +19,7 @@ build/model the legs of vectors are left out."""
 import bisect
 import csv
 import json
+import math
 import os
 import random
 import re
@@ -127,21 +129,28 @@ def questions():
                     for r in json.loads(row["references"])])
 
 
-def figures(texts, name, excerpts, passages):
-    """Recall, precision, IoU of passages (text, start, end) of one question
-    about the text `name`."""
+def dcg(gains):
+    return sum(g / math.log2(rank + 2) for rank, g in enumerate(gains[:TOP]))
+
+
+def figures(texts, name, excerpts, passages, every):
+    """Recall, nDCG, precision, IoU of passages (text, start, end) of one question
+    about the text `name`; every: all there are, in any order."""
     wanted = set()
     for start, end in excerpts:
         wanted.update(texts[name].tokens(start, end))
-    found, size = set(), 0
-    for text, start, end in passages:
-        tokens = texts[text].tokens(start, end)
-        size += len(tokens)
-        if text == name:
-            found.update(wanted.intersection(tokens))
+
+    def held(passage):
+        text, start, end = passage
+        return wanted.intersection(texts[text].tokens(start, end)) \
+            if text == name else set()
+    gains = [len(held(p)) > 0 for p in passages]
+    ideal = sorted((len(held(p)) > 0 for p in every), reverse=True)
+    found = set().union(*map(held, passages))
+    size = sum(len(texts[t].tokens(a, b)) for t, a, b in passages)
     missed = len(wanted) - len(found)
-    return (len(found) / len(wanted), len(found) / max(size, 1),
-            len(found) / (size + missed))
+    return (len(found) / len(wanted), dcg(gains) / max(dcg(ideal), 1e-9),
+            len(found) / max(size, 1), len(found) / (size + missed))
 
 
 def own_chunks(server, model, texts):
@@ -201,9 +210,9 @@ def recursive_chunks(server, model, texts):
 
 
 def search(server, base, leg, more):
-    def ask(question):
+    def ask(question, limit=TOP):
         return server.call("POST", "/knowd/v1/search", {
-            "query": question, "kb_ids": [base], "limit": TOP, "legs": leg,
+            "query": question, "kb_ids": [base], "limit": limit, "legs": leg,
             **more})["results"]
     return ask
 
@@ -218,9 +227,13 @@ def chance(differences):
 
 
 def against(words, leg):
-    """Queries better and worse than by words, in recall, and p."""
-    d = [b[0] - a[0] for a, b in zip(words, leg)]
-    return [sum(x > 0 for x in d), sum(x < 0 for x in d), f"{chance(d):.4f}"]
+    """Queries better and worse than by words, and p: of recall, of nDCG."""
+    out = []
+    for figure in (0, 1):
+        d = [b[figure] - a[figure] for a, b in zip(words, leg)]
+        out.append(f"{sum(x > 0 for x in d)} : {sum(x < 0 for x in d)}, "
+                   f"{chance(d):.4f}")
+    return out
 
 
 def chunking(server, model):
@@ -234,22 +247,25 @@ def chunking(server, model):
             continue
         base, passage, more = made
         words = None
+        # By vectors every passage is found.
+        every = [passage(hit) for hit in search(server, base, "dense", {})(
+            asked[0][0], 10_000)] if model else []
         for leg in LEGS if model else LEGS[:1]:
             ask, got, sizes = search(server, base, leg, more), [], []
             for question, name, excerpts in asked:
                 passages = [passage(hit) for hit in ask(question)]
                 sizes += [len(texts[t].tokens(a, b)) for t, a, b in passages]
-                got.append(figures(texts, name, excerpts, passages))
+                got.append(figures(texts, name, excerpts, passages, every))
             mean = [sum(f) / len(got) for f in zip(*got)]
             words = words or got
             rows.append([title, NAMES[leg], *[f"{m:.3f}" for m in mean],
                          f"{sum(sizes) / len(sizes):.0f}",
                          *(against(words, got) if got is not words else
-                           ["", "", ""])])
+                           ["", ""])])
     table(f"Chunking: {len(asked)} questions, five texts, top {TOP}; goal: "
-          f"recall of both >= {RECALL_GOAL} and not below words'",
-          ["passages", "leg", "recall", "precision", "IoU", "tokens each",
-           "better than words", "worse", "p"],
+          f"recall of both >= {RECALL_GOAL} and not below words' beyond chance",
+          ["passages", "leg", "recall", "nDCG", "precision", "IoU",
+           "tokens each", "recall to words', p", "nDCG to words', p"],
           rows)
 
 

@@ -173,6 +173,7 @@ static struct search_leg *legs_show(const struct engine_hit *h,
             .normalized = (double)from->normalized,
             .weight = (double)from->weight,
             .contribution = (double)from->contribution,
+            .beside = from->beside,
             .terms = ARENA_ARRAY(out, struct search_term, from->terms_n),
             .terms_n = from->terms_n};
         for (size_t t = 0; t < from->terms_n; t++)

@@ -36,6 +36,7 @@ struct search_leg {
     const char *leg;
     uint32_t rank; /* 0: not offered */
     double raw, normalized, weight, contribution;
+    bool beside; /* normalized is the share of a neighbour's, not raw's */
     struct search_term *terms;
     size_t terms_n;
 };

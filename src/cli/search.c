@@ -118,11 +118,14 @@ static void print_explained(const json_t *hit)
 
         print_fmt("%*s", INDENT, "");
         print_clean(js_str(leg, "leg"));
-        print_fmt(": rank %lld, raw %.4f, normalized %.4f x weight %.2f = "
+        print_fmt(": rank %lld, raw %.4f, normalized %.4f%s x weight %.2f = "
                   "%.4f\n",
                   (long long)json_integer_value(json_object_get(leg, "rank")),
                   json_number_value(json_object_get(leg, "raw")),
                   json_number_value(json_object_get(leg, "normalized")),
+                  json_is_true(json_object_get(leg, "neighbour"))
+                      ? " (of the passage beside it)"
+                      : "",
                   json_number_value(json_object_get(leg, "weight")),
                   json_number_value(json_object_get(leg, "contribution")));
         for (size_t t = 0; t < json_array_size(terms); t++) {

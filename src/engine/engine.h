@@ -186,6 +186,7 @@ struct engine_leg_score {
     const char *leg; /* "lexical", "dense" */
     uint32_t rank;   /* 1-based; 0: the leg did not offer it */
     float raw, normalized, weight, contribution;
+    bool beside; /* normalized is the share of a neighbour's, not raw's */
     struct engine_term *terms;
     size_t terms_n;
 };
@@ -232,7 +233,9 @@ struct engine_result {
  * codes of a large base leave the vectors' list a matter of how many are asked
  * for). Score = the weighted sum of
  * each leg's raw score, scaled from a lower bound (words: 0, vectors: the
- * query's median similarity to a fixed sample of the bases) to the leg's best.
+ * query's median similarity to a fixed sample of the bases) to the leg's best;
+ * where both legs count, a chunk's similarity is 0.8 of that of the chunk before
+ * or behind it in its version at least.
  * A leg whose scores are all equal gives each 1, one that offers nothing leaves
  * its weight to the other. Without a vector the lexical leg is the only one,
  * whatever `legs` says. */

@@ -288,17 +288,39 @@ static void lexical_complete(const struct search *s, struct found **v, size_t n)
     }
 }
 
-static void dense_complete(const struct search *s, struct found *f)
+/* False: the row has no vector. */
+static bool similarity(const struct search *s, const struct view *v,
+                       uint32_t row, float *to)
 {
-    const struct view *v = &s->views[f->view];
     const struct vec_place *at;
 
-    if (v->places == NULL || v->places->v[f->row].file == VEC_NONE)
-        return;
-    at = &v->places->v[f->row];
-    f->leg[DENSE].known = true;
-    f->leg[DENSE].raw =
-        vec_similarity(s->vector, v->vectors->files[at->file], at->row);
+    if (v->places == NULL || v->places->v[row].file == VEC_NONE)
+        return false;
+    at = &v->places->v[row];
+    *to = vec_similarity(s->vector, v->vectors->files[at->file], at->row);
+    return true;
+}
+
+static void dense_complete(const struct search *s, struct found *f)
+{
+    f->leg[DENSE].known =
+        similarity(s, &s->views[f->view], f->row, &f->leg[DENSE].raw);
+}
+
+/* Of the chunks next to it in its version. */
+static void beside_complete(const struct search *s, struct found *f)
+{
+    const struct view *v = &s->views[f->view];
+    float raw;
+
+    if (f->index > 0 && similarity(s, v, f->row - 1, &raw)) {
+        f->beside_known = true;
+        f->beside = raw;
+    }
+    if (f->index + 1 < f->v->rows && similarity(s, v, f->row + 1, &raw)) {
+        f->beside = f->beside_known && f->beside > raw ? f->beside : raw;
+        f->beside_known = true;
+    }
 }
 
 /* A chunk that one leg has not offered has a score there all the same: so what
@@ -314,6 +336,8 @@ static void raws_complete(const struct search *s, struct found *v, size_t n)
             without[without_n++] = &v[i];
         if (s->weight[DENSE] > 0 && !v[i].leg[DENSE].known)
             dense_complete(s, &v[i]);
+        if (s->weight[DENSE] > 0 && s->weight[LEXICAL] > 0 && !s->q->by_rank)
+            beside_complete(s, &v[i]);
     }
     lexical_complete(s, without, without_n);
 }
@@ -423,15 +447,32 @@ static void weights_follow(struct search *s)
         }
 }
 
+/* A topic is larger than a chunk: where words find an answer at the edge of its
+ * topic, the vector that speaks of the topic is often its neighbour's. So much
+ * of that one's is a chunk's at least (docs/quality.md). */
+#define BESIDE_WEIGHT 0.8F
+
+static float normal(const struct search *s, unsigned leg, struct found *f)
+{
+    float own, beside;
+
+    if (s->q->by_rank)
+        return scaled_rank(f->leg[leg].rank);
+    own = scaled(s, leg, f->leg[leg].raw);
+    if (leg != DENSE || !f->beside_known)
+        return own;
+    beside = BESIDE_WEIGHT * scaled(s, leg, f->beside);
+    f->beside_made = beside > own;
+    return f->beside_made ? beside : own;
+}
+
 /* What both legs make of a chunk. */
 static void score(const struct search *s, struct found *f)
 {
     f->score = f->below = 0;
     for (unsigned leg = 0; leg < LEGS_N; leg++) {
         if (s->weight[leg] > 0 && f->leg[leg].known)
-            f->leg[leg].normalized = s->q->by_rank
-                                         ? scaled_rank(f->leg[leg].rank)
-                                         : scaled(s, leg, f->leg[leg].raw);
+            f->leg[leg].normalized = normal(s, leg, f);
         f->leg[leg].contribution = s->weight[leg] * f->leg[leg].normalized;
         f->score += f->leg[leg].contribution;
         if (s->weight[leg] == 0 || !f->leg[leg].known)
@@ -542,6 +583,7 @@ static void explain(const struct search *s, const struct found *f,
             .normalized = f->leg[i].normalized,
             .weight = s->weight[i],
             .contribution = f->leg[i].contribution,
+            .beside = i == DENSE && f->beside_made,
         };
         if (i == LEXICAL && s->words.terms_n > 0)
             leg_terms(s, f, leg);

@@ -34,6 +34,10 @@ struct found {
         float raw, normalized, contribution;
         uint32_t rank; /* 0: not offered */
     } leg[LEGS_N];
+    /* The better similarity of the chunks before and behind it, where both
+     * legs count; and whether it made the score. */
+    bool beside_known, beside_made;
+    float beside;
 };
 
 struct list {

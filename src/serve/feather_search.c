@@ -148,6 +148,10 @@ static const struct field LEG_FIELDS[] = {
     OUT_NUM("normalized"),
     OUT_NUM("weight"),
     OUT_NUM("contribution"),
+    {.name = "neighbour",
+     .type = FIELD_BOOL,
+     .doc = "True where normalized is 0.8 of that of the passage before or "
+            "behind, which is nearer to the query; else absent."},
     OUT_LIST("terms", &TERM_ITEM),
     OUT_END,
 };
@@ -364,6 +368,8 @@ static void put_leg(struct out *o, const struct search_leg *l)
     out_num(o, "normalized", l->normalized);
     out_num(o, "weight", l->weight);
     out_num(o, "contribution", l->contribution);
+    if (l->beside)
+        out_bool(o, "neighbour", true);
     out_begin_list(o, "terms");
     for (size_t i = 0; i < l->terms_n; i++) {
         out_begin(o, NULL);

@@ -452,6 +452,61 @@ static void contributions_add_up_to_the_score(void **state)
     }
 }
 
+/* Each chunk's share of the vectors' leg, by its index; beside: of how many it is
+ * a neighbour's. */
+static size_t normals(struct engine_query q, float of[], size_t n)
+{
+    struct engine_result r;
+    size_t beside = 0;
+
+    q.hits_max = n;
+    q.explain = true;
+    r = ask("a b de 一 walrus", q);
+    assert_int_equal(r.hits_n, n);
+    for (size_t i = 0; i < n; i++) {
+        of[r.hits[i].chunk_index] = r.hits[i].legs[DENSE].normalized;
+        beside += r.hits[i].legs[DENSE].beside;
+    }
+    return beside;
+}
+
+/* Where both legs count a chunk has four fifths of what the better of its
+ * neighbours has, unless its own is more. */
+static void a_chunk_has_a_share_of_its_neighbours_vector(void **state)
+{
+    enum { N = 12 };
+    static const char *const LINES[N] = {
+        "a b walrus", "de 一 walrus", ", , walrus",  "a walrus",
+        "b walrus",   "一 一 walrus", "de , walrus", "ac walrus",
+        "bc walrus",  "a , walrus",   "b de walrus", "一 a b de walrus"};
+    float own[N], both[N], half[N];
+    str text = STR("");
+    size_t raised = 0;
+
+    (void)state;
+    for (size_t i = 0; i < N; i++)
+        text = arena_fmt(f.a, STR_FMT "%s%s", STR_ARG(text), i > 0 ? "\n" : "",
+                         LINES[i]);
+    (void)fix_put(&f, f.base, "One", text.p);
+    refine_all();
+    assert_int_equal(normals((struct engine_query){.dense_weight = 1}, own, N),
+                     0);
+    assert_int_equal(
+        normals((struct engine_query){.legs = LEGS_DENSE}, both, N), 0);
+    assert_memory_equal(own, both, sizeof own);
+    assert_true(normals((struct engine_query){.dense_weight = 0.5F}, half, N) >
+                0);
+    for (size_t i = 0; i < N; i++) {
+        float before = i > 0 ? own[i - 1] : 0;
+        float behind = i + 1 < N ? own[i + 1] : 0;
+        float want = 0.8F * (before > behind ? before : behind);
+
+        raised += want > own[i];
+        assert_float_equal(half[i], want > own[i] ? want : own[i], 1e-6F);
+    }
+    assert_true(raised > 0 && raised < N);
+}
+
 static void a_lost_document_is_told_where(void **state)
 {
     struct put best = fix_put(&f, f.base, "One", "walrus a b"),
@@ -482,7 +537,7 @@ static struct put put_tokens(struct rng *chance)
 {
     static const char *const TOKENS[] = {"a",  "b",  "de",    ",",
                                          "一", "ac", "walrus"};
-    str text = STR_NONE;
+    str text = STR("");
 
     for (size_t i = 0; i < 10; i++)
         text = arena_fmt(f.a, STR_FMT "%s ", STR_ARG(text),
@@ -638,6 +693,7 @@ int main(void)
         T(ranks_make_scores),
         T(what_has_no_rank_is_in_order),
         T(contributions_add_up_to_the_score),
+        T(a_chunk_has_a_share_of_its_neighbours_vector),
         T(a_lost_document_is_told_where),
         T(what_codes_lose_is_told),
         T(a_deleted_base_leaves_no_vectors),
