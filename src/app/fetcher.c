@@ -343,6 +343,7 @@ rc fetcher_open(struct app *a, const char *const *texts, size_t n,
     struct fetcher *r = mem_alloc(sizeof *r);
 
     r->app = a;
+    r->opened_ms = clock_wall_ms();
     r->end = &r->first;
     r->busy = map_open();
     r->held = map_open();

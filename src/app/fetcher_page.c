@@ -7,8 +7,9 @@
 #include "text/utf8.h"
 
 #define TRY_MS_MAX 30000
-/* What a try has at least, however late it begins. */
-#define TRY_MS_MIN 10000
+/* No try is planned that would have less, and none begun that has less than half
+ * of it: threads may be busy when it is due. */
+#define TRY_MS_MIN 1000
 #define TRIES_MAX 4
 #define BACKOFF_MS 1000
 #define WEB_BYTES_MAX (64 * MIB)
@@ -153,7 +154,8 @@ static int64_t left_ms(const struct page *p)
     return p->web.tried_ms + FETCH_MS_MAX - clock_wall_ms();
 }
 
-/* Later, if there is still time for it; else failed. */
+/* Later, if there is still time for it; else failed. A try that was put off
+ * keeps its reason, in case its turn comes too late. */
 static void page_failed(struct page *p, const struct fetch_answer *a, rc code,
                         const char *why)
 {
@@ -168,15 +170,17 @@ static void page_failed(struct page *p, const struct fetch_answer *a, rc code,
                    : arena_fmt(p->arena, "%s", why);
     t->fate = FATE_FAILED;
     if (!may_change(a, code) || tries >= TRIES_MAX ||
-        wait_ms + 1000 > left_ms(p))
+        wait_ms + TRY_MS_MIN > left_ms(p))
         return;
     t->fate = FATE_AGAIN;
     t->retry_ms = wait_ms;
 }
 
-/* The server's own trouble counts for no try. */
+/* The server's own trouble counts for no try, and the page's time begins anew
+ * behind it. */
 static void page_later(struct page *p, int64_t wait_ms)
 {
+    p->web.tried_ms = 0;
     p->task.fate = FATE_AGAIN;
     p->task.blameless = true;
     p->task.retry_ms = wait_ms;
@@ -233,9 +237,7 @@ static unsigned try_ms(const struct page *p)
 {
     int64_t ms = left_ms(p);
 
-    if (ms > TRY_MS_MAX)
-        return TRY_MS_MAX;
-    return ms < TRY_MS_MIN ? TRY_MS_MIN : (unsigned)ms;
+    return ms < TRY_MS_MAX ? (unsigned)ms : TRY_MS_MAX;
 }
 
 /* Only the page of which something is known is asked for that. */
@@ -248,6 +250,32 @@ static bool is_unchanged(const struct page *p, const struct fetch_answer *a)
 static bool is_page(const struct fetch_answer *a)
 {
     return a->status == 200 || a->status == 203;
+}
+
+static void step_end(struct page *p, const struct fetch_answer *a)
+{
+    task_step_end(
+        &p->task, arena_fmt(p->arena, "{\"try\":%u}", p->task.item.attempts),
+        arena_fmt(p->arena, "{\"status\":%u,\"bytes\":%llu,\"redirects\":%u}",
+                  a->status, (unsigned long long)blob_writer_bytes(p->body),
+                  a->hops));
+}
+
+static bool is_too_late(const struct page *p)
+{
+    return left_ms(p) < TRY_MS_MIN / 2;
+}
+
+/* Its time ended while it waited for its turn. */
+static void page_ended(struct page *p)
+{
+    struct task *t = &p->task;
+
+    task_step_begin(t, STEP_FETCH);
+    task_failed(t, "the page could not be had within a minute");
+    if (t->item.error.n > 0)
+        t->error = t->item.error;
+    step_end(p, &(struct fetch_answer){.status = 0});
 }
 
 static void page_ask(struct page *p, struct fetch *http)
@@ -281,11 +309,7 @@ static void page_ask(struct page *p, struct fetch *http)
     else
         page_failed(p, &a, code,
                     code == RC_OK ? status_text(a.status) : e.text);
-    task_step_end(
-        &p->task, arena_fmt(p->arena, "{\"try\":%u}", p->task.item.attempts),
-        arena_fmt(p->arena, "{\"status\":%u,\"bytes\":%llu,\"redirects\":%u}",
-                  a.status, (unsigned long long)blob_writer_bytes(p->body),
-                  a.hops));
+    step_end(p, &a);
 }
 
 /* ---- writing down ---- */
@@ -398,6 +422,8 @@ static rc write_outcome(struct page *p, struct db *db, struct arena *tmp,
                       &there)) != RC_OK)
         return code;
     web.tried_ms = p->web.tried_ms;
+    if (t->fate == FATE_AGAIN && !t->blameless)
+        t->item.error = t->error;
     if (there && (code = db_web_update(db, &web, e)) != RC_OK)
         return code;
     return task_finish(p->fetcher->app, db, t, tmp, e);
@@ -445,7 +471,8 @@ void fetcher_page(struct fetcher *r, struct fetch **http, struct fetch_place at)
     struct err e = {0};
     rc code = page_read(&p, at, &e);
 
-    if (p.web.tried_ms == 0 || p.task.item.attempts <= 1)
+    /* What was put off before a restart has its time anew, too. */
+    if (p.task.item.attempts <= 1 || p.web.tried_ms < r->opened_ms)
         p.web.tried_ms = clock_wall_ms();
     p.task.item.job = at.job;
     p.task.item.index = at.index;
@@ -456,6 +483,8 @@ void fetcher_page(struct fetcher *r, struct fetch **http, struct fetch_place at)
     if (code != RC_OK) {
         log_warn("fetch", "cannot fetch: %s", e.text);
         page_later(&p, FETCH_AGAIN_MS);
+    } else if (!p.gone && is_too_late(&p)) {
+        page_ended(&p);
     } else if (!p.gone) {
         page_ask(&p, *http);
     }

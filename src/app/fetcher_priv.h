@@ -9,7 +9,8 @@
 #include "app/web_priv.h"
 #include "net/fetch.h"
 
-/* Of one page, from its first try on. */
+/* Of one page, from its first try on: all tries and what is waited between them.
+ * The last try ends with it. */
 #define FETCH_MS_MAX 60000
 /* After trouble of the server's own. */
 #define FETCH_AGAIN_MS 2000
@@ -20,6 +21,7 @@ struct fetcher {
     struct addr_net *nets_v;
     pthread_t *threads;
     size_t threads_n;
+    int64_t opened_ms;
     atomic_bool stopping;
     pthread_mutex_t lock; /* guards all below */
     pthread_cond_t changed;

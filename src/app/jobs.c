@@ -128,6 +128,13 @@ rc app_job_list(struct app *a, const struct caller *who, struct db *db,
 
 /* ---- items ---- */
 
+/* What a try said that is not the last is nobody's failure yet. */
+static str error_of_item(const struct item_row *r)
+{
+    return r->status == JOB_QUEUED || r->status == JOB_PROCESSING ? STR_NONE
+                                                                  : r->error;
+}
+
 static struct job_item item_of_row(const struct item_row *r)
 {
     return (struct job_item){
@@ -136,7 +143,7 @@ static struct job_item item_of_row(const struct item_row *r)
         .duplicate_document = r->duplicate_document,
         .duplicate_version = r->duplicate_version,
         .title = r->title,
-        .error = r->error,
+        .error = error_of_item(r),
         .status = JOB_STATUS_NAMES[r->status],
         .stage = STAGE_NAMES[r->stage],
         .chunk_count = r->chunk_count,

@@ -122,8 +122,11 @@ struct fetch_opts {
     unsigned connect_ms;     /* 0: 5 s */
     unsigned stall_ms;       /* 0: 60 s; 15 s if public */
     unsigned bytes_per_s;    /* slower for stall_ms is too slow; 0: 1 */
-    unsigned timeout_ms;     /* of the whole; 0: none beside stall_ms, but
-                                30 s if public and not into a file */
+    unsigned timeout_ms;     /* of the whole: turns, names, connecting, every
+                                redirect, the body; what another limit allows
+                                ends with it. Trying again is another request.
+                                0: none beside stall_ms, but 30 s if public and
+                                not into a file */
     struct pace *pace; /* each place is asked in its turn; NULL: at once */
     /* Called now and then with the bytes sent so far, or received where they
      * are saved; false ends the request. NULL: none. */

@@ -676,6 +676,7 @@ rc db_item_fetched(struct db *db, const struct item_row *i, int64_t now_ms,
         return code;
     it.status = JOB_QUEUED;
     it.stage = STAGE_QUEUED;
+    it.error = STR_NONE;
     it.attempts = 0;
     it.run_at_ms = now_ms;
     return db_item_update(db, &it, e);

@@ -21,6 +21,7 @@ struct site {
     atomic_bool stop;
     atomic_uint asked, not_modified, edition, flaky;
     atomic_bool lost, empty; /* /turns answers 404, or without words */
+    atomic_bool busy;        /* /later says so; else it hangs */
 };
 
 static str body_of(struct site *s, str path, struct arena *tmp)
@@ -50,6 +51,9 @@ static str page_of(struct site *s, str path, str request, struct arena *tmp)
     if (str_eq(path, STR("/flaky")) && s->flaky++ == 0)
         return STR("HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n"
                    "Connection: close\r\n\r\n");
+    if (str_eq(path, STR("/later")))
+        return STR("HTTP/1.1 503 Busy\r\nRetry-After: 55\r\n"
+                   "Content-Length: 0\r\nConnection: close\r\n\r\n");
     if (str_find(request, arena_fmt(tmp, "If-None-Match: " STR_FMT,
                                     STR_ARG(etag))) < request.n) {
         s->not_modified++;
@@ -81,7 +85,8 @@ static bool site_answer(struct site *s, int c)
     }
     (void)str_cut(str_sub(request, 4, request.n), ' ', &path, &rest);
     s->asked++;
-    hangs = str_eq(path, STR("/hangs"));
+    hangs = str_eq(path, STR("/hangs")) ||
+            (str_eq(path, STR("/later")) && !s->busy);
     answer = hangs ? STR("") : page_of(s, path, request, tmp);
     (void)send(c, answer.p, answer.n, MSG_NOSIGNAL);
     arena_close(tmp);
@@ -454,6 +459,67 @@ static void asked(struct wx *w, unsigned n)
     assert_true(w->site.asked >= n);
 }
 
+/* A page whose first try was put off for 55 s, and would hang at the next. */
+static struct adding add_later(struct wx *w)
+{
+    int64_t until = clock_mono_ns() + FX_WAIT_NS;
+    struct adding a;
+    struct looking l;
+    struct err e = {0};
+
+    w->site.busy = true;
+    a = add_one(w, "/later");
+    asked(w, 1);
+    l = (struct looking){.job = a.job};
+    do {
+        clock_sleep_ms(2);
+        fx_ok(fx_read(w->fx, job_op, &l, &e), &e);
+    } while (l.j.queued == 0 && clock_mono_ns() < until);
+    assert_int_equal(l.j.queued, 1);
+    w->site.busy = false;
+    return a;
+}
+
+/* It has two seconds left, where a try of its own might take thirty. */
+static void the_last_try_ends_with_the_minute(void **state)
+{
+    struct wx *w = *state;
+    struct adding a = add_later(w);
+    int64_t began;
+
+    clock_test_advance(58000);
+    began = clock_mono_ns();
+    assert_string_equal(job_ended(w, a.job).status, "failed");
+    assert_in_range((clock_mono_ns() - began) / 1000000, 0, 6000);
+    assert_in_range(w->site.asked, 1, 2);
+}
+
+static void a_turn_behind_the_minute_is_none(void **state)
+{
+    struct wx *w = *state;
+    struct adding a = add_later(w);
+    struct looking l;
+
+    clock_test_advance(61000);
+    assert_string_equal(job_ended(w, a.job).status, "failed");
+    assert_int_equal(w->site.asked, 1);
+    l = look(w, a.added[0].document);
+    assert_true(str_eq(l.versions[0].error,
+                       STR("the server failed to give the page (HTTP 503)")));
+}
+
+/* While the server was down, no minute went by. */
+static void what_was_put_off_before_a_restart_has_its_time_anew(void **state)
+{
+    struct wx *w = *state;
+
+    (void)add_later(w);
+    fx_stop(w->fx);
+    clock_test_advance(3600000);
+    web_start(w->fx);
+    asked(w, 2);
+}
+
 static void a_stop_repeats_what_was_under_way(void **state)
 {
     struct wx *w = *state;
@@ -541,10 +607,14 @@ int main(void)
         T(what_could_not_be_read_is_asked_for_whole),
         T(an_upload_is_no_duplicate_of_a_page),
         T(a_server_in_trouble_is_asked_again),
+        T(the_last_try_ends_with_the_minute),
+        T(a_turn_behind_the_minute_is_none),
+        T(what_was_put_off_before_a_restart_has_its_time_anew),
         T(a_stop_repeats_what_was_under_way),
         T(a_hub_has_one_source_of_a_url),
         T(a_network_that_is_none_is_refused),
     };
 
+    clock_test_advance(0); /* who waits sees the clock being moved */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

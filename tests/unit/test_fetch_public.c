@@ -2,6 +2,8 @@
  * network makes reachable; what the guard itself refuses is shown with packet
  * counters by tests/e2e/test_outgoing.py. */
 #include <arpa/inet.h>
+#include <dlfcn.h>
+#include <netdb.h>
 #include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -646,6 +648,49 @@ static void all_of_it_has_one_deadline(void **state)
     peer_start(&other);
 }
 
+/* A resolver that gives no answer until it is let go, in place of the C
+ * library's. */
+static pthread_mutex_t resolver_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t resolver_freed = PTHREAD_COND_INITIALIZER;
+static bool resolver_is_free;
+
+int getaddrinfo(const char *name, const char *service,
+                const struct addrinfo *hints, struct addrinfo **list)
+{
+    int (*real)(const char *, const char *, const struct addrinfo *,
+                struct addrinfo **);
+    void *symbol = dlsym(RTLD_NEXT, "getaddrinfo");
+
+    if (strcmp(name, "hangs.test") == 0) {
+        (void)pthread_mutex_lock(&resolver_lock);
+        while (!resolver_is_free)
+            (void)pthread_cond_wait(&resolver_freed, &resolver_lock);
+        (void)pthread_mutex_unlock(&resolver_lock);
+        return EAI_AGAIN;
+    }
+    memcpy(&real, &symbol, sizeof real); /* as POSIX shows it */
+    return real(name, service, hints, list);
+}
+
+static void a_resolver_that_hangs_ends_with_the_deadline(void **state)
+{
+    int64_t began;
+
+    (void)state;
+    add_text(&peer, "HTTP/1.1 302 Found\r\nLocation: http://hangs.test/\r\n"
+                    "Content-Length: 0\r\n\r\n");
+    o.timeout_ms = 300;
+    began = clock_mono_ns();
+    assert_int_equal(run(), RC_TIMEOUT);
+    assert_int_equal(a.fault, FETCH_TIMED_OUT);
+    /* The resolver's own ten seconds are no part of it. */
+    assert_in_range((clock_mono_ns() - began) / 1000000, 290, 3000);
+    (void)pthread_mutex_lock(&resolver_lock);
+    resolver_is_free = true;
+    (void)pthread_cond_broadcast(&resolver_freed);
+    (void)pthread_mutex_unlock(&resolver_lock);
+}
+
 static void a_host_is_asked_in_turn(void **state)
 {
     struct pace *p = pace_open(&(struct pace_opts){.period_ms = 60000});
@@ -740,6 +785,7 @@ int main(void)
         TEST(what_is_no_http_is_refused),
         TEST(a_sink_takes_the_body_as_it_comes),
         TEST(all_of_it_has_one_deadline),
+        TEST(a_resolver_that_hangs_ends_with_the_deadline),
         TEST(a_host_is_asked_in_turn),
         TEST(threads_ask_with_handles_of_their_own),
     };
