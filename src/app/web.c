@@ -245,3 +245,27 @@ rc app_urls_add(struct app *a, const struct caller *who, struct db *db,
         return RC_OK;
     return fetches_add(a, who, db, base, items, *queued, job, e);
 }
+
+/* ---- where fetches may go ---- */
+
+rc app_allow_nets(struct app *a, const struct caller *who, struct arena *out,
+                  str **v, size_t *n, struct err *e)
+{
+    const struct addr_nets *nets = fetcher_nets(a);
+    rc code = app_allow(who, SCOPE_ORG_MANAGE, e);
+
+    if (code != RC_OK)
+        return code;
+    if (!uuid_eq(who->tenant, a->first_tenant))
+        return err_set(e, RC_DENIED,
+                       "only the first organization is told of the server");
+    *v = ARENA_ARRAY(out, str, nets->n);
+    *n = nets->n;
+    for (size_t i = 0; i < nets->n; i++) {
+        char text[ADDR_TEXT];
+
+        addr_text(&nets->v[i].at, text);
+        (*v)[i] = arena_fmt(out, "%s/%u", text, nets->v[i].bits);
+    }
+    return RC_OK;
+}

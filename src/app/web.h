@@ -4,7 +4,7 @@
  * not changed costs nothing.
  *
  * Errors:  RC_NOTFOUND no such base; RC_LIMIT more than URLS_MAX
- * Threads: inside a write.
+ * Threads: inside a write; app_allow_nets: any.
  */
 #ifndef APP_WEB_H
 #define APP_WEB_H
@@ -26,5 +26,11 @@ rc app_urls_add(struct app *a, const struct caller *who, struct db *db,
                 uuid base, const struct url_in *v, size_t n, struct arena *out,
                 struct url_added **added, uuid *job, size_t *queued,
                 struct err *e) MUST_CHECK;
+
+/* The networks that fetches may reach beside public addresses, "10.0.0.0/8"
+ * each. They tell how the operator's network is laid out: RC_DENIED unless it
+ * is a key of the first organization with org:manage that asks. */
+rc app_allow_nets(struct app *a, const struct caller *who, struct arena *out,
+                  str **v, size_t *n, struct err *e) MUST_CHECK;
 
 #endif

@@ -13,6 +13,7 @@
 #include "base/limits.h"
 #include "base/sandbox.h"
 #include "cli/cli.h"
+#include "cli/client.h"
 #include "cli/print.h"
 #include "embed/embed.h"
 #include "net/fetch.h"
@@ -193,14 +194,36 @@ static void examine_nets(struct exam *x)
     put(x, "allow_nets", nets);
 }
 
+static void print_reach(const char *title, const json_t *nets,
+                        const char *whose)
+{
+    print_fmt("%-12spublic addresses", title);
+    for (size_t i = 0; i < json_array_size(nets); i++) {
+        print_fmt(", ");
+        print_clean(str_of(json_string_value(json_array_get(nets, i))));
+    }
+    print_fmt("%s%s\n", json_array_size(nets) == 0 ? " only" : "", whose);
+}
+
+/* What the running server lets them reach, where it says so; what one with the
+ * options given here would, where some are given or nothing else is known. */
 static void print_nets(const struct exam *x)
 {
-    const json_t *nets = json_object_get(x->report, "allow_nets");
+    const json_t *server = json_object_get(x->report, "server"),
+                 *given = json_object_get(x->report, "allow_nets"),
+                 *nets = json_object_get(server, "allow_nets");
 
-    print_fmt("fetches     public addresses");
-    for (size_t i = 0; i < json_array_size(nets); i++)
-        print_fmt(", %s", json_string_value(json_array_get(nets, i)));
-    print_fmt(json_array_size(nets) == 0 ? " only\n" : "\n");
+    if (json_is_array(nets)) {
+        print_reach("fetches", nets, " (the running server)");
+        if (json_array_size(given) > 0)
+            print_reach("", given, " (by these options)");
+    } else {
+        print_reach("fetches", given,
+                    json_is_true(json_object_get(server, "up"))
+                        ? " (by these options; the server tells its own "
+                          "networks to an admin key)"
+                        : "");
+    }
 }
 
 static void examine_libraries(struct exam *x)
@@ -293,6 +316,22 @@ static void examine_sandbox(struct exam *x)
     examine_programs(x, &s);
 }
 
+/* The networks the running server was given; null: it does not tell this key,
+ * or does not know that question. */
+static json_t *server_nets(const struct exam *x)
+{
+    struct client *c = NULL;
+    json_t *answer = NULL, *nets = NULL;
+
+    if (client_open(&x->r->o, x->r->arena, &c, NULL) == RC_OK &&
+        client_get(c, "/knowd/v1/server", &answer, NULL) == RC_OK)
+        nets = json_object_get(answer, "allow_nets");
+    nets = json_is_array(nets) ? json_incref(nets) : json_null();
+    client_close(c);
+    json_decref(answer);
+    return nets;
+}
+
 static void examine_server(struct exam *x)
 {
     struct arena *a = x->r->arena;
@@ -312,8 +351,9 @@ static void examine_server(struct exam *x)
          fetch_run(f, &o, a, &answer, &e) == RC_OK && answer.status == 200;
     fetch_close(f);
     put(x, "server",
-        json_pack("{s:s%, s:b, s:b}", "url", url.p, url.n, "up", up, "key",
-                  option_str(&x->r->o, OPT_KEY).n > 0));
+        json_pack("{s:s%, s:b, s:b, s:o}", "url", url.p, url.n, "up", up, "key",
+                  option_str(&x->r->o, OPT_KEY).n > 0, "allow_nets",
+                  up ? server_nets(x) : json_null()));
     if (!up)
         miss(x, "server", STR("none answers at this address"),
              "./up, or knowd serve");

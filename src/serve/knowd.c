@@ -373,6 +373,41 @@ static rc base_model(struct request *q, struct reply *r, struct err *e)
     return feather_end(r, e);
 }
 
+/* ---- the server ---- */
+
+static const struct field NET_ITEM = {.name = "", .type = FIELD_STRING};
+static const struct field SERVER_FIELDS[] = {
+    OUT_STR("version"),
+    {.name = "allow_nets",
+     .type = FIELD_LIST,
+     .required = true,
+     .item = &NET_ITEM,
+     .doc = "The networks that fetches of URLs may reach beside public "
+            "addresses."},
+    OUT_END,
+};
+static const struct model SERVER = {.name = "KnowdServer",
+                                    .fields = SERVER_FIELDS};
+
+static rc server_get(struct request *q, struct reply *r, struct err *e)
+{
+    struct out o = feather_out(r);
+    str *nets;
+    size_t n;
+    rc code = app_allow_nets(q->app, &q->who, q->arena, &nets, &n, e);
+
+    if (code != RC_OK)
+        return code;
+    out_begin(&o, NULL);
+    out_cstr(&o, "version", KNOWD_VERSION);
+    out_begin_list(&o, "allow_nets");
+    for (size_t i = 0; i < n; i++)
+        out_str(&o, NULL, nets[i]);
+    out_end_list(&o);
+    out_end(&o);
+    return feather_end(r, e);
+}
+
 const struct route KNOWD_ROUTES[] = {
     {
         .method = "POST",
@@ -499,6 +534,17 @@ const struct route KNOWD_ROUTES[] = {
         .handle = base_model,
         .operation = "knowdSetBaseModel",
         .doc = "Give a base a model and embed its documents by it",
+    },
+    {
+        .method = "GET",
+        .pattern = "/knowd/v1/server",
+        .access = ACCESS_ORG,
+        .answer = &SERVER,
+        .success = 200,
+        .dialect = DIALECT_KNOWD,
+        .handle = server_get,
+        .operation = "knowdGetServer",
+        .doc = "How the server was started; for the first organization",
     },
     {0},
 };

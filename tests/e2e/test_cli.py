@@ -401,6 +401,44 @@ def test_doctor_shows_which_networks_fetches_may_reach(cli, tmp_path):
         "fd00::/8").stdout
 
 
+def test_doctor_shows_what_the_running_server_may_reach(start_server,
+                                                        tmp_path):
+    server = start_server("--allow-net", "192.168.1.7", "--allow-net",
+                          "fd00::/8")
+    own = ["192.168.1.7/32", "fd00::/8"]
+    cli = Cli(tmp_path, server.url)
+    assert server.api.ok("GET", "/knowd/v1/server")["allow_nets"] == own
+    got = cli.json("doctor", "--allow-net", "10.0.0.0/8")
+    assert got["server"]["allow_nets"] == own
+    assert got["allow_nets"] == ["10.0.0.0/8"]
+    lines = cli("doctor").stdout.splitlines()
+    assert "fetches     public addresses, 192.168.1.7/32, fd00::/8 " \
+        "(the running server)" in lines
+    lines = cli("doctor", "--allow-net", "10.0.0.0/8").stdout.splitlines()
+    assert any(line.endswith("10.0.0.0/8 (by these options)")
+               for line in lines)
+    # Whoever may not manage the first organization learns nothing of it.
+    other = server.api.ok("POST", "/knowd/v1/keys", 201,
+                          json={"name": "o", "tenant": "other"})["key"]
+    reader = server.api.ok("POST", "/knowd/v1/keys", 201, json={
+        "name": "r", "scopes": ["knowledge_bases:read"]})["key"]
+    for key in (other, reader, "no-such-key", None):
+        cli = Cli(tmp_path, server.url, key)
+        got = cli("doctor", "--json").stdout
+        assert json.loads(got)["server"]["up"] is True
+        assert json.loads(got)["server"]["allow_nets"] is None
+        assert "192.168" not in got + cli("doctor").stdout
+        assert server.api_with(key).get("/knowd/v1/server").status_code == \
+            (403 if key in (other, reader) else 401)
+    # Where none runs, what is given here is all there is.
+    assert server.stop() == 0
+    got = Cli(tmp_path, server.url).json("doctor", "--allow-net", "10.0.0.0/8")
+    assert got["server"]["up"] is False
+    assert got["server"]["allow_nets"] is None
+    assert "fetches     public addresses only" in \
+        Cli(tmp_path, server.url)("doctor").stdout.splitlines()
+
+
 def test_a_network_that_is_none_is_a_usage_error_at_once(cli, tmp_path):
     for bad in ("10.0.0.0/33", "10.0.0.1/8", "::ffff:10.0.0.0/104", "lan"):
         done = cli("serve", "--data", tmp_path / "d", "--allow-net", bad,
