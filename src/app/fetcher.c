@@ -4,9 +4,10 @@
  *
  * Items are leased many at once and wait in one list; a thread takes the first
  * whose host has a place free. A host has no more than its share of the list,
- * however much is queued for it, so that a slow one holds up nobody else. What
- * came of a page is a write of its own: a crash repeats at most the pages that
- * were under way.
+ * however much is queued for it, so that a slow one holds up nobody else. Where
+ * redirects lead to another host, a place of that one is waited for, the former
+ * one's given back. What came of a page is a write of its own: a crash repeats
+ * at most the pages that were under way.
  *
  *   queued ──lease──► waiting ──► under way ──► its body is the version's:
  *      ▲                              │         queued again, as a new one
@@ -21,6 +22,7 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "net/pace.h"
 #include "net/url.h"
 
 #define FETCHERS 16
@@ -341,7 +343,14 @@ rc fetcher_open(struct app *a, const char *const *texts, size_t n,
                 struct err *e)
 {
     struct fetcher *r = mem_alloc(sizeof *r);
+    uint64_t seed;
 
+    rng_bytes(&seed, sizeof seed);
+    r->chance = rng_seeded(seed);
+    /* A thread is at one host at a time. */
+    r->pace = pace_open(&(struct pace_opts){.at_once = HOST_AT_ONCE,
+                                            .hosts_max = (size_t)FETCHERS * 2,
+                                            .places_only = true});
     r->app = a;
     r->opened_ms = clock_wall_ms();
     r->end = &r->first;
@@ -370,6 +379,7 @@ void fetcher_stop(struct app *a)
     if (r == NULL)
         return;
     atomic_store(&r->stopping, true);
+    pace_stop(r->pace);
     (void)pthread_mutex_lock(&r->lock);
     (void)pthread_cond_broadcast(&r->changed);
     (void)pthread_mutex_unlock(&r->lock);
@@ -394,6 +404,7 @@ void fetcher_close(struct app *a)
     }
     map_close(r->busy);
     map_close(r->held);
+    pace_close(r->pace);
     (void)pthread_cond_destroy(&r->changed);
     (void)pthread_mutex_destroy(&r->lock);
     mem_free(r->threads);

@@ -12,6 +12,7 @@
 #define TRY_MS_MIN 1000
 #define TRIES_MAX 4
 #define BACKOFF_MS 1000
+#define BACKOFF_DOUBLED_MAX 5
 #define WEB_BYTES_MAX (64 * MIB)
 
 struct page {
@@ -154,17 +155,29 @@ static int64_t left_ms(const struct page *p)
     return p->web.tried_ms + FETCH_MS_MAX - clock_wall_ms();
 }
 
+int64_t fetcher_wait_ms(unsigned tries, unsigned retry_ms, struct rng *chance)
+{
+    unsigned doubled =
+        tries - 1 < BACKOFF_DOUBLED_MAX ? tries - 1 : BACKOFF_DOUBLED_MAX;
+    uint64_t wait_ms = (uint64_t)BACKOFF_MS << doubled;
+    uint64_t more_ms = rng_below(chance, wait_ms / 4 + 1);
+
+    return (int64_t)((retry_ms > wait_ms ? retry_ms : wait_ms) + more_ms);
+}
+
 /* Later, if there is still time for it; else failed. A try that was put off
  * keeps its reason, in case its turn comes too late. */
 static void page_failed(struct page *p, const struct fetch_answer *a, rc code,
                         const char *why)
 {
+    struct fetcher *r = p->fetcher;
     struct task *t = &p->task;
     unsigned tries = t->item.attempts;
-    int64_t wait_ms = (int64_t)BACKOFF_MS << (tries < 6 ? tries - 1 : 5);
+    int64_t wait_ms;
 
-    if (a->retry_ms > wait_ms)
-        wait_ms = a->retry_ms;
+    (void)pthread_mutex_lock(&r->lock);
+    wait_ms = fetcher_wait_ms(tries, a->retry_ms, &r->chance);
+    (void)pthread_mutex_unlock(&r->lock);
     t->error = code == RC_OK
                    ? arena_fmt(p->arena, "%s (HTTP %u)", why, a->status)
                    : arena_fmt(p->arena, "%s", why);
@@ -292,6 +305,7 @@ static void page_ask(struct page *p, struct fetch *http)
                            .sink_arg = p,
                            .answer_bytes_max = WEB_BYTES_MAX,
                            .timeout_ms = try_ms(p),
+                           .pace = p->fetcher->pace,
                            .progress = goes_on,
                            .arg = p};
     struct fetch_answer a = {0};

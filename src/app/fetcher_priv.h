@@ -7,6 +7,7 @@
 
 #include "app/task.h"
 #include "app/web_priv.h"
+#include "base/rng.h"
 #include "net/fetch.h"
 
 /* Of one page, from its first try on: all tries and what is waited between them.
@@ -22,6 +23,9 @@ struct fetcher {
     pthread_t *threads;
     size_t threads_n;
     int64_t opened_ms;
+    /* The places of each host, wherever a page began: a redirect leads from one
+     * host to another. */
+    struct pace *pace;
     atomic_bool stopping;
     pthread_mutex_t lock; /* guards all below */
     pthread_cond_t changed;
@@ -31,8 +35,9 @@ struct fetcher {
     struct map *held;         /* host to what waits in the list */
     struct fetch_place place; /* where the next look begins */
     bool leasing;
-    bool more;       /* the last look left some that are due */
-    int64_t look_ns; /* when the queue is looked at next; INT64_MAX: not */
+    bool more;         /* the last look left some that are due */
+    int64_t look_ns;   /* when the queue is looked at next; INT64_MAX: not */
+    struct rng chance; /* of fetcher_wait_ms */
 };
 
 /* A leased item. */
@@ -49,6 +54,10 @@ void fetcher_page(struct fetcher *r, struct fetch **http,
                   struct fetch_place at);
 /* An item was put back, to be due in so long. */
 void fetcher_due(struct fetcher *r, int64_t ms);
+/* How long to wait before the next try: twice as long each time, or what the
+ * answer's Retry-After said, and up to a quarter of the former on top, so that
+ * pages that failed together do not come back together. tries: 1 and up. */
+int64_t fetcher_wait_ms(unsigned tries, unsigned retry_ms, struct rng *chance);
 /* Until the time has passed, or the end. */
 void fetcher_pause(struct fetcher *r, int64_t ms);
 

@@ -63,11 +63,11 @@ enum fetch_fault {
     FETCH_FORBIDDEN,  /* address, port, or https to http */
     FETCH_UNRESOLVED, /* the name has no address */
     FETCH_REFUSED,    /* no connection */
-    FETCH_BAD_TLS,    /* no connection that can be trusted */
+    FETCH_BAD_TLS,    /* a certificate that is not valid */
     FETCH_TIMED_OUT,
     FETCH_TOO_LARGE,
     FETCH_REDIRECTS, /* too many */
-    FETCH_BROKEN,    /* cut, or not HTTP as it should be */
+    FETCH_BROKEN,    /* cut, or not TLS or HTTP as it should be */
     FETCH_OURS       /* files, memory, cancelled, a sink that refused */
 };
 

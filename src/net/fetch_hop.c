@@ -548,7 +548,9 @@ static const struct {
     {CURLE_URL_MALFORMAT, FETCH_BAD_URL, RC_INVALID, ""},
     {CURLE_COULDNT_CONNECT, FETCH_REFUSED, RC_REMOTE, "no connection: "},
     {CURLE_FILESIZE_EXCEEDED, FETCH_TOO_LARGE, RC_LIMIT, "too large: "},
-    {CURLE_SSL_CONNECT_ERROR, FETCH_BAD_TLS, RC_REMOTE, "no safe connection: "},
+    /* Also of a handshake that was reset or cut off, which may pass, and
+     * libcurl does not tell them apart. A certificate is another matter. */
+    {CURLE_SSL_CONNECT_ERROR, FETCH_BROKEN, RC_REMOTE, "no safe connection: "},
     {CURLE_PEER_FAILED_VERIFICATION, FETCH_BAD_TLS, RC_REMOTE,
      "the certificate is not valid: "},
     {CURLE_PARTIAL_FILE, FETCH_BROKEN, RC_REMOTE, "the answer was cut off: "},

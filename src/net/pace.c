@@ -30,6 +30,7 @@ struct pace {
     int64_t period_ns;
     unsigned at_once;
     size_t hosts_max;
+    bool places_only;
     bool is_stopped;
 };
 
@@ -40,7 +41,10 @@ struct pace *pace_open(const struct pace_opts *o)
     ASSERT(pthread_mutex_init(&p->lock, NULL) == 0);
     clock_cond_init(&p->moved);
     p->hosts = map_open();
-    p->period_ns = (o->period_ms != 0 ? o->period_ms : PERIOD_MS) * NS_PER_MS;
+    p->places_only = o->places_only;
+    if (!o->places_only)
+        p->period_ns =
+            (o->period_ms != 0 ? o->period_ms : PERIOD_MS) * NS_PER_MS;
     p->at_once = o->at_once != 0 ? o->at_once : 1;
     p->hosts_max = o->hosts_max != 0 ? o->hosts_max : PACE_HOSTS_MAX;
     return p;
@@ -226,6 +230,8 @@ void pace_leave(struct pace *p, str host, unsigned retry_ms)
     int64_t free_ns;
 
     retry_ms = retry_ms < PACE_WAIT_MS_MAX ? retry_ms : PACE_WAIT_MS_MAX;
+    if (p->places_only)
+        retry_ms = 0;
     lock(p);
     h = find(p, host);
     ASSERT(h != NULL && h->inside > 0);

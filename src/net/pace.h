@@ -4,7 +4,8 @@
  * A host has `at_once` places and a time before which nobody may start: one
  * period after the last start, or later where it said so (Retry-After). Who
  * wants to ask enters, waits for its turn, and leaves. Turns are given in order
- * of arrival.
+ * of arrival. What users named one by one is not slowed down: for that, places
+ * alone are kept to (places_only).
  *
  * Owns:    a row a host, hosts_max at most; where there are more, the one that
  *          has been free the longest is forgotten, but none that is in use or
@@ -29,6 +30,7 @@ struct pace_opts {
     unsigned period_ms; /* between two starts; 0: 1000 */
     unsigned at_once;   /* 0: 1 */
     size_t hosts_max;   /* 0: PACE_HOSTS_MAX */
+    bool places_only;   /* no period, and Retry-After is not the host's */
 };
 
 struct pace *pace_open(const struct pace_opts *o);

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "app/fetcher_priv.h"
 #include "app/hub.h"
 #include "app/web.h"
 
@@ -22,6 +23,8 @@ struct site {
     atomic_uint asked, not_modified, edition, flaky;
     atomic_bool lost, empty; /* /turns answers 404, or without words */
     atomic_bool busy;        /* /later says so; else it hangs */
+    atomic_bool freed;       /* what hangs is told that it is gone */
+    atomic_size_t kept_most; /* hung at once */
 };
 
 static str body_of(struct site *s, str path, struct arena *tmp)
@@ -51,6 +54,12 @@ static str page_of(struct site *s, str path, str request, struct arena *tmp)
     if (str_eq(path, STR("/flaky")) && s->flaky++ == 0)
         return STR("HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n"
                    "Connection: close\r\n\r\n");
+    if (str_starts(path, STR("/to-hangs")))
+        return arena_fmt(tmp,
+                         "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:%u"
+                         "/hangs\r\nContent-Length: 0\r\nConnection: close"
+                         "\r\n\r\n",
+                         s->port);
     if (str_eq(path, STR("/later")))
         return STR("HTTP/1.1 503 Busy\r\nRetry-After: 55\r\n"
                    "Content-Length: 0\r\nConnection: close\r\n\r\n");
@@ -93,6 +102,18 @@ static bool site_answer(struct site *s, int c)
     return !hangs;
 }
 
+static void site_free(int *kept, size_t *n)
+{
+    static const str GONE = STR_INIT("HTTP/1.1 410 Gone\r\n"
+                                     "Content-Length: 0\r\n"
+                                     "Connection: close\r\n\r\n");
+
+    while (*n > 0) {
+        (void)send(kept[--*n], GONE.p, GONE.n, MSG_NOSIGNAL);
+        (void)close(kept[*n]);
+    }
+}
+
 static void *site_serve(void *arg)
 {
     struct site *s = arg;
@@ -103,6 +124,8 @@ static void *site_serve(void *arg)
     while (!s->stop) {
         int c;
 
+        if (s->freed)
+            site_free(kept, &n);
         if (poll(&at, 1, 5) != 1)
             continue;
         c = accept(s->fd, NULL, NULL);
@@ -110,6 +133,8 @@ static void *site_serve(void *arg)
             (void)close(c);
         else
             kept[n++] = c;
+        if (n > s->kept_most)
+            s->kept_most = n;
     }
     while (n > 0)
         (void)close(kept[--n]);
@@ -123,7 +148,7 @@ static void site_open(struct site *s)
 
     *s = (struct site){.edition = 1};
     s->fd = socket(AF_INET, SOCK_STREAM, 0);
-    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    at.sin_addr.s_addr = htonl(INADDR_ANY); /* 127.0.0.2 is another host */
     assert_int_equal(bind(s->fd, (struct sockaddr *)&at, n), 0);
     assert_int_equal(listen(s->fd, 64), 0);
     assert_int_equal(getsockname(s->fd, (struct sockaddr *)&at, &n), 0);
@@ -520,6 +545,66 @@ static void what_was_put_off_before_a_restart_has_its_time_anew(void **state)
     asked(w, 2);
 }
 
+/* Of two hosts, sixteen that lead to one. */
+static struct adding add_sixteen(struct wx *w)
+{
+    struct url_in in[16];
+
+    for (unsigned i = 0; i < 16; i++)
+        in[i] = (struct url_in){
+            .url = arena_fmt(w->fx->out, "http://127.0.0.%u:%u/to-hangs?%u",
+                             2 + i % 2, w->site.port, i)};
+    return add_urls(w, in, 16);
+}
+
+/* Eight places of each host that URLs name, and eight where all of them lead. */
+static void redirects_share_the_places_of_where_they_lead(void **state)
+{
+    struct wx *w = *state;
+    struct adding a = add_sixteen(w);
+
+    asked(w, 16 + 8);
+    w->site.freed = true;
+    assert_string_equal(job_ended(w, a.job).status, "failed");
+    assert_int_equal(w->site.asked, 16 + 16);
+    assert_in_range(w->site.kept_most, 1, 8);
+}
+
+/* Whoever waits for a place is no reason for a stop to wait. */
+static void a_stop_waits_for_no_place(void **state)
+{
+    struct wx *w = *state;
+
+    (void)add_sixteen(w);
+    asked(w, 16 + 8);
+    fx_stop(w->fx);
+    assert_int_equal(w->site.asked, 16 + 8);
+    web_start(w->fx);
+}
+
+static void tries_again_are_spread(void **state)
+{
+    struct rng chance = rng_seeded(1);
+
+    (void)state;
+    for (unsigned tries = 1; tries <= 8; tries++) {
+        int64_t least = (int64_t)1000 << (tries < 6 ? tries - 1 : 5);
+        int64_t from = INT64_MAX, to = 0;
+
+        for (unsigned i = 0; i < 1000; i++) {
+            int64_t ms = fetcher_wait_ms(tries, 0, &chance);
+
+            assert_in_range(ms, least, least + least / 4);
+            from = ms < from ? ms : from;
+            to = ms > to ? ms : to;
+            /* Never before the time that a server names. */
+            assert_in_range(fetcher_wait_ms(tries, 90000, &chance), 90000,
+                            90000 + least / 4);
+        }
+        assert_true(to - from > least / 5);
+    }
+}
+
 static void a_stop_repeats_what_was_under_way(void **state)
 {
     struct wx *w = *state;
@@ -610,6 +695,9 @@ int main(void)
         T(the_last_try_ends_with_the_minute),
         T(a_turn_behind_the_minute_is_none),
         T(what_was_put_off_before_a_restart_has_its_time_anew),
+        T(redirects_share_the_places_of_where_they_lead),
+        T(a_stop_waits_for_no_place),
+        cmocka_unit_test(tries_again_are_spread),
         T(a_stop_repeats_what_was_under_way),
         T(a_hub_has_one_source_of_a_url),
         T(a_network_that_is_none_is_refused),

@@ -648,6 +648,38 @@ static void all_of_it_has_one_deadline(void **state)
     peer_start(&other);
 }
 
+/* Reads what comes first and resets the connection. */
+static void *reset(void *arg)
+{
+    struct linger now = {.l_onoff = 1};
+    struct peer *p = arg;
+    struct pollfd at = {.fd = p->fd, .events = POLLIN};
+    char hello[4096];
+
+    while (!p->stop) {
+        int c = poll(&at, 1, 5) == 1 ? accept(p->fd, NULL, NULL) : -1;
+
+        if (c < 0)
+            continue;
+        (void)!recv(c, hello, sizeof hello, 0);
+        (void)setsockopt(c, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+        (void)close(c);
+    }
+    return NULL;
+}
+
+/* What may pass is another fault than a certificate, which does not. */
+static void a_handshake_that_is_reset_is_a_broken_connection(void **state)
+{
+    (void)state;
+    peer_start(&other);
+    assert_int_equal(pthread_create(&peer.thread, NULL, reset, &peer), 0);
+    o.url = arena_fmt(arena, "https://127.0.0.1:%u/", peer.port).p;
+    assert_int_equal(fetch_run(f, &o, arena, &a, &e), RC_REMOTE);
+    assert_int_equal(a.fault, FETCH_BROKEN);
+    assert_non_null(strstr(e.text, "no safe connection"));
+}
+
 /* A resolver that gives no answer until it is let go, in place of the C
  * library's. */
 static pthread_mutex_t resolver_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -785,6 +817,7 @@ int main(void)
         TEST(what_is_no_http_is_refused),
         TEST(a_sink_takes_the_body_as_it_comes),
         TEST(all_of_it_has_one_deadline),
+        TEST(a_handshake_that_is_reset_is_a_broken_connection),
         TEST(a_resolver_that_hangs_ends_with_the_deadline),
         TEST(a_host_is_asked_in_turn),
         TEST(threads_ask_with_handles_of_their_own),

@@ -92,6 +92,25 @@ static void several_at_once_where_it_is_said(void **state)
         pace_leave(p, STR("a"), 0);
 }
 
+static void places_alone_have_no_time_to_wait_for(void **state)
+{
+    (void)state;
+    open_with(
+        (struct pace_opts){.at_once = 2, .hosts_max = 2, .places_only = true});
+    assert_int_equal(try("a"), RC_OK);
+    assert_int_equal(try("a"), RC_OK);
+    assert_int_equal(try("a"), RC_TIMEOUT);
+    pace_leave(p, STR("a"), 60000); /* that page's, not the host's */
+    assert_int_equal(try("a"), RC_OK);
+    assert_int_equal(try("b"), RC_OK);
+    pace_leave(p, STR("b"), 0);
+    assert_int_equal(try("c"), RC_OK); /* in the place of b */
+    assert_int_equal(pace_hosts(p), 2);
+    pace_leave(p, STR("c"), 0);
+    pace_leave(p, STR("a"), 0);
+    pace_leave(p, STR("a"), 0);
+}
+
 static void hosts_at_rest_are_forgotten_others_never(void **state)
 {
     (void)state;
@@ -205,6 +224,7 @@ int main(void)
         TEST(a_second_is_between_two_requests_to_a_host),
         TEST(what_a_host_asks_for_is_kept_to),
         TEST(several_at_once_where_it_is_said),
+        TEST(places_alone_have_no_time_to_wait_for),
         TEST(hosts_at_rest_are_forgotten_others_never),
         TEST(threads_take_turns),
         TEST(who_waits_can_be_sent_away),
