@@ -9,7 +9,8 @@ the rounds, with their least and largest. Each row is measured with all the
 processor has, without AMX, and with AVX2 alone: there both run under
 bench/cpuid_mask.c, which takes the rest out of what CPUID says. Where the
 processor doesn't let CPUID fault, they are copies that bench/cpuid_patch.py
-makes. Where the kernels stay the same, the row is left out, and says so.
+makes by objdump (binutils). Where the kernels stay the same, the row is left
+out, and says so.
 
 Cosines are to ONNX Runtime fp32; beside them stands how well the vectors alone
 find Cranfield's abstracts.
@@ -221,6 +222,10 @@ def quality():
            f"nDCG@10, {len(queries)} queries"), out)
 
 
+# What is hidden, and from which kernels that takes something.
+MASKS = {"amx": ("amx",), "avx512": ("amx", "avx512vnni", "avxvnni")}
+
+
 def masked(kernels):
     """The environment of a run under the mask."""
     env = dict(os.environ, LD_PRELOAD=MASK, KERNELS_UNMASKED=kernels)
@@ -242,10 +247,11 @@ def main():
     kernels = measure(rounds)
     if "LD_PRELOAD" not in os.environ:
         sys.stdout.flush()
-        env = masked(kernels)
-        for hidden in ("amx", "avx512")[kernels != "amx":]:
+        hidden = [name for name, of in MASKS.items() if kernels in of]
+        env = masked(kernels) if hidden else {}
+        for name in hidden:
             subprocess.run([sys.executable, __file__, str(rounds)], check=True,
-                           env=dict(env, CPUID_MASK=hidden))
+                           env=dict(env, CPUID_MASK=name))
         quality()
 
 

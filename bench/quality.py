@@ -149,7 +149,8 @@ def figures(texts, name, excerpts, passages, every):
     found = set().union(*map(held, passages))
     size = sum(len(texts[t].tokens(a, b)) for t, a, b in passages)
     missed = len(wanted) - len(found)
-    return (len(found) / len(wanted), dcg(gains) / max(dcg(ideal), 1e-9),
+    return (len(found) / len(wanted),
+            dcg(gains) / dcg(ideal) if any(ideal) else 0,
             len(found) / max(size, 1), len(found) / (size + missed))
 
 
@@ -258,7 +259,9 @@ def chunking(server, model):
                 got.append(figures(texts, name, excerpts, passages, every))
             mean = [sum(f) / len(got) for f in zip(*got)]
             words = words or got
-            rows.append([title, NAMES[leg], *[f"{m:.3f}" for m in mean],
+            shown = [f"{m:.3f}" for m in mean]
+            shown[1] = shown[1] if model else "no model"
+            rows.append([title, NAMES[leg], *shown,
                          f"{sum(sizes) / len(sizes):.0f}",
                          *(against(words, got) if got is not words else
                            ["", ""])])

@@ -44,7 +44,7 @@ struct base_in {
     str embedding_model;          /* empty: the default */
     int64_t embedding_dimensions; /* -1: the default */
     int64_t chunk_size, chunk_overlap, top_k, sensitivity;
-    double alpha; /* < 0: takes the base's away */
+    double alpha; /* < 0: none of its own */
 };
 
 /* RC_INVALID (err.name "bad_request") for values the config doesn't offer. */

@@ -5,9 +5,10 @@
  * Items are leased many at once and wait in one list; a thread takes the first
  * whose host has a place free. A host has no more than its share of the list,
  * however much is queued for it, so that a slow one holds up nobody else. Where
- * redirects lead to another host, a place of that one is waited for, the former
- * one's given back. What came of a page is a write of its own: a crash repeats
- * at most the pages that were under way.
+ * redirects lead to another host, a place of that one is waited for a moment, the
+ * former one's given back; where there is none the page is put off. What is tried
+ * again goes first, as its time is running. What came of a page is a write of its
+ * own: a crash repeats at most the pages that were under way.
  *
  *   queued ──lease──► waiting ──► under way ──► its body is the version's:
  *      ▲                              │         queued again, as a new one
@@ -56,11 +57,12 @@ struct lease_write {
     int64_t next_ms;
 };
 
-static struct waiting *waiting_make(struct fetch_place at, str host)
+static struct waiting *waiting_make(const struct due_fetch *due, str host)
 {
     struct waiting *w = mem_alloc(sizeof *w + host.n + 1);
 
-    w->at = at;
+    w->at = due->at;
+    w->again = due->again;
     if (host.n > 0)
         memcpy(w->text, host.p, host.n);
     w->host = (str){w->text, host.n};
@@ -116,13 +118,13 @@ static rc lease_run(struct write *w, struct db *db, struct err *e)
         str host = host_of(due[i].url, tmp);
 
         l->last = due[i].at;
-        if (!host_has_room(l, host)) {
+        if (!due[i].again && !host_has_room(l, host)) {
             l->skipped = true;
             continue;
         }
         code = db_fetch_lease(db, due[i].at, now, tmp, e);
         if (code == RC_OK)
-            l->v[l->n++] = waiting_make(due[i].at, host);
+            l->v[l->n++] = waiting_make(&due[i], host);
     }
     l->ended = code == RC_OK && i == n && n < LOOKED_AT;
     if (code == RC_OK)
@@ -142,8 +144,15 @@ static void list_add(struct fetcher *r, const struct lease_write *l)
 {
     (void)pthread_mutex_lock(&r->lock);
     for (size_t i = 0; i < l->n; i++) {
-        *r->end = l->v[i];
-        r->end = &l->v[i]->next;
+        if (l->v[i]->again) {
+            l->v[i]->next = r->first;
+            if (r->first == NULL)
+                r->end = &l->v[i]->next;
+            r->first = l->v[i];
+        } else {
+            *r->end = l->v[i];
+            r->end = &l->v[i]->next;
+        }
         ++*map_slot(r->held, l->v[i]->host, NULL);
         r->waiting_n++;
     }
@@ -347,12 +356,13 @@ rc fetcher_open(struct app *a, const char *const *texts, size_t n,
 
     rng_bytes(&seed, sizeof seed);
     r->chance = rng_seeded(seed);
-    /* A thread is at one host at a time. */
+    /* Each thread is at a host or waits for one: twice as many rows as could be
+     * in use are never too few. */
     r->pace = pace_open(&(struct pace_opts){.at_once = HOST_AT_ONCE,
                                             .hosts_max = (size_t)FETCHERS * 2,
                                             .places_only = true});
     r->app = a;
-    r->opened_ms = clock_wall_ms();
+    r->opened_ns = clock_mono_ns();
     r->end = &r->first;
     r->busy = map_open();
     r->held = map_open();

@@ -10,6 +10,9 @@
 /* No try is planned that would have less, and none begun that has less than half
  * of it: threads may be busy when it is due. */
 #define TRY_MS_MIN 1000
+/* How long a thread waits for a place of the host that a redirect leads to;
+ * then the page is put off, and the thread is there for others. */
+#define TURN_MS_MAX 3000
 #define TRIES_MAX 4
 #define BACKOFF_MS 1000
 #define BACKOFF_DOUBLED_MAX 5
@@ -150,9 +153,12 @@ static bool may_change(const struct fetch_answer *a, rc code)
     return false;
 }
 
+/* Never more than all of it, should the clock be set back. */
 static int64_t left_ms(const struct page *p)
 {
-    return p->web.tried_ms + FETCH_MS_MAX - clock_wall_ms();
+    int64_t ms = p->web.tried_ms + FETCH_MS_MAX - clock_wall_ms();
+
+    return ms < FETCH_MS_MAX ? ms : FETCH_MS_MAX;
 }
 
 int64_t fetcher_wait_ms(unsigned tries, unsigned retry_ms, struct rng *chance)
@@ -250,6 +256,8 @@ static unsigned try_ms(const struct page *p)
 {
     int64_t ms = left_ms(p);
 
+    if (ms < 1) /* 0 would be no limit */
+        return 1;
     return ms < TRY_MS_MAX ? (unsigned)ms : TRY_MS_MAX;
 }
 
@@ -306,6 +314,7 @@ static void page_ask(struct page *p, struct fetch *http)
                            .answer_bytes_max = WEB_BYTES_MAX,
                            .timeout_ms = try_ms(p),
                            .pace = p->fetcher->pace,
+                           .turn_ms = TURN_MS_MAX,
                            .progress = goes_on,
                            .arg = p};
     struct fetch_answer a = {0};
@@ -392,7 +401,9 @@ static rc write_came(struct page *p, struct db *db, struct version_row *v,
         /* Another version turned active meanwhile: that page is not it. */
         if (!uuid_eq(d.active_version, p->known)) {
             page_later(p, 0);
-            return task_finish(p->fetcher->app, db, &p->task, tmp, e);
+            return (code = db_web_update(db, &web, e)) == RC_OK
+                       ? task_finish(p->fetcher->app, db, &p->task, tmp, e)
+                       : code;
         }
         return write_unchanged(p, db, v, active.id, &web, e);
     }
@@ -479,6 +490,14 @@ static void page_write(struct page *p)
     app_wake(r->app);
 }
 
+/* By what the steady clock says went by since this process began to fetch. */
+static bool tried_before_start(const struct page *p)
+{
+    int64_t up_ms = (clock_mono_ns() - p->fetcher->opened_ns) / 1000000;
+
+    return clock_wall_ms() - p->web.tried_ms > up_ms;
+}
+
 void fetcher_page(struct fetcher *r, struct fetch **http, struct fetch_place at)
 {
     struct page p = {.fetcher = r, .arena = arena_open()};
@@ -486,7 +505,7 @@ void fetcher_page(struct fetcher *r, struct fetch **http, struct fetch_place at)
     rc code = page_read(&p, at, &e);
 
     /* What was put off before a restart has its time anew, too. */
-    if (p.task.item.attempts <= 1 || p.web.tried_ms < r->opened_ms)
+    if (p.task.item.attempts <= 1 || tried_before_start(&p))
         p.web.tried_ms = clock_wall_ms();
     p.task.item.job = at.job;
     p.task.item.index = at.index;

@@ -22,7 +22,7 @@ struct fetcher {
     struct addr_net *nets_v;
     pthread_t *threads;
     size_t threads_n;
-    int64_t opened_ms;
+    int64_t opened_ns; /* of the steady clock */
     /* The places of each host, wherever a page began: a redirect leads from one
      * host to another. */
     struct pace *pace;
@@ -43,6 +43,7 @@ struct fetcher {
 /* A leased item. */
 struct waiting {
     struct fetch_place at;
+    bool again; /* not its first try */
     struct waiting *next;
     str host; /* in `text` */
     char text[];

@@ -88,7 +88,7 @@ struct search_group {
 struct search_notice {
     uuid base;
     const char *code; /* "model_missing" */
-    str message;      /* a sentence's end, after "the base" */
+    str message;      /* "its model m is not installed, so …": of the base */
 };
 struct search_out {
     struct search_hit *hits; /* none where there are several groups */

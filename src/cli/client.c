@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/limits.h"
+#include "cli/print.h"
 
 #define TRIES_MAX 6
 #define RETRY_MS_MAX 10000
@@ -358,6 +359,28 @@ rc client_base_find(struct client *c, struct arena *out, str name,
 }
 
 /* ---- search ---- */
+
+static str base_name(const struct client_base *bases, size_t n, str id)
+{
+    for (size_t i = 0; i < n; i++)
+        if (str_eq(bases[i].id, id))
+            return bases[i].name;
+    return id;
+}
+
+void client_notices_say(const struct client_base *bases, size_t bases_n,
+                        const json_t *answer)
+{
+    const json_t *notices = json_object_get(answer, "notices");
+
+    for (size_t i = 0; i < json_array_size(notices); i++) {
+        const json_t *notice = json_array_get(notices, i);
+
+        say_note(STR_FMT ": " STR_FMT,
+                 STR_ARG(base_name(bases, bases_n, js_str(notice, "kb_id"))),
+                 STR_ARG(js_str(notice, "message")));
+    }
+}
 
 void client_alpha_set(json_t *body, double alpha)
 {

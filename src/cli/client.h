@@ -77,6 +77,9 @@ rc client_base_find(struct client *c, struct arena *out, str name,
 /* {query, kb_ids}; new reference. */
 json_t *client_search_request(const struct client_base *bases, size_t bases_n,
                               str query);
+/* Says what an answer of search tells of the bases it was asked of. */
+void client_notices_say(const struct client_base *bases, size_t bases_n,
+                        const json_t *answer);
 /* Sets the weight of vectors, in place of a weight or legs set before.
  * Feather's alpha begins at 0.1; at 0 the words alone rank. */
 void client_alpha_set(json_t *body, double alpha);

@@ -13,7 +13,6 @@
 #include "base/limits.h"
 #include "base/sandbox.h"
 #include "cli/cli.h"
-#include "cli/client.h"
 #include "cli/print.h"
 #include "embed/embed.h"
 #include "net/fetch.h"
@@ -220,8 +219,8 @@ static void print_nets(const struct exam *x)
     } else {
         print_reach("fetches", given,
                     json_is_true(json_object_get(server, "up"))
-                        ? " (by these options; the server tells its own "
-                          "networks to an admin key)"
+                        ? " (by these options; a running server tells its "
+                          "own to an admin key of the first organization)"
                         : "");
     }
 }
@@ -316,44 +315,60 @@ static void examine_sandbox(struct exam *x)
     examine_programs(x, &s);
 }
 
-/* The networks the running server was given; null: it does not tell this key,
- * or does not know that question. */
-static json_t *server_nets(const struct exam *x)
+/* GET, of a server that may be in trouble: one try, and not for long. */
+static unsigned server_ask(struct exam *x, struct fetch *http, const char *path,
+                           struct fetch_answer *answer)
 {
-    struct client *c = NULL;
-    json_t *answer = NULL, *nets = NULL;
+    struct arena *a = x->r->arena;
+    str url = option_str(&x->r->o, OPT_URL),
+        key = option_str(&x->r->o, OPT_KEY);
+    const char *header =
+        arena_cstr(a, arena_fmt(a, "x-api-key: " STR_FMT, STR_ARG(key)));
+    struct fetch_opts o = {.policy = FETCH_OPERATOR,
+                           .headers = &header,
+                           .headers_n = key.n > 0,
+                           .connect_ms = PROBE_MS,
+                           .timeout_ms = PROBE_MS};
+    struct err e = {0};
 
-    if (client_open(&x->r->o, x->r->arena, &c, NULL) == RC_OK &&
-        client_get(c, "/knowd/v1/server", &answer, NULL) == RC_OK)
-        nets = json_object_get(answer, "allow_nets");
+    while (str_ends(url, STR("/")))
+        url.n--;
+    o.url = arena_cstr(a, arena_fmt(a, STR_FMT "%s", STR_ARG(url), path));
+    return fetch_run(http, &o, a, answer, &e) == RC_OK ? answer->status : 0;
+}
+
+/* The networks the running server was given; null: it does not tell this key,
+ * or is too old for that question. */
+static json_t *server_nets(struct exam *x, struct fetch *http)
+{
+    struct fetch_answer answer = {0};
+    json_t *all, *nets = NULL;
+
+    if (server_ask(x, http, "/knowd/v1/server", &answer) != 200)
+        return json_null();
+    all = json_loadb(answer.body.p, answer.body.n, 0, NULL);
+    nets = json_object_get(all, "allow_nets");
     nets = json_is_array(nets) ? json_incref(nets) : json_null();
-    client_close(c);
-    json_decref(answer);
+    json_decref(all);
     return nets;
 }
 
 static void examine_server(struct exam *x)
 {
-    struct arena *a = x->r->arena;
-    struct fetch_opts o = {.policy = FETCH_OPERATOR,
-                           .connect_ms = PROBE_MS,
-                           .timeout_ms = PROBE_MS};
     struct fetch_answer answer = {0};
-    struct fetch *f = NULL;
+    struct fetch *http = NULL;
     struct err e = {0};
     str url = option_str(&x->r->o, OPT_URL);
-    bool up;
+    bool up = fetch_open(&http, &e) == RC_OK &&
+              server_ask(x, http, "/healthz", &answer) == 200;
 
     while (str_ends(url, STR("/")))
         url.n--;
-    o.url = arena_cstr(a, arena_fmt(a, STR_FMT "/healthz", STR_ARG(url)));
-    up = fetch_open(&f, &e) == RC_OK &&
-         fetch_run(f, &o, a, &answer, &e) == RC_OK && answer.status == 200;
-    fetch_close(f);
     put(x, "server",
         json_pack("{s:s%, s:b, s:b, s:o}", "url", url.p, url.n, "up", up, "key",
                   option_str(&x->r->o, OPT_KEY).n > 0, "allow_nets",
-                  up ? server_nets(x) : json_null()));
+                  up ? server_nets(x, http) : json_null()));
+    fetch_close(http);
     if (!up)
         miss(x, "server", STR("none answers at this address"),
              "./up, or knowd serve");

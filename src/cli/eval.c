@@ -310,6 +310,8 @@ static rc evaluate(struct evaluation *ev, struct setting *s,
     code = client_call(ev->c, "POST", "/knowd/v1/search", body, &answer, e);
     if (code != RC_OK)
         return code;
+    if (s->n == 0)
+        client_notices_say(&s->base, 1, answer);
     tmp = arena_open();
     results = json_object_get(answer, "results");
     n = json_array_size(results);

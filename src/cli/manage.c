@@ -178,13 +178,12 @@ static rc bases_model(struct manage *m, struct err *e)
 /* A number from 0 to 1, or none; NULL: neither. */
 static json_t *alpha_parse(const char *text)
 {
-    char *end;
-    double x = strtod(text, &end);
+    double x;
 
     if (strcmp(text, "none") == 0)
         return json_null();
-    return *text != '\0' && *end == '\0' && x >= 0 && x <= 1 ? json_real(x)
-                                                             : NULL;
+    return option_parse_real(text, &x) && x >= 0 && x <= 1 ? json_real(x)
+                                                           : NULL;
 }
 
 static rc bases_alpha(struct manage *m, struct err *e)

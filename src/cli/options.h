@@ -153,6 +153,8 @@ struct options_in {
     char *const *env;   /* as environ; NULL: empty */
     const char *config; /* path of the config file; NULL: none */
 };
+/* A finite number; false: it is none, or something stands behind it. */
+bool option_parse_real(const char *text, double *v);
 rc options_parse(const struct options_in *in, struct arena *out,
                  struct options *o, struct err *e) MUST_CHECK;
 

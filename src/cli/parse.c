@@ -107,7 +107,7 @@ static bool parse_bytes(str s, uint64_t *v)
     return true;
 }
 
-static bool parse_real(const char *text, double *v)
+bool option_parse_real(const char *text, double *v)
 {
     char *end;
 
@@ -180,7 +180,7 @@ static rc take_value(const struct option *opt, struct option_value *v,
                            "%s must be a size such as 512M or 1048576", where);
         return in_bounds(opt, where, (double)v->count, e);
     case OPTION_REAL:
-        if (!parse_real(text, &v->real))
+        if (!option_parse_real(text, &v->real))
             return err_set(e, RC_INVALID, "%s must be a number", where);
         return in_bounds(opt, where, v->real, e);
     case OPTION_CHOICE:

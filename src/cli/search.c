@@ -172,27 +172,6 @@ static size_t print_groups(const struct question *q, const json_t *groups)
     return n;
 }
 
-static str base_name(const struct question *q, str id)
-{
-    for (size_t i = 0; i < q->bases_n; i++)
-        if (str_eq(q->bases[i].id, id))
-            return q->bases[i].name;
-    return id;
-}
-
-static void print_notices(const struct question *q, const json_t *answer)
-{
-    const json_t *notices = json_object_get(answer, "notices");
-
-    for (size_t i = 0; i < json_array_size(notices); i++) {
-        const json_t *notice = json_array_get(notices, i);
-
-        say_note(STR_FMT ": " STR_FMT,
-                 STR_ARG(base_name(q, js_str(notice, "kb_id"))),
-                 STR_ARG(js_str(notice, "message")));
-    }
-}
-
 static void print_answer(const struct question *q, const json_t *answer)
 {
     const json_t *groups = json_object_get(answer, "grouped_results");
@@ -202,7 +181,7 @@ static void print_answer(const struct question *q, const json_t *answer)
 
     if (n == 0)
         say_note("nothing found");
-    print_notices(q, answer);
+    client_notices_say(q->bases, q->bases_n, answer);
 }
 
 static rc ask(struct question *q, struct err *e)

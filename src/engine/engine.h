@@ -174,7 +174,7 @@ enum engine_lost {
     LOST_STATE,      /* no version of it may be found by this search */
     LOST_MATCH,      /* none of its chunks has a word or a vector to go by */
     LOST_CANDIDATES, /* others scored better in every leg's list */
-    LOST_CODES, /* its vector is near enough, by its code it did not seem */
+    LOST_CODES, /* a vector of it is near enough; its code did not say so */
     LOST_LIMIT  /* it is ranked, at `rank`, behind the last hit */
 };
 
@@ -234,8 +234,9 @@ struct engine_result {
  * for). Score = the weighted sum of
  * each leg's raw score, scaled from a lower bound (words: 0, vectors: the
  * query's median similarity to a fixed sample of the bases) to the leg's best;
- * where both legs count, a chunk's similarity is 0.8 of that of the chunk before
- * or behind it in its version at least.
+ * where both legs count, a chunk that has a vector has at least 0.8 of the scaled
+ * similarity of the chunk before or behind it in its version. By ranks there is
+ * no such share.
  * A leg whose scores are all equal gives each 1, one that offers nothing leaves
  * its weight to the other. Without a vector the lexical leg is the only one,
  * whatever `legs` says. */

@@ -230,29 +230,68 @@ static rc leg_gather(struct search *s, unsigned leg, struct err *e)
 
 /* ---- both legs into one list ---- */
 
-/* What both offer, each chunk once, with what each says of it. */
-static void lists_join(struct search *s)
+/* Whether chunks have a share of their neighbours' similarity. */
+static bool neighbours_count(const struct search *s)
+{
+    return s->weight[LEXICAL] > 0 && s->weight[DENSE] > 0 && !s->q->by_rank;
+}
+
+/* f in the joined list, where it is made if it is not there yet. */
+static struct found *joined(struct search *s, struct map *seen,
+                            const struct found *f)
 {
     struct list *to = &s->found;
+    uint64_t place = (uint64_t)f->view << 32 | f->row;
+    bool made;
+    uint64_t *at =
+        map_slot(seen, (str){(const char *)&place, sizeof place}, &made);
+
+    if (made) {
+        *at = to->n;
+        to->v[to->n++] = *f;
+    }
+    return &to->v[*at];
+}
+
+static bool has_vector(const struct view *v, uint32_t row)
+{
+    return v->places != NULL && v->places->v[row].file != VEC_NONE;
+}
+
+/* The chunks next to it in its version, which its similarity raises. */
+static void neighbours_join(struct search *s, struct map *seen,
+                            const struct found *f)
+{
+    const struct view *v = &s->views[f->view];
+    struct found beside;
+
+    if (f->index > 0 && has_vector(v, f->row - 1)) {
+        beside = found_of(s, f->view, f->row - 1, 0);
+        (void)joined(s, seen, &beside);
+    }
+    if (f->index + 1 < f->v->rows && has_vector(v, f->row + 1)) {
+        beside = found_of(s, f->view, f->row + 1, 0);
+        (void)joined(s, seen, &beside);
+    }
+}
+
+/* What both offer, each chunk once, with what each says of it; and what they
+ * don't offer but raise. */
+static void lists_join(struct search *s)
+{
+    const struct list *dense = &s->legs[DENSE];
     struct map *seen = map_open();
 
-    to->v = ARENA_ARRAY(s->tmp, struct found,
-                        s->legs[LEXICAL].n + s->legs[DENSE].n);
+    s->found.v =
+        ARENA_ARRAY(s->tmp, struct found, s->legs[LEXICAL].n + 3 * dense->n);
     for (unsigned leg = 0; leg < LEGS_N; leg++)
         for (size_t i = 0; i < s->legs[leg].n; i++) {
             const struct found *f = &s->legs[leg].v[i];
-            uint64_t place = (uint64_t)f->view << 32 | f->row;
-            bool made;
-            uint64_t *at = map_slot(
-                seen, (str){(const char *)&place, sizeof place}, &made);
 
-            if (made) {
-                *at = to->n;
-                to->v[to->n++] = *f;
-            } else {
-                to->v[*at].leg[leg] = f->leg[leg];
-            }
+            joined(s, seen, f)->leg[leg] = f->leg[leg];
         }
+    for (size_t i = 0; neighbours_count(s) && i < dense->n; i++)
+        neighbours_join(s, seen, &dense->v[i]);
     map_close(seen);
 }
 
@@ -294,7 +333,7 @@ static bool similarity(const struct search *s, const struct view *v,
 {
     const struct vec_place *at;
 
-    if (v->places == NULL || v->places->v[row].file == VEC_NONE)
+    if (!has_vector(v, row))
         return false;
     at = &v->places->v[row];
     *to = vec_similarity(s->vector, v->vectors->files[at->file], at->row);
@@ -336,7 +375,7 @@ static void raws_complete(const struct search *s, struct found *v, size_t n)
             without[without_n++] = &v[i];
         if (s->weight[DENSE] > 0 && !v[i].leg[DENSE].known)
             dense_complete(s, &v[i]);
-        if (s->weight[DENSE] > 0 && s->weight[LEXICAL] > 0 && !s->q->by_rank)
+        if (neighbours_count(s))
             beside_complete(s, &v[i]);
     }
     lexical_complete(s, without, without_n);
@@ -486,8 +525,8 @@ static void score(const struct search *s, struct found *f)
 
 static void fuse(struct search *s)
 {
-    lists_join(s);
     weights_follow(s);
+    lists_join(s);
     for (unsigned leg = 0; leg < LEGS_N; leg++)
         if (s->weight[leg] > 0)
             scale_set(s, leg);
@@ -641,19 +680,29 @@ static void answer(struct search *s)
 
 /* ---- what became of one document ---- */
 
+/* Whether its vector is better than the last that the leg offers: only what
+ * was judged by codes can be left out so. */
+static bool lost_by_code(const struct search *s, const struct found *f)
+{
+    const struct list *l = &s->legs[DENSE];
+
+    return !is_exact(s) && f->leg[DENSE].known && l->n > 0 &&
+           f->leg[DENSE].raw > l->v[l->n - 1].leg[DENSE].raw;
+}
+
 static bool row_is_live(const struct view *v, uint32_t row)
 {
     return v->live == NULL || (v->live[row / 64] >> row % 64 & 1) != 0;
 }
 
 /* The best of its chunks that could be found; false: none could. *held: the
- * index has it at all. */
+ * index has it at all; *by_code: a code lost one of them. */
 static bool document_best(const struct search *s, struct found *best,
-                          bool *held)
+                          bool *held, bool *by_code)
 {
     bool any = false;
 
-    *held = false;
+    *held = *by_code = false;
     for (size_t i = 0; i < s->views_n; i++)
         for (uint32_t k = 0; k < s->views[i].s->versions_n; k++) {
             const struct version_rec *r = &s->views[i].s->versions[k];
@@ -669,6 +718,7 @@ static bool document_best(const struct search *s, struct found *best,
                     continue;
                 raws_complete(s, &f, 1);
                 score(s, &f);
+                *by_code = *by_code || lost_by_code(s, &f);
                 if (!any || compare_found(&f, best) < 0)
                     *best = f;
                 any = true;
@@ -682,21 +732,11 @@ static bool matches(const struct found *f)
     return f->leg[LEXICAL].raw > 0 || f->leg[DENSE].known;
 }
 
-/* Whether its vector is better than the last that the leg offers: only what
- * was judged by codes can be left out so. */
-static bool lost_by_code(const struct search *s, const struct found *f)
-{
-    const struct list *l = &s->legs[DENSE];
-
-    return !is_exact(s) && f->leg[DENSE].known && l->n > 0 &&
-           f->leg[DENSE].raw > l->v[l->n - 1].leg[DENSE].raw;
-}
-
 static void why_not(struct search *s)
 {
     struct engine_why_not *w = &s->res->why_not;
     struct found best = {0};
-    bool held, any;
+    bool held, by_code, any;
 
     for (size_t i = 0; i < s->found.n; i++)
         if (uuid_eq(s->found.v[i].v->document, s->q->why_not)) {
@@ -705,14 +745,14 @@ static void why_not(struct search *s)
             w->best = hit_of(s, &s->found.v[i]);
             return;
         }
-    any = document_best(s, &best, &held);
+    any = document_best(s, &best, &held, &by_code);
     if (!any) {
         w->lost = held ? LOST_STATE : LOST_INDEX;
         return;
     }
-    w->lost = lost_by_code(s, &best) ? LOST_CODES
-              : matches(&best)       ? LOST_CANDIDATES
-                                     : LOST_MATCH;
+    w->lost = by_code          ? LOST_CODES
+              : matches(&best) ? LOST_CANDIDATES
+                               : LOST_MATCH;
     w->best = hit_of(s, &best);
 }
 

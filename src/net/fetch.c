@@ -120,18 +120,32 @@ static rc ask(struct run *r, struct err *e)
     return hop_run(&h, e);
 }
 
+static rc turn_wait(const struct run *r, struct err *e)
+{
+    int64_t until_ns = r->until_ns != 0 ? r->until_ns : INT64_MAX,
+            turn_ns = clock_mono_ns() + (int64_t)r->o->turn_ms * 1000000;
+    bool short_turn = r->o->turn_ms != 0 && turn_ns < until_ns;
+    rc code =
+        pace_enter(r->o->pace, r->url.host, short_turn ? turn_ns : until_ns, e);
+
+    if (code != RC_TIMEOUT)
+        return code == RC_OK ? code : fetch_fail(r->a, FETCH_OURS, code);
+    if (!short_turn)
+        return fetch_fail(r->a, FETCH_TIMED_OUT, code);
+    return fetch_fail(
+        r->a, FETCH_OURS,
+        err_set(e, RC_BUSY, "%.100s is being asked already", r->url.host.p));
+}
+
 static rc ask_in_turn(struct run *r, struct err *e)
 {
     struct pace *pace = r->o->pace;
-    int64_t until_ns = r->until_ns != 0 ? r->until_ns : INT64_MAX;
     rc code;
 
     if (pace == NULL)
         return ask(r, e);
-    code = pace_enter(pace, r->url.host, until_ns, e);
-    if (code != RC_OK)
-        return fetch_fail(
-            r->a, code == RC_TIMEOUT ? FETCH_TIMED_OUT : FETCH_OURS, code);
+    if ((code = turn_wait(r, e)) != RC_OK)
+        return code;
     code = ask(r, e);
     pace_leave(pace, r->url.host, r->a->retry_ms);
     return code;

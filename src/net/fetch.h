@@ -128,6 +128,7 @@ struct fetch_opts {
                                 0: none beside stall_ms, but 30 s if public and
                                 not into a file */
     struct pace *pace; /* each place is asked in its turn; NULL: at once */
+    unsigned turn_ms; /* what a turn may take: RC_BUSY; 0: what the whole may */
     /* Called now and then with the bytes sent so far, or received where they
      * are saved; false ends the request. NULL: none. */
     bool (*progress)(void *arg, uint64_t bytes);

@@ -112,10 +112,13 @@ static const struct field BASE_FIELDS[] = {
     OUT_TIME("updated_at"),
     {.name = "retrieval_alpha",
      .type = FIELD_NUMBER,
+     .required = true,
      .nullable = true,
-     .doc = "An addition of knowd."},
+     .doc = "An addition of knowd: weight of the vectors in searches of this "
+            "base alone that name no alpha; null: 0.5."},
     {.name = "embedding_status",
      .type = FIELD_LITERAL,
+     .required = true,
      .values = STATUSES,
      .doc = "An addition of knowd. missing: the model is not installed, so "
             "the base is searched by words."},

@@ -584,7 +584,8 @@ rc db_fetches_due(struct db *db, struct fetch_place from, size_t limit,
                   size_t *n, struct err *e)
 {
     struct q q = q_open(
-        db, "SELECT i.job, i.idx, w.url FROM item i INDEXED BY item_queue"
+        db, "SELECT i.job, i.idx, w.url, i.attempts > 0"
+            " FROM item i INDEXED BY item_queue"
             " LEFT JOIN web w ON w.base = i.base AND w.document = i.document"
             " WHERE i.status = 0 AND i.status < 2 AND i.late = 3"
             " AND (i.job, i.idx) > (coalesce(?1, x''), ?2)"
@@ -605,6 +606,7 @@ rc db_fetches_due(struct db *db, struct fetch_place from, size_t limit,
         d.at.job = q_get_uuid(&q);
         d.at.index = q_get_u32(&q);
         d.url = q_get_text(&q, out);
+        d.again = q_get_bool(&q);
         ARENA_PUSH(out, *v, *n, cap, d);
     }
     return q_end(&q, e);

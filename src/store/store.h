@@ -701,7 +701,8 @@ struct fetch_place {
 };
 struct due_fetch {
     struct fetch_place at;
-    str url; /* p NULL: its document is gone */
+    str url;    /* p NULL: its document is gone */
+    bool again; /* it was tried before */
 };
 rc db_fetches_due(struct db *db, struct fetch_place from, size_t limit,
                   int64_t now_ms, struct arena *out, struct due_fetch **v,

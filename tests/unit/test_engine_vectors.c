@@ -452,6 +452,19 @@ static void contributions_add_up_to_the_score(void **state)
     }
 }
 
+static const char *const TOKENS[] = {"a", "b", "de", ",", "一", "ac", "walrus"};
+
+/* Ten tokens by chance, a document each. */
+static struct put put_tokens(struct rng *chance)
+{
+    str text = STR("");
+
+    for (size_t i = 0; i < 10; i++)
+        text = arena_fmt(f.a, STR_FMT "%s ", STR_ARG(text),
+                         TOKENS[rng_below(chance, NELEMS(TOKENS))]);
+    return fix_put(&f, f.base, "Doc", text.p);
+}
+
 /* Each chunk's share of the vectors' leg, by its index; beside: of how many it is
  * a neighbour's. */
 static size_t normals(struct engine_query q, float of[], size_t n)
@@ -507,6 +520,44 @@ static void a_chunk_has_a_share_of_its_neighbours_vector(void **state)
     assert_true(raised > 0 && raised < N);
 }
 
+/* What a neighbour raises is a candidate, however far it is from the heads of
+ * both lists: in a long text the first are the same however many are asked
+ * for. */
+static void the_first_of_a_long_text_do_not_depend_on_the_limit(void **state)
+{
+    enum { N = 1500, HEAD = 10, WORDS = 40 };
+    struct rng chance = rng_seeded(11);
+    str text = STR("");
+
+    (void)state;
+    for (size_t i = 0; i < N; i++) {
+        text = arena_fmt(f.a, STR_FMT "%s", STR_ARG(text), i > 0 ? "\n" : "");
+        for (uint64_t n = 1 + rng_below(&chance, 4); n > 0; n--)
+            text = arena_fmt(f.a, STR_FMT "%s ", STR_ARG(text),
+                             TOKENS[rng_below(&chance, NELEMS(TOKENS))]);
+        for (uint64_t n = rng_below(&chance, 4); n > 0; n--)
+            text = arena_fmt(f.a, STR_FMT "w%u ", STR_ARG(text),
+                             (unsigned)rng_below(&chance, WORDS));
+    }
+    (void)fix_put(&f, f.base, "One", text.p);
+    refine_all();
+    for (unsigned i = 0; i < WORDS; i++) {
+        struct engine_query q = {.dense_weight = 0.75F, .hits_max = N};
+        struct engine_result all, some;
+        char query[64];
+
+        (void)snprintf(query, sizeof query, "%s w%u %s w%u",
+                       TOKENS[i % NELEMS(TOKENS)], i,
+                       TOKENS[(i + 3) % NELEMS(TOKENS)], i * 7 % WORDS);
+        all = ask(query, q);
+        q.hits_max = HEAD;
+        some = ask(query, q);
+        assert_int_equal(some.hits_n, HEAD);
+        for (size_t k = 0; k < HEAD; k++)
+            assert_int_equal(some.hits[k].chunk_index, all.hits[k].chunk_index);
+    }
+}
+
 static void a_lost_document_is_told_where(void **state)
 {
     struct put best = fix_put(&f, f.base, "One", "walrus a b"),
@@ -530,19 +581,6 @@ static void a_lost_document_is_told_where(void **state)
     assert_int_equal(ask("walrus a b", q).why_not.lost, LOST_STATE);
     q.why_not = uuid_new();
     assert_int_equal(ask("walrus a b", q).why_not.lost, LOST_INDEX);
-}
-
-/* Ten tokens by chance, a document each. */
-static struct put put_tokens(struct rng *chance)
-{
-    static const char *const TOKENS[] = {"a",  "b",  "de",    ",",
-                                         "一", "ac", "walrus"};
-    str text = STR("");
-
-    for (size_t i = 0; i < 10; i++)
-        text = arena_fmt(f.a, STR_FMT "%s ", STR_ARG(text),
-                         TOKENS[rng_below(chance, NELEMS(TOKENS))]);
-    return fix_put(&f, f.base, "Doc", text.p);
 }
 
 static bool is_among(const struct engine_result *r, const struct engine_hit *h)
@@ -694,6 +732,7 @@ int main(void)
         T(what_has_no_rank_is_in_order),
         T(contributions_add_up_to_the_score),
         T(a_chunk_has_a_share_of_its_neighbours_vector),
+        T(the_first_of_a_long_text_do_not_depend_on_the_limit),
         T(a_lost_document_is_told_where),
         T(what_codes_lose_is_told),
         T(a_deleted_base_leaves_no_vectors),

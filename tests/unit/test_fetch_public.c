@@ -742,6 +742,13 @@ static void a_host_is_asked_in_turn(void **state)
     assert_int_equal(fetch_run(f, &o, arena, &a, &e), RC_TIMEOUT);
     assert_in_range(e.retry_ms, 30000, 40000);
     assert_int_equal(peer.answered, 2);
+    /* A turn has less time than the whole: that is no trouble of the host's. */
+    o.timeout_ms = 5000;
+    o.turn_ms = 20;
+    assert_int_equal(fetch_run(f, &o, arena, &a, &e), RC_BUSY);
+    assert_int_equal(a.fault, FETCH_OURS);
+    assert_non_null(strstr(e.text, "is being asked already"));
+    assert_int_equal(peer.answered, 2);
     pace_close(p);
 }
 
