@@ -29,6 +29,8 @@
 #define ALIGN_BYTES 64
 #define WRITE_BYTES ((size_t)64 << 10)
 #define VERIFY_BYTES ((size_t)1 << 20)
+#define STEP_BYTES ((size_t)256 << 10) /* of a verifier */
+#define PAGE_BYTES_MIN 4096
 
 static const char MAGIC[8] = {'k', 'n', 'o', 'w', 'd', 's', 'e', 'g'};
 static const char MAGIC_END[8] = {'g', 'e', 's', 'd', 'w', 'o', 'n', 'k'};
@@ -463,4 +465,150 @@ void seg_rest(const struct seg *s)
     /* Advice: where it fails nothing is lost but a figure in top(1). */
     if (s->map.n > 0)
         (void)madvise(mem_unconst(s->map.p), s->map.n, MADV_DONTNEED);
+}
+
+/* ---- verifying again ---- */
+
+struct seg_verifier {
+    const struct seg *s;
+    char *path;
+    int fd;
+    size_t section; /* under way */
+    uint64_t at;    /* in it */
+    uint32_t crc;   /* of what was read of it */
+    uint8_t block[STEP_BYTES];
+};
+
+static rc frame_verify(const struct seg_verifier *v, struct err *e)
+{
+    uint8_t header[HEADER_BYTES];
+    uint8_t tail[SEG_SECTIONS_MAX * ENTRY_BYTES + TRAILER_BYTES];
+    size_t table_bytes = v->s->sections_n * ENTRY_BYTES;
+    size_t tail_bytes = table_bytes + TRAILER_BYTES;
+    const uint8_t *trailer = tail + table_bytes;
+    rc code = file_pread_all(v->fd, v->path, header, sizeof header, 0, e);
+
+    if (code == RC_OK)
+        code = file_pread_all(v->fd, v->path, tail, tail_bytes,
+                              v->s->n - tail_bytes, e);
+    if (code != RC_OK)
+        return code;
+    if (crc32c(header, 60) != load_u32(header + 60) ||
+        crc32c(tail, table_bytes) != load_u32(trailer) ||
+        load_u32(trailer + 4) != load_u32(header + 60) ||
+        memcmp(trailer + 8, MAGIC_END, sizeof MAGIC_END) != 0 ||
+        digest_of(load_u32(trailer), load_u32(header + 60)) != v->s->digest)
+        return err_set(e, RC_CORRUPT, "%s: header or table damaged", v->path);
+    return RC_OK;
+}
+
+rc seg_verifier_open(const struct seg *s, const char *path,
+                     struct seg_verifier **out, struct err *e)
+{
+    struct seg_verifier *v = mem_alloc(sizeof *v);
+    size_t n = strlen(path);
+    struct stat st;
+    rc code;
+
+    v->s = s;
+    v->path = mem_alloc(n + 1);
+    memcpy(v->path, path, n);
+    v->fd = io_open(path, O_RDONLY, 0);
+    if (v->fd < 0) {
+        code = err_errno(e, errno == ENOENT ? RC_NOTFOUND : RC_IO, errno,
+                         "cannot open %s", path);
+        goto done;
+    }
+    /* Read ahead, pages would look as if the cache had held them. */
+    (void)posix_fadvise(v->fd, 0, 0, POSIX_FADV_RANDOM);
+    if (fstat(v->fd, &st) != 0)
+        code = err_errno(e, RC_IO, errno, "cannot look at %s", path);
+    else if ((uint64_t)st.st_size != s->n)
+        code = err_set(e, RC_CORRUPT, "%s has %llu bytes instead of %zu", path,
+                       (unsigned long long)st.st_size, s->n);
+    else
+        code = frame_verify(v, e);
+done:
+    if (code != RC_OK) {
+        seg_verifier_close(v);
+        return code;
+    }
+    *out = v;
+    return RC_OK;
+}
+
+/* Which whole pages of a part of the file the page cache holds, without
+ * touching them: bit 0 of one byte each. How many; 0: it can't be told. */
+static size_t pages_cached(const struct seg *s, uint64_t from, uint64_t to,
+                           size_t page, uint8_t *held)
+{
+    if (from >= to || page < PAGE_BYTES_MIN || s->map.n == 0 ||
+        mincore(mem_unconst(s->p + from), (size_t)(to - from), held) != 0)
+        return 0;
+    return (size_t)(to - from) / page;
+}
+
+static rc block_read(struct seg_verifier *v, uint64_t at, size_t n,
+                     struct err *e)
+{
+    uint8_t held[STEP_BYTES / PAGE_BYTES_MIN];
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    uint64_t from = (at + page - 1) / page * page, to = (at + n) / page * page;
+    size_t pages = pages_cached(v->s, from, to, page, held), end;
+    rc code = file_pread_all(v->fd, v->path, v->block, n, at, e);
+
+    for (size_t i = 0; i < pages; i = end) {
+        end = i + 1;
+        while (end < pages && (held[end] & 1) == (held[i] & 1))
+            end++;
+        if ((held[i] & 1) == 0)
+            (void)posix_fadvise(v->fd, (off_t)(from + i * page),
+                                (off_t)((end - i) * page), POSIX_FADV_DONTNEED);
+    }
+    return code;
+}
+
+rc seg_verifier_step(struct seg_verifier *v, size_t *bytes, struct err *e)
+{
+    const struct section *c;
+    uint64_t at, left;
+    rc code;
+
+    *bytes = 0;
+    while (v->section < v->s->sections_n &&
+           v->s->sections[v->section].bytes == 0)
+        v->section++;
+    if (v->section == v->s->sections_n)
+        return RC_OK;
+    c = &v->s->sections[v->section];
+    at = c->offset + v->at;
+    left = c->bytes - v->at;
+    /* Up to a multiple of the step, so that pages are read whole. */
+    *bytes = STEP_BYTES - (size_t)(at % STEP_BYTES);
+    if (left < *bytes)
+        *bytes = (size_t)left;
+    code = block_read(v, at, *bytes, e);
+    if (code != RC_OK)
+        return code;
+    v->crc = v->at == 0 ? crc32c(v->block, *bytes)
+                        : crc32c_more(v->crc, v->block, *bytes);
+    v->at += *bytes;
+    if (v->at < c->bytes)
+        return RC_OK;
+    if (v->crc != c->crc)
+        return err_set(e, RC_CORRUPT, "%s: section %.4s damaged", v->path,
+                       c->id);
+    v->section++;
+    v->at = 0;
+    return RC_OK;
+}
+
+void seg_verifier_close(struct seg_verifier *v)
+{
+    if (v == NULL)
+        return;
+    if (v->fd >= 0)
+        (void)io_close(v->fd);
+    mem_free(v->path);
+    mem_free(v);
 }

@@ -15,7 +15,8 @@
  *          RC_UNSUPPORTED  written by a newer format
  *          RC_NOTFOUND     no such file
  *          RC_LIMIT        more than SEG_SECTIONS_MAX sections
- * Threads: a writer belongs to one thread; a reader is shared by any.
+ * Threads: a writer or verifier belongs to one thread; a reader is shared by
+ *          any.
  */
 #ifndef BASE_SEG_H
 #define BASE_SEG_H
@@ -64,5 +65,18 @@ uint64_t seg_digest(const struct seg *s);
 /* The pages read so far no longer count as this process's memory; they come
  * back from the page cache when touched. */
 void seg_rest(const struct seg *s);
+
+/* The file of a reader, read once more and held against what the reader found:
+ * for damage that came after seg_open. It is read a step at a time and not
+ * through the mapping, so that one that was cut raises no SIGBUS; pages the
+ * page cache didn't hold are given back. The reader outlives it; path is the
+ * one it was opened by. RC_CORRUPT: another size, or damaged. */
+struct seg_verifier;
+rc seg_verifier_open(const struct seg *s, const char *path,
+                     struct seg_verifier **v, struct err *e) MUST_CHECK;
+/* *bytes: how many were read, 256 KiB at most; 0: all of it is sound. */
+rc seg_verifier_step(struct seg_verifier *v, size_t *bytes,
+                     struct err *e) MUST_CHECK;
+void seg_verifier_close(struct seg_verifier *v); /* NULL is fine */
 
 #endif

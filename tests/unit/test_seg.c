@@ -1,9 +1,11 @@
 #include "base/seg.h"
 
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -186,6 +188,135 @@ static void every_flipped_bit_is_corrupt_or_nobodys(void **state)
     arena_close(a);
 }
 
+static rc verify(const struct seg *s, uint64_t *bytes)
+{
+    struct seg_verifier *v = NULL;
+    struct err e = {0};
+    size_t some = 1;
+    rc code = seg_verifier_open(s, path, &v, &e);
+
+    *bytes = 0;
+    while (code == RC_OK && some > 0) {
+        code = seg_verifier_step(v, &some, &e);
+        *bytes += some;
+    }
+    seg_verifier_close(v);
+    return code;
+}
+
+static void put_at(const char *byte, size_t at)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+    assert_true(fd >= 0);
+    assert_int_equal(pwrite(fd, byte, 1, (off_t)at), 1);
+    (void)close(fd);
+}
+
+/* What opening would find now, of every bit and every cut. */
+static void a_verifier_finds_what_opening_finds(void **state)
+{
+    struct arena *a = arena_open();
+    struct seg *s = NULL, *again;
+    struct err e;
+    uint64_t bytes;
+    str was;
+    char *copy;
+
+    (void)state;
+    (void)write_two("first");
+    was = read_all(a);
+    copy = arena_cstr(a, was);
+    assert_int_equal(seg_open(path, &s, &e), RC_OK);
+    assert_int_equal(verify(s, &bytes), RC_OK);
+    assert_int_equal(bytes, strlen("first") + sizeof SECOND);
+    for (size_t i = 0; i < was.n * 8; i++) {
+        rc want;
+
+        copy[i / 8] ^= (char)(1 << i % 8);
+        put_at(&copy[i / 8], i / 8);
+        want = seg_open_bytes((str){copy, was.n}, false, &again, &e);
+        if (want == RC_OK)
+            seg_close(again);
+        assert_int_equal(verify(s, &bytes), want);
+        copy[i / 8] ^= (char)(1 << i % 8);
+        put_at(&copy[i / 8], i / 8);
+    }
+    assert_int_equal(verify(s, &bytes), RC_OK);
+    for (size_t n = was.n; n-- > 0;) {
+        assert_int_equal(truncate(path, (off_t)n), 0);
+        assert_int_equal(verify(s, &bytes), RC_CORRUPT);
+    }
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(verify(s, &bytes), RC_NOTFOUND);
+    /* another file in its place, sound in itself */
+    (void)write_two("fi.st");
+    assert_int_equal(verify(s, &bytes), RC_CORRUPT);
+    seg_close(s);
+    arena_close(a);
+}
+
+enum { LARGE = 3 << 20 };
+
+static size_t pages_held(void)
+{
+    static unsigned char held[LARGE / 4096 + 16];
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    off_t bytes = lseek(fd, 0, SEEK_END);
+    void *p = mmap(NULL, (size_t)bytes, PROT_READ, MAP_SHARED, fd, 0);
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), n = 0;
+
+    assert_true(p != MAP_FAILED);
+    assert_int_equal(mincore(p, (size_t)bytes, held), 0);
+    for (size_t i = 0; i < ((size_t)bytes + page - 1) / page; i++)
+        n += held[i] & 1;
+    (void)munmap(p, (size_t)bytes);
+    (void)close(fd);
+    return n;
+}
+
+/* Read in steps; what the page cache didn't hold it doesn't hold afterwards
+ * (but for a few pages that parts share), and what it held it still holds. */
+static void a_verifier_leaves_the_page_cache_as_it_was(void **state)
+{
+    struct seg_writer *w = NULL;
+    struct seg *s = NULL;
+    struct err e;
+    uint64_t bytes;
+    size_t before, after;
+    char some[4096];
+    int fd;
+
+    (void)state;
+    assert_int_equal(seg_writer_open(path, &w, &e), RC_OK);
+    assert_int_equal(seg_section(w, "ONE ", &e), RC_OK);
+    for (size_t i = 0; i < LARGE / sizeof some; i++) {
+        memset(some, (int)i, sizeof some);
+        assert_int_equal(seg_put(w, some, sizeof some, &e), RC_OK);
+    }
+    assert_int_equal(seg_writer_end(w, NULL, &e), RC_OK);
+    seg_writer_close(w);
+    assert_int_equal(seg_open(path, &s, &e), RC_OK);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    for (int warm = 0; warm < 2; warm++) {
+        if (!warm)
+            (void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+        else
+            for (off_t at = 0; at < LARGE; at += (off_t)sizeof some)
+                assert_int_equal(pread(fd, some, sizeof some, at), sizeof some);
+        before = pages_held();
+        assert_int_equal(verify(s, &bytes), RC_OK);
+        assert_int_equal(bytes, LARGE);
+        after = pages_held();
+        assert_true(after <= before + 8 && after + 8 >= before);
+    }
+    put_at("x", 2 << 20);
+    assert_int_equal(verify(s, &bytes), RC_CORRUPT);
+    (void)close(fd);
+    seg_close(s);
+}
+
 static void a_newer_format_is_unsupported(void **state)
 {
     struct arena *a = arena_open();
@@ -217,6 +348,8 @@ int main(void)
         cmocka_unit_test(a_missing_file_is_not_found),
         cmocka_unit_test(every_cut_is_corrupt),
         cmocka_unit_test(every_flipped_bit_is_corrupt_or_nobodys),
+        cmocka_unit_test(a_verifier_finds_what_opening_finds),
+        cmocka_unit_test(a_verifier_leaves_the_page_cache_as_it_was),
         cmocka_unit_test(a_newer_format_is_unsupported),
     };
 
