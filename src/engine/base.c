@@ -275,14 +275,17 @@ static void folder_clean(struct engine *g, uuid base, const struct stored *st,
                 arena_fmt(tmp, "%s/" STR_FMT, dir, STR_ARG(names[i])).p);
 }
 
-static void bad_note(struct engine *g, struct base *b, uint64_t id,
-                     const struct err *why)
+static void lost_tell(struct engine *g, const struct err *why)
 {
     log_error("engine", "index segment lost, will be rebuilt error=\"%s\"",
               why->text);
+    atomic_fetch_add(&g->rebuilt_n, 1);
+}
+
+static void bad_put(struct base *b, uint64_t id)
+{
     b->bad = mem_resize(b->bad, (b->bad_n + 1) * sizeof *b->bad);
     b->bad[b->bad_n++] = id;
-    atomic_fetch_add(&g->rebuilt_n, 1);
 }
 
 static rc segments_open(struct engine *g, struct base *b,
@@ -304,7 +307,8 @@ static rc segments_open(struct engine *g, struct base *b,
         if (code == RC_OK) {
             segments_insert(b, s);
         } else if (segment_lost(&why)) {
-            bad_note(g, b, row->id, &why);
+            lost_tell(g, &why);
+            bad_put(b, row->id);
         } else {
             if (e != NULL)
                 *e = why;
@@ -369,13 +373,14 @@ static void states_derive(struct base *b, const struct stored *st,
     }
 }
 
-/* Under the base's lock: what came while it was opening and is newer. */
-static void early_apply(struct base *b)
+/* Under the base's lock: what came while the store was read, and is newer than
+ * what was read. */
+static void early_apply(struct base *b, uint64_t since)
 {
     for (size_t i = 0; i < b->early_n; i++) {
         const struct base_change *c = &b->early[i];
 
-        if (c->generation <= b->applied)
+        if (c->generation <= since)
             continue;
         state_apply(b, c->version, c->state);
     }
@@ -417,12 +422,76 @@ static rc base_load(struct engine *g, struct base *b, struct db *session,
         b->err = *e;
     } else {
         b->applied = st.generation;
-        early_apply(b);
+        early_apply(b, st.generation);
         b->changed_ns = clock_mono_ns();
         b->phase = BASE_OPEN;
     }
     (void)pthread_cond_broadcast(&b->moved);
     (void)pthread_mutex_unlock(&b->lock);
+    return code;
+}
+
+/* ---- losing ---- */
+
+static bool segments_have(const struct base *b, const struct segment *s)
+{
+    for (size_t i = 0; i < b->segments_n; i++)
+        if (b->segments[i] == s)
+            return true;
+    return false;
+}
+
+static bool lose_begin(struct base *b, const struct segment *lost)
+{
+    bool listed;
+
+    (void)pthread_mutex_lock(&b->lock);
+    listed = b->phase == BASE_OPEN && segments_have(b, lost);
+    b->losing = listed;
+    (void)pthread_mutex_unlock(&b->lock);
+    return listed;
+}
+
+/* Under the base's lock. Which versions the segment held is asked of the store:
+ * its own table may be what is damaged, or cut off. */
+static void lose_apply(struct base *b, struct segment *lost,
+                       const struct stored *st)
+{
+    struct segment *s;
+    uint32_t index;
+
+    segments_remove(b, lost);
+    for (size_t i = 0; i < st->versions_n; i++)
+        if (!base_version_find(b, st->versions[i].version, &s, &index))
+            missing_put(b, st->versions[i].version,
+                        (uint8_t)st->versions[i].state);
+    early_apply(b, st->generation);
+    bad_put(b, lost->id);
+    b->told_ns = 0; /* the owner is told at once */
+}
+
+rc base_lose(struct engine *g, struct base *b, struct segment *lost,
+             const struct err *why, struct err *e)
+{
+    struct arena *tmp;
+    struct stored st = {0};
+    bool did;
+    rc code;
+
+    if (!lose_begin(b, lost))
+        return RC_OK;
+    tmp = arena_open();
+    code = stored_get(g, b->id, NULL, 0, tmp, &st, e);
+    (void)pthread_mutex_lock(&b->lock);
+    did = code == RC_OK && b->phase == BASE_OPEN;
+    if (did)
+        lose_apply(b, lost, &st);
+    b->losing = false;
+    b->early_n = 0;
+    (void)pthread_mutex_unlock(&b->lock);
+    arena_close(tmp);
+    if (did)
+        lost_tell(g, why);
     return code;
 }
 
@@ -613,6 +682,21 @@ void bases_close_idle(struct engine *g, int64_t before_ns)
     }
 }
 
+uuid *bases_list(struct engine *g, size_t *n)
+{
+    uint64_t value;
+    size_t at = 0;
+    uuid *ids;
+    str key;
+
+    (void)pthread_mutex_lock(&g->lock);
+    ids = mem_alloc((map_count(g->bases) + 1) * sizeof *ids);
+    for (*n = 0; map_next(g->bases, &at, &key, &value); (*n)++)
+        ids[*n] = uuid_of_key(key);
+    (void)pthread_mutex_unlock(&g->lock);
+    return ids;
+}
+
 /* ---- what the store tells ---- */
 
 /* Changes of one base: order[from] … order[to - 1] index into v. */
@@ -655,9 +739,10 @@ static void told_apply(struct base *b, struct told t)
     for (size_t i = t.from; i < t.to; i++) {
         const struct change *c = &t.v[t.order[i]];
 
-        if (c->kind == CHANGE_VERSION && b->phase == BASE_OPENING)
+        if (c->kind == CHANGE_VERSION &&
+            (b->phase == BASE_OPENING || b->losing))
             early_put(b, c);
-        else if (c->kind == CHANGE_VERSION && b->phase == BASE_OPEN)
+        if (c->kind == CHANGE_VERSION && b->phase == BASE_OPEN)
             state_apply(b, c->version, (uint8_t)c->state);
         else if (c->kind == CHANGE_BASE_GONE) {
             if (b->phase == BASE_OPEN)

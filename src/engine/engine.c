@@ -92,6 +92,7 @@ rc engine_open(const struct engine_opts *o, struct engine **out, struct err *e)
     g->exact_rows_max =
         o->exact_rows_max > 0 ? o->exact_rows_max : EXACT_ROWS_MAX;
     g->rescored = o->rescored > 0 ? o->rescored : RESCORED;
+    g->verify_ns = o->verify_ns > 0 ? o->verify_ns : VERIFY_NS;
     g->on_missing = o->on_missing;
     g->on_lacking = o->on_lacking;
     g->arg = o->arg;

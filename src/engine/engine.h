@@ -13,7 +13,9 @@
  * next search. When two
  * segments hold one version, the newer wins. Versions that the store says are
  * indexed but no good segment holds are reported by engine_missing and indexed
- * again from the store: so a damaged or lost file is never served and heals.
+ * again from the store: so a file damaged or lost when its base is opened is
+ * never served and heals. One that is damaged later is noticed within a day
+ * (VERIFY_NS), and heals too.
  *
  * Bases are opened at first use and closed when idle (least recently used,
  * BASES_OPEN_MAX). A search takes references on the segments and a copy of
@@ -39,6 +41,9 @@
 
 #define EXACT_ROWS_MAX ((size_t)100000)
 #define RESCORED ((size_t)3)
+/* Disks lose bits in months, and what is verified once a day is read seldom
+ * enough not to be noticed. */
+#define VERIFY_NS ((int64_t)24 * 3600 * 1000000000)
 
 struct engine;
 
@@ -49,6 +54,9 @@ struct engine_opts {
      * one-bit codes promise most, so many times as many as are asked for. 0:
      * EXACT_ROWS_MAX, RESCORED. */
     size_t exact_rows_max, rescored;
+    /* A file that stays open is verified again when it is so long since it was:
+     * damaged, it is lost as one found so at opening. 0: VERIFY_NS. */
+    int64_t verify_ns;
     /* Told, on the engine's own thread, that engine_missing has something to
      * say about a base; again after a minute while it has. NULL is fine. */
     void (*on_missing)(void *arg, uuid base);

@@ -9,6 +9,7 @@
  *   refine.c   vectors for rows that have none yet
  *   merge.c    segments into one
  *   keeper.c   the thread that merges, cleans and closes
+ *   scrub.c    its files that are open, verified again
  *   views.c    what a search looks at, at one moment
  *   search.c   both legs, and their lists into one
  *   marks.c, check.c, engine.c
@@ -90,8 +91,9 @@ struct segment {
     const struct vec_key *keys; /* [rows]; NULL: its rows have none */
     sha256 keys_of;             /* the model's identity */
     uint32_t versions_n, rows;
-    atomic_uint refs;   /* of lists of bases, searches, batches, merges */
-    atomic_bool doomed; /* the file goes with the last reference */
+    int64_t verified_ns; /* when it was; the keeper's, once in a list */
+    atomic_uint refs;    /* of lists of bases, searches, batches, merges */
+    atomic_bool doomed;  /* the file goes with the last reference */
     /* Guarded by its base's lock once it is in the base's list: */
     uint8_t *state;                    /* [versions_n] */
     uint64_t *live;                    /* bit a row: of an active version */
@@ -213,10 +215,26 @@ struct base {
     int64_t told_ns; /* when the owner was told of missing ones; 0: not */
     uint64_t *bad;   /* ids of lost segments whose rows are to go */
     size_t bad_n;
-    struct base_change *early;
+    struct base_change *early; /* while opening or losing */
     size_t early_n, early_cap;
+    bool losing;           /* base_lose reads the store */
     int64_t changed_ns;    /* last change */
     int64_t rest_until_ns; /* no merging before: one has failed */
+};
+
+/* A file that is open, of either kind. */
+struct open_file {
+    uuid base;
+    struct segment *segment; /* one of the two, referenced */
+    struct vector_file *vectors;
+    int64_t *verified_ns; /* its; NULL: there is no file */
+};
+/* The file that is verified again, and when to go on. */
+struct scrub {
+    struct open_file file;
+    struct seg_verifier *verifier; /* NULL: none is */
+    int64_t last_ns;               /* a slice was read */
+    int64_t next_ns;               /* no file is due before */
 };
 
 #define ANALYSERS_IDLE_MAX 4 /* of a megabyte each */
@@ -226,6 +244,7 @@ struct engine {
     const char *dir; /* the store's */
     bool merges;
     size_t exact_rows_max, rescored;
+    int64_t verify_ns;
     void (*on_missing)(void *arg, uuid base);
     void (*on_lacking)(void *arg, uuid base);
     void *arg;
@@ -246,6 +265,7 @@ struct engine {
     atomic_bool ending; /* set under the lock; also stops a merge */
     pthread_t keeper;
     bool keeper_runs;
+    struct scrub scrub; /* the keeper's alone */
     atomic_uint_fast64_t merges_n, rebuilt_n;
 };
 
@@ -271,11 +291,18 @@ rc base_wait(struct base *b, uint64_t generation, int64_t until_ns,
 /* Closes those unused since before_ns, and the longest unused ones while more
  * than BASES_OPEN_MAX are open. */
 void bases_close_idle(struct engine *g, int64_t before_ns);
+/* The ids of those open or opening: mem_free. */
+uuid *bases_list(struct engine *g, size_t *n);
 void base_free(struct base *b);
 /* Under its lock: the copy of a version that counts; false: no segment holds
  * it. */
 bool base_version_find(const struct base *b, uuid version, struct segment **s,
                        uint32_t *index);
+/* A segment that was found damaged leaves the list without its mapping being
+ * touched; what the store has and no other holds is missing. Nothing is done
+ * if it isn't in the list. The keeper's; on failure it stays. */
+rc base_lose(struct engine *g, struct base *b, struct segment *lost,
+             const struct err *why, struct err *e) MUST_CHECK;
 store_observer engine_observe;
 
 /* ---- vectors.c ---- */
@@ -285,9 +312,12 @@ struct vector_file {
     struct vec_file *f;
     char *path;
     uint64_t id;
+    int64_t verified_ns; /* when it was; the keeper's, once in a list */
     atomic_uint refs;
     atomic_bool doomed; /* the file goes with the last reference */
 };
+struct vector_file *vector_file_ref(struct vector_file *f);
+void vector_file_unref(struct vector_file *f); /* NULL is fine */
 
 /* The files of a base for one model: never changed, replaced by a new list. */
 #define VECTORS_SAMPLE 1024
@@ -322,6 +352,10 @@ rc vectors_take(struct engine *g, struct base *b, const struct model_info *m,
 /* One merge of files that is due. *did: there was one. */
 rc vectors_merge(struct engine *g, struct base *b, bool *did,
                  struct err *e) MUST_CHECK;
+/* A file that was found damaged leaves the list and the disk, its mapping
+ * untouched: its rows lack vectors. Nothing is done if it isn't in the list. */
+void vectors_lose(struct engine *g, struct base *b, struct vector_file *lost,
+                  const struct err *why);
 void vectors_unref(struct vectors *v);          /* NULL is fine */
 struct vectors *vectors_ref(struct vectors *v); /* NULL is fine */
 void places_unref(struct places *p);            /* NULL is fine */
@@ -363,6 +397,12 @@ rc merge_step(struct engine *g, struct base *b, bool now, bool *did,
 rc keeper_start(struct engine *g, struct err *e) MUST_CHECK;
 void keeper_end(struct engine *g);
 void keeper_ask(struct engine *g); /* takes engine.lock */
+
+/* ---- scrub.c ---- */
+
+/* A slice of what is due. now: all that is due. */
+void scrub_step(struct engine *g, bool now);
+void scrub_end(struct engine *g);
 
 /* ---- marks.c ---- */
 

@@ -142,21 +142,6 @@ static void base_rest(struct base *b)
     mem_free(v);
 }
 
-static uuid *bases_list(struct engine *g, size_t *n)
-{
-    uint64_t value;
-    size_t at = 0;
-    uuid *ids;
-    str key;
-
-    (void)pthread_mutex_lock(&g->lock);
-    ids = mem_alloc((map_count(g->bases) + 1) * sizeof *ids);
-    for (*n = 0; map_next(g->bases, &at, &key, &value); (*n)++)
-        ids[*n] = uuid_of_key(key);
-    (void)pthread_mutex_unlock(&g->lock);
-    return ids;
-}
-
 /* One at a time is held: the others may be closed meanwhile. */
 static bool open_keep(struct engine *g, bool now)
 {
@@ -238,6 +223,7 @@ static void pass(struct engine *g, bool now)
 {
     uuid id;
 
+    scrub_step(g, now); /* what it finds is kept in the same pass */
     while (open_keep(g, now) && now && !ending(g))
         ;
     later_keep(g);
@@ -277,6 +263,7 @@ static void *keeper_main(void *arg)
         (void)pthread_cond_broadcast(&g->wake);
     }
     (void)pthread_mutex_unlock(&g->lock);
+    scrub_end(g);
     return NULL;
 }
 

@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "base/io.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -227,6 +228,7 @@ rc segment_open(const char *dir, uuid base, uint64_t id, struct segment **out,
         segment_free(s);
         return code;
     }
+    s->verified_ns = clock_mono_ns();
     seg_rest(s->seg);
     *out = s;
     return RC_OK;

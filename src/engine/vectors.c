@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/io.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -77,15 +78,16 @@ struct vec_key embedded_key(const sha256 *identity, str text)
 
 /* ---- references ---- */
 
-static struct vector_file *file_ref(struct vector_file *f)
+struct vector_file *vector_file_ref(struct vector_file *f)
 {
     (void)atomic_fetch_add_explicit(&f->refs, 1, memory_order_relaxed);
     return f;
 }
 
-static void file_unref(struct vector_file *f)
+void vector_file_unref(struct vector_file *f)
 {
-    if (atomic_fetch_sub_explicit(&f->refs, 1, memory_order_acq_rel) != 1)
+    if (f == NULL ||
+        atomic_fetch_sub_explicit(&f->refs, 1, memory_order_acq_rel) != 1)
         return;
     if (atomic_load(&f->doomed) && io_unlink(f->path) != 0 && errno != ENOENT)
         log_warn("engine", "cannot remove path=%s errno=%d", f->path, errno);
@@ -107,7 +109,7 @@ void vectors_unref(struct vectors *v)
         atomic_fetch_sub_explicit(&v->refs, 1, memory_order_acq_rel) != 1)
         return;
     for (size_t i = 0; i < v->n; i++)
-        file_unref(v->v[i]);
+        vector_file_unref(v->v[i]);
     mem_free(v->v);
     mem_free(v->files);
     mem_free(v);
@@ -226,6 +228,7 @@ static rc file_open(struct engine *g, struct base *b,
     atomic_init(&f->doomed, false);
     f->f = vf;
     f->id = id;
+    f->verified_ns = clock_mono_ns();
     f->path = mem_alloc(strlen(path) + 1);
     memcpy(f->path, path, strlen(path));
     *out = f;
@@ -270,7 +273,16 @@ static rc folder_ids(const char *dir, struct arena *tmp, uint64_t **ids,
     return code;
 }
 
-/* What the folder holds. A damaged file goes: its rows are embedded again. */
+/* A damaged file goes: its rows are embedded again. */
+static void file_lose(struct engine *g, const char *path, const struct err *why)
+{
+    log_error("engine", "vector file lost, will be made again error=\"%s\"",
+              why->text);
+    (void)io_unlink(path);
+    atomic_fetch_add(&g->rebuilt_n, 1);
+}
+
+/* What the folder holds, but for what is damaged. */
 static rc list_open(struct engine *g, struct base *b,
                     const struct model_info *m, uint64_t number,
                     struct vectors **out, struct err *e)
@@ -296,11 +308,7 @@ static rc list_open(struct engine *g, struct base *b,
             list_put(v, f);
         } else if (segment_lost(&why)) {
             vectors_path(g->dir, &m->identity, b->id, ids[i], path);
-            log_error("engine",
-                      "vector file lost, will be made again error=\"%s\"",
-                      why.text);
-            (void)io_unlink(path);
-            atomic_fetch_add(&g->rebuilt_n, 1);
+            file_lose(g, path, &why);
             code = RC_OK;
         } else if (e != NULL) {
             *e = why;
@@ -508,12 +516,55 @@ rc vectors_take(struct engine *g, struct base *b, const struct model_info *m,
     old = b->vectors;
     v = list_new(m, old->n + 1, old->number + 1);
     for (size_t i = 0; i < old->n; i++)
-        list_put(v, file_ref(old->v[i]));
+        list_put(v, vector_file_ref(old->v[i]));
     list_put(v, f);
     list_sample(v);
     list_install(b, v, true, old->n);
     vectors_unref(v);
     return RC_OK;
+}
+
+/* Under vectors_lock. */
+static bool list_has(const struct vectors *v, const struct vector_file *f)
+{
+    for (size_t i = 0; v != NULL && i < v->n; i++)
+        if (v->v[i] == f)
+            return true;
+    return false;
+}
+
+/* Under vectors_lock. */
+static void list_drop(struct base *b, const struct vector_file *lost)
+{
+    const struct vectors *old = b->vectors;
+    const struct model_info m = {.identity = old->identity, .dims = old->dims};
+    /* Two on: places of the list before name its files by number. */
+    struct vectors *v = list_new(&m, old->n, old->number + 2);
+
+    for (size_t i = 0; i < old->n; i++)
+        if (old->v[i] != lost)
+            list_put(v, vector_file_ref(old->v[i]));
+    list_sample(v);
+    list_install(b, v, false, 0);
+    vectors_unref(v);
+}
+
+void vectors_lose(struct engine *g, struct base *b, struct vector_file *lost,
+                  const struct err *why)
+{
+    bool lacks = false;
+
+    (void)pthread_mutex_lock(&b->vectors_lock);
+    if (list_has(b->vectors, lost)) {
+        list_drop(b, lost);
+        /* At once, not with the last search that reads it: its number may be
+         * given out again. */
+        file_lose(g, lost->path, why);
+        lacks = lacking(b);
+    }
+    (void)pthread_mutex_unlock(&b->vectors_lock);
+    if (lacks && g->on_lacking != NULL)
+        g->on_lacking(g->arg, b->id);
 }
 
 /* ---- merges ---- */
@@ -629,7 +680,7 @@ static void merge_install(struct base *b, const struct vector_merge *m,
 
     if (!sha256_eq(&now->identity, &info.identity)) {
         atomic_store(&made->doomed, true);
-        file_unref(made);
+        vector_file_unref(made);
         return;
     }
     v = list_new(&info, now->n + 1, now->number + 2);
@@ -638,7 +689,7 @@ static void merge_install(struct base *b, const struct vector_merge *m,
         if (merged(m, now->v[i]))
             atomic_store(&now->v[i]->doomed, true);
         else
-            list_put(v, file_ref(now->v[i]));
+            list_put(v, vector_file_ref(now->v[i]));
     }
     list_sample(v);
     list_install(b, v, false, 0);

@@ -168,6 +168,11 @@ uint64_t vec_bytes(const struct vec_file *f)
     return seg_bytes(f->seg);
 }
 
+const struct seg *vec_seg(const struct vec_file *f)
+{
+    return f->seg;
+}
+
 struct vec_key vec_key_at(const struct vec_file *f, uint32_t row)
 {
     ASSERT(row < f->rows);

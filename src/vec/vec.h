@@ -26,6 +26,7 @@
 #include "base/arena.h"
 #include "base/crypto.h"
 #include "base/err.h"
+#include "base/seg.h"
 #include "base/top.h"
 
 #define VEC_DIMS_MAX 4096
@@ -62,6 +63,8 @@ rc vec_open(const char *path, const sha256 *identity, uint32_t dims,
 void vec_close(struct vec_file *f); /* NULL is fine */
 uint32_t vec_rows(const struct vec_file *f);
 uint64_t vec_bytes(const struct vec_file *f);
+/* Its container, for a seg_verifier; the file's own. */
+const struct seg *vec_seg(const struct vec_file *f);
 bool vec_find(const struct vec_file *f, const struct vec_key *key,
               uint32_t *row);
 /* The key of a row. */

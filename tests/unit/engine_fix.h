@@ -27,7 +27,11 @@ struct fix {
     struct arena *a;
     bool quiet;                      /* no merges */
     size_t exact_rows_max, rescored; /* as engine_opts has them */
-    const struct model_info *model;  /* rows get its keys; NULL: none */
+    int64_t verify_ns;
+    void (*on_missing)(void *arg, uuid base);
+    void (*on_lacking)(void *arg, uuid base);
+    void *arg;
+    const struct model_info *model; /* rows get its keys; NULL: none */
 };
 
 static inline void must(rc code, const struct err *e)
@@ -60,7 +64,11 @@ static inline rc fix_try_open(struct fix *f, struct err *e)
             &(struct engine_opts){.store = f->store,
                                   .merges = !f->quiet,
                                   .exact_rows_max = f->exact_rows_max,
-                                  .rescored = f->rescored},
+                                  .rescored = f->rescored,
+                                  .verify_ns = f->verify_ns,
+                                  .on_missing = f->on_missing,
+                                  .on_lacking = f->on_lacking,
+                                  .arg = f->arg},
             &f->engine, e);
     return code;
 }

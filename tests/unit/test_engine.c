@@ -554,11 +554,21 @@ static void first_segment(struct fix *f, char path[600])
 
 enum damage { FLIP, TRUNCATE, EMPTY, REMOVE, SWAP, DAMAGES };
 
+static void flip(const char *path, off_t at)
+{
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    uint8_t b;
+
+    assert_true(fd >= 0);
+    assert_int_equal(pread(fd, &b, 1, at), 1);
+    b ^= 0x10;
+    assert_int_equal(pwrite(fd, &b, 1, at), 1);
+    (void)close(fd);
+}
+
 static void damage(struct fix *f, enum damage d, uint64_t where)
 {
     char path[600];
-    int fd;
-    uint8_t b;
     uint64_t bytes;
     struct err e = {0};
 
@@ -566,12 +576,7 @@ static void damage(struct fix *f, enum damage d, uint64_t where)
     must(file_size(path, &bytes, &e), &e);
     switch (d) {
     case FLIP:
-        fd = open(path, O_RDWR | O_CLOEXEC);
-        assert_true(fd >= 0);
-        assert_int_equal(pread(fd, &b, 1, (off_t)(where % bytes)), 1);
-        b ^= 0x10;
-        assert_int_equal(pwrite(fd, &b, 1, (off_t)(where % bytes)), 1);
-        (void)close(fd);
+        flip(path, (off_t)(where % bytes));
         break;
     case TRUNCATE:
         assert_int_equal(truncate(path, (off_t)(where % bytes)), 0);
@@ -718,6 +723,182 @@ static void the_owner_is_told_of_what_is_missing(void **state)
     assert_int_equal(told_n, 1);
     assert_true(uuid_eq(told_base, f.base));
     (void)pthread_mutex_unlock(&lock);
+    fix_end(&f);
+}
+
+static size_t missing_n(struct fix *f, uuid version)
+{
+    struct err e = {0};
+    uuid *v;
+    size_t n;
+
+    must(engine_missing(f->engine, f->base, f->a, &v, &n, &e), &e);
+    if (n > 0)
+        assert_true(uuid_eq(v[0], version));
+    return n;
+}
+
+/* The keeper looks at it while it is open. */
+static void damage_of_an_open_segment_heals(void **state)
+{
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+    (void)state;
+    for (int d = FLIP; d < DAMAGES; d++) {
+        struct fix f;
+        struct put p;
+        struct err e = {0};
+        struct engine_stats st;
+
+        fix_make(&f, true);
+        f.verify_ns = 1;
+        f.on_missing = on_missing;
+        f.arg = &lock;
+        fix_reopen(&f);
+        p = fix_put(&f, f.base, "A", "red sail\nblue keel");
+        (void)fix_put(&f, f.base, "B", "red mast");
+        assert_int_equal(fix_count(&f, "red"), 2);
+        fix_settle(&f);
+        told_n = 0;
+        damage(&f, (enum damage)d, 80); /* in SEGI */
+        fix_settle(&f);
+        (void)pthread_mutex_lock(&lock);
+        assert_int_equal(told_n, 1);
+        assert_true(uuid_eq(told_base, f.base));
+        (void)pthread_mutex_unlock(&lock);
+        assert_int_equal(fix_count(&f, "red"), 1);
+        assert_int_equal(fix_count(&f, "wrong"), 0);
+        assert_int_equal(missing_n(&f, p.version), 1);
+        p.again = true;
+        must(put_try(&p, &e), &e);
+        assert_int_equal(fix_count(&f, "red"), 2);
+        assert_int_equal(missing_n(&f, p.version), 0);
+        fix_settle(&f);
+        engine_stats(f.engine, &st);
+        assert_int_equal(st.rebuilt, 1);
+        assert_int_equal(fix_check(&f, true), 0);
+        fix_reopen(&f);
+        assert_int_equal(fix_count(&f, "red"), 2);
+        fix_end(&f);
+    }
+}
+
+static void what_an_open_segment_held_keeps_its_state(void **state)
+{
+    struct fix f;
+    struct put p, q;
+    struct err e = {0};
+
+    (void)state;
+    fix_make(&f, true);
+    f.verify_ns = 1;
+    fix_reopen(&f);
+    p = put_of(&f, f.base, "A", "red sail");
+    p.state = VERSION_DRAFT;
+    must(put_try(&p, &e), &e);
+    damage(&f, EMPTY, 0);
+    fix_settle(&f);
+    assert_int_equal(missing_n(&f, p.version), 1);
+    p.again = true;
+    must(put_try(&p, &e), &e);
+    assert_int_equal(missing_n(&f, p.version), 0);
+    assert_int_equal(fix_count(&f, "red"), 0);
+    fix_delete(&p);
+    /* what is deleted is not missing, before and after */
+    q = fix_put(&f, f.base, "B", "red mast");
+    fix_delete(&q);
+    damage(&f, EMPTY, 0);
+    fix_settle(&f);
+    assert_int_equal(missing_n(&f, p.version), 0);
+    q = fix_put(&f, f.base, "C", "red mast");
+    damage(&f, EMPTY, 0);
+    fix_settle(&f);
+    fix_delete(&q);
+    assert_int_equal(missing_n(&f, q.version), 0);
+    fix_end(&f);
+}
+
+enum { LOST = 8 };
+
+struct busy {
+    struct write write;
+    struct fix f;
+    struct put p[LOST];
+    size_t i;
+    atomic_bool stop;
+};
+
+static rc turn_run(struct write *w, struct db *db, struct err *e)
+{
+    struct busy *b = (struct busy *)w;
+    const struct put *p = &b->p[b->i % LOST];
+    struct version_row v;
+    rc code =
+        db_version_get(db, b->f.tenant, b->f.base, p->version, b->f.a, &v, e);
+
+    if (code != RC_OK)
+        return code;
+    v.state = v.state == VERSION_ACTIVE ? VERSION_ARCHIVED : VERSION_ACTIVE;
+    return db_version_update(db, &v, e);
+}
+
+/* Versions that are being lost change their states. */
+static void *busy_run(void *arg)
+{
+    struct busy *b = arg;
+    struct err e = {0};
+
+    for (b->i = 0; !atomic_load(&b->stop); b->i++) {
+        b->write = (struct write){.run = turn_run};
+        must(store_write(b->f.store, &b->write, &e), &e);
+    }
+    return NULL;
+}
+
+/* Whatever changes while the versions of a lost segment are looked up, the base
+ * is as if it had been opened afterwards. */
+static void a_segment_is_lost_while_changes_come(void **state)
+{
+    struct fix f;
+    struct busy b = {0};
+    struct err e = {0};
+    struct engine_stats st;
+    pthread_t thread;
+    char path[600], name[UUID_TEXT];
+    size_t found, n;
+    uuid *v;
+
+    (void)state;
+    fix_make(&f, true);
+    f.verify_ns = 1;
+    fix_reopen(&f);
+    for (size_t i = 0; i < LOST; i++)
+        b.p[i] = fix_put(&f, f.base, "A", "red sail");
+    b.f = f;
+    b.f.a = arena_open();
+    uuid_text(f.base, name);
+    assert_int_equal(pthread_create(&thread, NULL, busy_run, &b), 0);
+    for (int i = 1; i <= LOST; i++) {
+        (void)snprintf(path, sizeof path, "%s/index/%s/%d.seg", f.dir, name, i);
+        flip(path, 80);
+        fix_settle(&f);
+    }
+    atomic_store(&b.stop, true);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    engine_stats(f.engine, &st);
+    assert_int_equal(st.rebuilt, LOST);
+    must(engine_missing(f.engine, f.base, f.a, &v, &n, &e), &e);
+    assert_int_equal(n, LOST);
+    for (size_t i = 0; i < LOST; i++) {
+        b.p[i].again = true;
+        must(put_try(&b.p[i], &e), &e);
+    }
+    must(engine_missing(f.engine, f.base, f.a, &v, &n, &e), &e);
+    assert_int_equal(n, 0);
+    found = fix_count(&f, "red");
+    fix_reopen(&f);
+    assert_int_equal(fix_count(&f, "red"), found);
+    arena_close(b.f.a);
     fix_end(&f);
 }
 
@@ -963,6 +1144,9 @@ int main(void)
         cmocka_unit_test(damage_is_not_served_and_heals),
         cmocka_unit_test(no_single_damage_is_served),
         cmocka_unit_test(the_owner_is_told_of_what_is_missing),
+        cmocka_unit_test(damage_of_an_open_segment_heals),
+        cmocka_unit_test(what_an_open_segment_held_keeps_its_state),
+        cmocka_unit_test(a_segment_is_lost_while_changes_come),
         cmocka_unit_test(a_file_noted_as_unreadable_is_rebuilt),
         cmocka_unit_test(reopened_it_answers_as_before),
         cmocka_unit_test(the_newest_copy_of_a_version_counts),

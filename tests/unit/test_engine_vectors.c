@@ -341,6 +341,115 @@ static void a_damaged_file_is_made_again(void **state)
     assert_int_equal(ask_dense("a").hits_n, 2);
 }
 
+static void count(void *arg, uuid base)
+{
+    (void)base;
+    atomic_fetch_add((atomic_uint *)arg, 1);
+}
+
+/* A byte of a key. */
+static void flip(const char *path)
+{
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    uint8_t b;
+
+    assert_true(fd >= 0);
+    assert_int_equal(pread(fd, &b, 1, 130), 1);
+    b ^= 0x10;
+    assert_int_equal(pwrite(fd, &b, 1, 130), 1);
+    assert_int_equal(close(fd), 0);
+}
+
+static void cut(const char *path)
+{
+    assert_int_equal(truncate(path, 0), 0);
+}
+
+static void unlinked(const char *path)
+{
+    assert_int_equal(unlink(path), 0);
+}
+
+/* The keeper looks at it while it is open; a file beside it stays. */
+static void file_heals(void (*damage)(const char *path))
+{
+    atomic_uint told = 0;
+    struct engine_stats st;
+    char dir[256], path[300];
+    struct put p;
+    str *names;
+
+    f.verify_ns = 1;
+    f.on_lacking = count;
+    f.arg = &told;
+    fix_reopen(&f);
+    p = fix_put(&f, f.base, "One", "a b\nde de");
+    refine_all();
+    (void)fix_put(&f, f.base, "Two", "b a");
+    refine_all();
+    assert_int_equal(ask_dense("a").hits_n, 3);
+    assert_int_equal(files(&names, dir), 2);
+    (void)snprintf(path, sizeof path, "%s/" STR_FMT, dir, STR_ARG(names[0]));
+    atomic_store(&told, 0);
+    damage(path);
+    fix_settle(&f);
+    assert_true(atomic_load(&told) > 0);
+    assert_false(file_exists(path));
+    assert_int_equal(ask_dense("a").hits_n, 1);
+    assert_int_equal(
+        ask("de", (struct engine_query){.legs = LEGS_LEXICAL}).hits_n, 1);
+    assert_false(whole(p.version));
+    assert_int_equal(refine(64).rows, 2);
+    assert_true(whole(p.version));
+    assert_int_equal(ask_dense("a").hits_n, 3);
+    fix_settle(&f);
+    engine_stats(f.engine, &st);
+    assert_int_equal(st.rebuilt, 1);
+}
+
+static void an_open_file_that_is_damaged_is_made_again(void **state)
+{
+    (void)state;
+    file_heals(flip);
+}
+
+static void an_open_file_that_is_cut_is_made_again(void **state)
+{
+    (void)state;
+    file_heals(cut);
+}
+
+static void an_open_file_that_is_gone_is_made_again(void **state)
+{
+    (void)state;
+    file_heals(unlinked);
+}
+
+static void what_merges_remove_is_not_lost(void **state)
+{
+    struct engine_stats st;
+    char text[32];
+
+    (void)state;
+    f.verify_ns = 1;
+    fix_reopen(&f);
+    for (size_t i = 0; i < 40; i++) {
+        struct put p;
+
+        (void)snprintf(text, sizeof text, "a b number%zu", i);
+        p = fix_put(&f, f.base, "Doc", arena_cstr(f.a, str_of(text)));
+        assert_int_equal(refine(64).rows, 1);
+        if (i % 3 == 0)
+            fix_delete(&p);
+        if (i % 10 == 9)
+            fix_settle(&f);
+    }
+    engine_stats(f.engine, &st);
+    assert_true(st.merges > 0);
+    assert_int_equal(st.rebuilt, 0);
+    assert_int_equal(ask_dense("a b").hits_n, 10);
+}
+
 static void another_models_rows_are_found_by_words_alone(void **state)
 {
     struct model_info other = *model_info(model);
@@ -726,6 +835,10 @@ int main(void)
         T(files_of_vectors_are_merged),
         T(a_text_that_comes_again_has_its_vector),
         T(a_damaged_file_is_made_again),
+        T(an_open_file_that_is_damaged_is_made_again),
+        T(an_open_file_that_is_cut_is_made_again),
+        T(an_open_file_that_is_gone_is_made_again),
+        T(what_merges_remove_is_not_lost),
         T(another_models_rows_are_found_by_words_alone),
         T(scores_do_not_depend_on_how_many_are_asked_for),
         T(ranks_make_scores),
