@@ -115,7 +115,7 @@ static rc rooms_open(struct app *a, const struct app_opts *o, struct arena *out,
                             o->models_off          ? NULL
                             : o->model_dir != NULL ? o->model_dir
                                                    : models,
-                            e)) != RC_OK ||
+                            o->model_dir != NULL, e)) != RC_OK ||
         (code = query_vectors_open(a, e)) != RC_OK)
         return code;
     if ((code = engine_open(&eo, &a->engine, e)) != RC_OK ||

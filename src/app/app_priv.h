@@ -78,8 +78,9 @@ void pipeline_close(struct pipeline *p); /* after pipeline_stop */
 
 /* models.c */
 #define MODEL_NONE STR("none")
-/* dir NULL: none are used. */
-rc models_open(struct app *a, const char *dir, struct err *e) MUST_CHECK;
+/* dir NULL: none are used. shared: it may be another server's too. */
+rc models_open(struct app *a, const char *dir, bool shared,
+               struct err *e) MUST_CHECK;
 void models_close(struct app *a);
 /* NULL: not installed. Lives until models_close. */
 const struct model *models_find(struct app *a, str name);

@@ -1,11 +1,13 @@
 /*
  * Installed models: packed files DATA/model/NAME.model. They are opened at
  * start or when they come, and stay mapped until the end, so that whoever has
- * found one may go on using it.
+ * found one may go on using it. One that is being sent is .UUID.tmp there; what
+ * a server that was killed has left of such goes at the next start.
  */
 #include "app/models.h"
 
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "app/app_priv.h"
@@ -19,6 +21,9 @@
 #define SUFFIX STR(".model")
 #define DEFAULT_MODEL STR("all-MiniLM-L6-v2")
 #define FOLDER_NAMES_MAX ((size_t)4096)
+#define TEMPORARY_END STR(".tmp")
+/* Longer than a connection stays open to which nothing comes. */
+#define STALE_MS ((int64_t)3600 * 1000)
 
 struct installed {
     char *name;
@@ -107,7 +112,37 @@ static void found(struct models *m, str file, struct arena *tmp)
                   STR_ARG(name), e.text);
 }
 
-rc models_open(struct app *a, const char *dir, struct err *e)
+/* As app_model_temporary makes them, and nobody else. */
+static bool is_temporary(str name, struct arena *tmp)
+{
+    str id;
+    uuid u;
+
+    if (!str_starts(name, STR(".")) || !str_ends(name, TEMPORARY_END) ||
+        name.n != UUID_TEXT + TEMPORARY_END.n)
+        return false;
+    id = str_sub(name, 1, UUID_TEXT - 1);
+    return uuid_parse(id, STR_NONE, &u, tmp, NULL) &&
+           str_eq(id, uuid_str(tmp, u));
+}
+
+/* In a folder of several servers, one may be on its way to another: there it is
+ * nobody's once nothing has been written to it for long. */
+static void drop_temporary(const struct models *m, str name, bool shared,
+                           struct arena *tmp)
+{
+    const char *path = arena_fmt(tmp, "%s/" STR_FMT, m->dir, STR_ARG(name)).p;
+    struct stat st;
+
+    if (lstat(path, &st) != 0 || !S_ISREG(st.st_mode) ||
+        (shared &&
+         clock_wall_ms() - (int64_t)st.st_mtim.tv_sec * 1000 <= STALE_MS))
+        return;
+    if (io_unlink(path) != 0)
+        log_warn("models", "cannot remove path=%s", path);
+}
+
+rc models_open(struct app *a, const char *dir, bool shared, struct err *e)
 {
     struct models *m = mem_alloc(sizeof *m);
     struct arena *tmp = arena_open();
@@ -129,6 +164,8 @@ rc models_open(struct app *a, const char *dir, struct err *e)
         if (str_ends(names[i], SUFFIX) &&
             name_valid(str_sub(names[i], 0, names[i].n - SUFFIX.n)))
             found(m, names[i], tmp);
+        else if (is_temporary(names[i], tmp))
+            drop_temporary(m, names[i], shared, tmp);
     arena_close(tmp);
     return code;
 }
@@ -271,7 +308,8 @@ rc app_model_temporary(struct app *a, const struct caller *who,
     if ((code = file_mkdirs(a->models->dir, 0700, e)) != RC_OK)
         return code;
     uuid_text(uuid_new(), name);
-    *path = arena_fmt(out, "%s/.%s.tmp", a->models->dir, name);
+    *path = arena_fmt(out, "%s/.%s" STR_FMT, a->models->dir, name,
+                      STR_ARG(TEMPORARY_END));
     return RC_OK;
 }
 

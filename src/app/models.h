@@ -23,7 +23,8 @@ rc app_model_list(struct app *a, const struct caller *who, struct db *db,
 void app_models_offered(struct app *a, struct arena *out, struct app_model **v,
                         size_t *n, size_t *at);
 /* Where a packed model is to be written before app_model_add: a fresh name in
- * the server's folder of temporary files. RC_UNSUPPORTED: no models here. */
+ * the folder of models. One that stays there, since the server was killed, goes
+ * at the next start. RC_UNSUPPORTED: no models here. */
 rc app_model_temporary(struct app *a, const struct caller *who,
                        struct arena *out, str *path, struct err *e) MUST_CHECK;
 /* Checks the packed file at `path` as a whole and installs it under the name,

@@ -4,14 +4,17 @@ and the hub are one small program here, which cuts, moves and lies on demand."""
 import hashlib
 import http.server
 import json
+import os
 import re
+import socket
 import struct
 import threading
+import time
 
 import pytest
 
 import models
-from conftest import Cli
+from conftest import ADMIN_KEY, UUID, Cli, poll
 
 CONFIG = {"model_type": "bert", "vocab_size": 9, "hidden_size": 64,
           "num_hidden_layers": 1, "num_attention_heads": 2,
@@ -270,6 +273,44 @@ def test_a_model_too_many_leaves_the_one_there(start_server, tmp_path):
     assert (folder / "small.model").read_bytes() == packed
     assert sorted(p.name for p in folder.iterdir()) == \
         ["other.model", "small.model"]
+
+
+def test_what_a_killed_server_has_left_of_a_model_goes(start_server, tmp_path):
+    data = tmp_path / "data"
+    server, folder = start_server(data=data), data / "model"
+
+    def half():
+        before = set(folder.glob(".*"))
+        with socket.create_connection(
+                ("127.0.0.1", int(server.url.rsplit(":", 1)[1]))) as line:
+            line.sendall(b"PUT /knowd/v1/models/small HTTP/1.1\r\nHost: h\r\n"
+                         b"X-API-Key: " + ADMIN_KEY.encode() +
+                         b"\r\nContent-Length: 4000\r\n\r\n" + b"x" * 2000)
+            sent, = poll(lambda: [p for p in {*folder.glob(".*")} - before
+                                  if p.stat().st_size])
+            server.kill()
+        return sent
+
+    left = half()
+    assert UUID.fullmatch(left.name[1:-4])
+    name = "0190d3c1-0000-7000-8000-00000000000"
+    others = {folder / n for n in (
+        f".{name}.tmp", f"{name}1.tmp", f".{name}A.tmp", f".{name}1.tmp.x",
+        ".tmp", "..tmp", "x.model.tmp")}
+    for path in others:
+        path.write_bytes(b"x")
+    (folder / f".{name}2.tmp").mkdir()
+    (folder / f".{name}3.tmp").symlink_to(folder / "x.model.tmp")
+    server = start_server(data=data)
+    assert set(folder.iterdir()) == others | {
+        folder / f".{name}2.tmp", folder / f".{name}3.tmp"}
+    # In a folder of several servers another may be taking one in right now.
+    old = folder / f".{name}4.tmp"
+    old.write_bytes(b"x")
+    os.utime(old, (time.time() - 3700,) * 2)
+    young = half()
+    start_server("--model", str(folder))
+    assert young.exists() and not old.exists()
 
 
 def test_models_are_listed_and_removed(cli, peer, folder):
