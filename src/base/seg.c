@@ -75,6 +75,7 @@ static uint64_t digest_of(uint32_t table_crc, uint32_t header_crc)
 struct seg_writer {
     char *path, *tmp_path;
     int fd;
+    bool lent;                 /* fd is the caller's: tmp_path only names it */
     bool ended, open;          /* open: a section has begun */
     uint64_t at;               /* of the file, of the first byte in buffer */
     size_t used;               /* of buffer */
@@ -85,31 +86,53 @@ struct seg_writer {
     uint8_t buffer[WRITE_BYTES];
 };
 
-rc seg_writer_open(const char *path, struct seg_writer **out, struct err *e)
+static struct seg_writer *writer_new(const char *path, str tmp_end)
 {
     struct seg_writer *w = mem_alloc(sizeof *w);
     size_t n = strlen(path);
-    static const uint8_t header[HEADER_BYTES];
-    rc code;
 
     w->path = mem_alloc(n + 1);
-    w->tmp_path = mem_alloc(n + 5);
+    w->tmp_path = mem_alloc(n + tmp_end.n + 1);
     memcpy(w->path, path, n);
     memcpy(w->tmp_path, path, n);
-    memcpy(w->tmp_path + n, ".tmp", 4);
-    w->fd = io_open(w->tmp_path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-    if (w->fd < 0) {
-        code = err_errno(e, RC_IO, errno, "cannot create %s", w->tmp_path);
-        goto done;
-    }
-    code = seg_put(w, header, sizeof header, e);
-done:
+    memcpy(w->tmp_path + n, tmp_end.p, tmp_end.n);
+    return w;
+}
+
+/* Room for the header, which is written last. */
+static rc writer_begin(struct seg_writer *w, struct seg_writer **out,
+                       struct err *e)
+{
+    static const uint8_t header[HEADER_BYTES];
+    rc code = w->fd < 0
+                  ? err_errno(e, RC_IO, errno, "cannot create %s", w->tmp_path)
+                  : seg_put(w, header, sizeof header, e);
+
     if (code != RC_OK) {
         seg_writer_close(w);
         return code;
     }
     *out = w;
     return RC_OK;
+}
+
+rc seg_writer_open(const char *path, struct seg_writer **out, struct err *e)
+{
+    struct seg_writer *w = writer_new(path, STR(".tmp"));
+
+    w->fd = io_open(w->tmp_path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    return writer_begin(w, out, e);
+}
+
+rc seg_writer_open_on(int fd, const char *path, struct seg_writer **out,
+                      struct err *e)
+{
+    struct seg_writer *w = writer_new(path, STR(""));
+
+    ASSERT(fd >= 0);
+    w->fd = fd;
+    w->lent = true;
+    return writer_begin(w, out, e);
 }
 
 void seg_writer_cancel_on(struct seg_writer *w, const atomic_bool *cancel)
@@ -271,7 +294,7 @@ rc seg_writer_end(struct seg_writer *w, uint64_t *bytes, struct err *e)
         code =
             file_pwrite_all(w->fd, w->tmp_path,
                             (str){(const char *)header, sizeof header}, 0, e);
-    if (code == RC_OK)
+    if (code == RC_OK && !w->lent)
         code = sync_and_rename(w, e);
     if (code != RC_OK)
         return code;
@@ -290,7 +313,7 @@ void seg_writer_close(struct seg_writer *w)
 {
     if (w == NULL)
         return;
-    if (w->fd >= 0) {
+    if (w->fd >= 0 && !w->lent) {
         (void)io_close(w->fd);
         if (!w->ended)
             (void)io_unlink(w->tmp_path);

@@ -31,6 +31,10 @@
 struct seg_writer;
 rc seg_writer_open(const char *path, struct seg_writer **w,
                    struct err *e) MUST_CHECK;
+/* The same into an empty file that the caller has open and keeps: nothing is
+ * fsynced or renamed, and it may have no name. `path` is for messages. */
+rc seg_writer_open_on(int fd, const char *path, struct seg_writer **w,
+                      struct err *e) MUST_CHECK;
 /* From now on putting ends with RC_CANCELLED once this is true, so that a long
  * merge needn't be waited for. Borrowed. */
 void seg_writer_cancel_on(struct seg_writer *w, const atomic_bool *cancel);

@@ -1,12 +1,13 @@
 /* model: what is installed, and new ones: read and packed here, so that the
  * server never meets a foreign file, then streamed to it. */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/file.h"
 #include "base/io.h"
 #include "base/rng.h"
 #include "cli/hub.h"
@@ -81,31 +82,32 @@ static rc model_rm(struct manage *m, struct err *e)
 
 /* ---- add ---- */
 
+/* The packed file. It loses its name as soon as it is open, so that it goes
+ * with this process however that ends; `path` is where it was, for messages. */
 struct packed {
-    const char *dir, *path; /* a folder of its own, and the file in it */
+    int fd;
+    const char *path;
     uint64_t bytes;
 };
 
-static rc make_folder(struct arena *a, struct packed *p, struct err *e)
+static rc make_file(struct arena *a, struct packed *p, struct err *e)
 {
     const char *base = getenv("TMPDIR"); /* NOLINT(concurrency-mt-unsafe): one
                                             thread */
     uint64_t chance;
+    rc code;
 
     rng_bytes(&chance, sizeof chance);
-    p->dir = arena_cstr(
+    p->path = arena_cstr(
         a, arena_fmt(a, "%s/knowd-model-%016" PRIx64,
                      base == NULL || *base == '\0' ? "/tmp" : base, chance));
-    p->path = arena_cstr(a, arena_fmt(a, "%s/packed", p->dir));
-    return io_mkdir(p->dir, 0700) == 0
-               ? RC_OK
-               : err_errno(e, RC_IO, errno, "cannot make %.150s", p->dir);
-}
-
-static void drop_folder(const struct packed *p)
-{
-    (void)io_unlink(p->path);
-    (void)rmdir(p->dir);
+    p->fd = io_open(p->path, O_RDWR | O_CREAT | O_EXCL, 0600);
+    if (p->fd >= 0 && io_unlink(p->path) == 0)
+        return RC_OK;
+    code = err_errno(e, RC_IO, errno, "cannot make %.150s", p->path);
+    if (p->fd >= 0)
+        (void)io_close(p->fd);
+    return code;
 }
 
 static void describe_prefix(const char *what, str prefix)
@@ -137,6 +139,7 @@ static rc pack(struct manage *m, const struct folder_opts *o, struct packed *p,
                const char **name, struct err *e)
 {
     struct folder *f = NULL;
+    struct stat st;
     rc code;
 
     progress_show("reading", 0, 100);
@@ -147,11 +150,15 @@ static rc pack(struct manage *m, const struct folder_opts *o, struct packed *p,
         if (!m->json)
             describe(folder_bert(f));
         progress_show("packing", 50, 100);
-        code = model_pack(folder_bert(f), p->path, e);
+        code = model_pack_on(folder_bert(f), p->fd, p->path, e);
         progress_clear();
     }
     folder_close(f);
-    return code == RC_OK ? file_size(p->path, &p->bytes, e) : code;
+    if (code == RC_OK && fstat(p->fd, &st) != 0)
+        return err_errno(e, RC_IO, errno, "cannot look at %.150s", p->path);
+    if (code == RC_OK)
+        p->bytes = (uint64_t)st.st_size;
+    return code;
 }
 
 static bool draw_sent(void *arg, uint64_t sent)
@@ -162,11 +169,16 @@ static bool draw_sent(void *arg, uint64_t sent)
     return true;
 }
 
+/* What opens the file again has no path but this one. */
 static rc send(struct manage *m, struct packed *p, const char *name,
                struct err *e)
 {
+    struct arena *a = m->r->arena;
     struct client_file file = {
-        .path = p->path, .bytes = p->bytes, .progress = draw_sent, .arg = p};
+        .path = arena_cstr(a, arena_fmt(a, "/proc/self/fd/%d", p->fd)),
+        .bytes = p->bytes,
+        .progress = draw_sent,
+        .arg = p};
     json_t *answer;
     rc code = client_put_file(m->c, manage_path(m, MODELS_PATH "/", name, ""),
                               &file, &answer, e);
@@ -188,7 +200,7 @@ static rc add(struct manage *m, const struct folder_opts *o, struct err *e)
 {
     struct packed p;
     const char *name = NULL;
-    rc code = make_folder(m->r->arena, &p, e);
+    rc code = make_file(m->r->arena, &p, e);
 
     if (code != RC_OK)
         return code;
@@ -200,7 +212,7 @@ static rc add(struct manage *m, const struct folder_opts *o, struct err *e)
         m->r->status = EXIT_PARTIAL;
         code = RC_OK;
     }
-    drop_folder(&p);
+    (void)io_close(p.fd);
     return code;
 }
 

@@ -39,6 +39,10 @@ struct model_info {
 
 /* Writes the packed form of b to path (durable when it returns). */
 rc model_pack(const struct bert *b, const char *path, struct err *e) MUST_CHECK;
+/* The same into an empty file that the caller has open and keeps: not fsynced;
+ * it may have no name, `path` is for messages. */
+rc model_pack_on(const struct bert *b, int fd, const char *path,
+                 struct err *e) MUST_CHECK;
 rc model_open(const char *path, struct model **m, struct err *e) MUST_CHECK;
 void model_close(struct model *m); /* NULL is fine */
 const struct model_info *model_info(const struct model *m);

@@ -517,7 +517,8 @@ static rc ranges_see(struct packer *p)
     return code;
 }
 
-rc model_pack(const struct bert *b, const char *path, struct err *e)
+/* fd -1: a file of that path is made. */
+static rc pack(const struct bert *b, int fd, const char *path, struct err *e)
 {
     struct packer p = {.b = b, .e = e};
     rc code = form_fits(b, e);
@@ -528,7 +529,8 @@ rc model_pack(const struct bert *b, const char *path, struct err *e)
     p.hash = sha256_open();
     code = ranges_see(&p);
     if (code == RC_OK)
-        code = seg_writer_open(path, &p.w, e);
+        code = fd < 0 ? seg_writer_open(path, &p.w, e)
+                      : seg_writer_open_on(fd, path, &p.w, e);
     if (code != RC_OK)
         goto done;
     put_words(&p);
@@ -545,4 +547,15 @@ done:
     sha256_close(p.hash);
     arena_close(p.arena);
     return code;
+}
+
+rc model_pack(const struct bert *b, const char *path, struct err *e)
+{
+    return pack(b, -1, path, e);
+}
+
+rc model_pack_on(const struct bert *b, int fd, const char *path, struct err *e)
+{
+    ASSERT(fd >= 0);
+    return pack(b, fd, path, e);
 }

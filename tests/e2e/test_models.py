@@ -98,6 +98,7 @@ class Peer(http.server.ThreadingHTTPServer):
         self.cut = None       # bytes after which a large answer ends, once
         self.sums = {}        # tags that are not the file's
         self.refuse = None    # (status, body) of every PUT
+        self.on_put = None    # called when one has come
         threading.Thread(target=self.serve_forever, args=(0.02,),
                          daemon=True).start()
 
@@ -125,6 +126,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         name = self.path.rsplit("/", 1)[1]
         body = self.rfile.read(int(self.headers["Content-Length"]))
         assert self.headers["Content-Type"] == "application/octet-stream"
+        if self.server.on_put:
+            self.server.on_put()
         if self.server.refuse:
             return self.answer_json(*self.server.refuse)
         self.server.models[name] = body
@@ -209,6 +212,24 @@ def test_a_folder_is_packed_here_and_sent(cli, peer, folder):
     answer = cli.json("model", "add", folder, "--name", "other")
     assert answer["name"] == "other"
     assert answer["bytes"] == len(peer.models["other"])
+
+
+def test_a_packed_file_goes_with_the_command_that_made_it(cli, peer, folder):
+    def kill_at(call):
+        fault = f"exit@{call}:pwrite:path=knowd-model"
+        return cli("model", "add", folder, status=137,
+                   env={"KNOWD_FAULT": fault})
+    kill_at(1)
+    assert left_behind(cli) == []
+    kill_at(2)
+    assert left_behind(cli) == [] and peer.models == {}
+    seen = []
+    peer.on_put = lambda: seen.append(left_behind(cli))
+    cli("model", "add", folder)
+    assert seen == [[]] and "tiny-model" in peer.models
+    gone = cli.home / "gone"
+    done = cli("model", "add", folder, status=3, env={"TMPDIR": str(gone)})
+    assert f"cannot make {gone}/knowd-model-" in done.stderr
 
 
 def test_the_real_server_installs_lists_and_removes(server, tmp_path, folder):

@@ -34,13 +34,11 @@ static int folder_drop(void **state)
 
 static const char SECOND[] = "second section, longer than the first";
 
-static uint64_t write_two(const char *first)
+static uint64_t put_two(struct seg_writer *w, const char *first)
 {
-    struct seg_writer *w = NULL;
     struct err e;
     uint64_t bytes, digest;
 
-    assert_int_equal(seg_writer_open(path, &w, &e), RC_OK);
     assert_int_equal(seg_section(w, "ONE ", &e), RC_OK);
     assert_int_equal(seg_put(w, first, strlen(first), &e), RC_OK);
     assert_int_equal(seg_section_bytes(w), strlen(first));
@@ -52,6 +50,15 @@ static uint64_t write_two(const char *first)
     digest = seg_writer_digest(w);
     seg_writer_close(w);
     return digest;
+}
+
+static uint64_t write_two(const char *first)
+{
+    struct seg_writer *w = NULL;
+    struct err e;
+
+    assert_int_equal(seg_writer_open(path, &w, &e), RC_OK);
+    return put_two(w, first);
 }
 
 static str read_all(struct arena *a)
@@ -79,6 +86,28 @@ static void what_was_put_is_found(void **state)
     assert_true(seg_digest(s) == digest);
     seg_close(s);
     assert_false(file_exists(tmp_path));
+}
+
+static void a_file_without_a_name_gets_the_same_bytes(void **state)
+{
+    struct arena *a = arena_open();
+    struct seg_writer *w = NULL;
+    struct err e;
+    uint64_t digest = write_two("first");
+    str want = read_all(a);
+    int fd = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
+    char *is = arena_alloc(a, want.n + 1);
+
+    (void)state;
+    assert_true(fd >= 0);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(seg_writer_open_on(fd, path, &w, &e), RC_OK);
+    assert_true(put_two(w, "first") == digest);
+    assert_int_equal(pread(fd, is, want.n + 1, 0), want.n);
+    assert_memory_equal(is, want.p, want.n);
+    assert_false(file_exists(path) || file_exists(tmp_path));
+    assert_int_equal(close(fd), 0); /* it stayed the caller's */
+    arena_close(a);
 }
 
 static void other_content_has_another_digest(void **state)
@@ -342,6 +371,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_put_is_found),
+        cmocka_unit_test(a_file_without_a_name_gets_the_same_bytes),
         cmocka_unit_test(other_content_has_another_digest),
         cmocka_unit_test(a_writer_closed_early_leaves_no_file),
         cmocka_unit_test(a_cancelled_writer_stops_and_leaves_no_file),
