@@ -11,6 +11,10 @@
 #include "base/file.h"
 #include "embed/bert_priv.h"
 
+#define MODEL_DISTILBERT(layers)                                       \
+    "{\"model_type\": \"distilbert\", \"vocab_size\": 10, \"dim\": 8," \
+    " \"n_layers\": " layers ", \"n_heads\": 2, \"hidden_dim\": 12,"   \
+    " \"activation\": \"gelu\", \"max_position_embeddings\": 16}"
 #ifndef MODEL_SHAPE /* a test may want another */
 #define MODEL_SHAPE                                                            \
     {                                                                          \
@@ -263,6 +267,7 @@ struct model_onnx {
     const char *left_out; /* a tensor */
     const char *extra_op; /* one more node */
     bool external;        /* tensors lie in another file */
+    bool distilbert;      /* its names */
     size_t bytes_cut;
 };
 
@@ -358,7 +363,9 @@ static inline void model_put_facts(struct buf *graph,
                     "Reshape",
                     "",
                     "heads",
-                    {"/encoder/layer.0/attention/self/query/Add_output_0",
+                    {o->distilbert
+                         ? "/transformer/layer.0/attention/q_lin/Add_output_0"
+                         : "/encoder/layer.0/attention/self/query/Add_output_0",
                      "shape"}},
                 STR_NONE);
     if (o->extra_op != NULL)
@@ -376,13 +383,17 @@ static inline void model_onnx(const struct model_onnx *o, struct buf *to)
     char stored[BERT_TENSOR_NAME_BYTES];
 
     model_put_facts(&graph, o);
-    for (size_t i = 0; bert_tensor_at(&SHAPE, NAMES_BERT, i, &t); i++) {
-        bool layer = str_starts(str_of(t.name), STR("encoder."));
+    for (size_t i = 0; bert_tensor_at(
+             &SHAPE, o->distilbert ? NAMES_DISTILBERT : NAMES_BERT, i, &t);
+         i++) {
+        bool layer = strstr(t.name, ".layer.") != NULL;
         bool linear = layer && t.cols > 0;
-        bool bias =
-            layer && str_ends(str_of(t.name), STR(".bias")) &&
-            str_find(str_of(t.name), STR("LayerNorm")) == strlen(t.name);
+        bool bias = layer && str_ends(str_of(t.name), STR(".bias")) &&
+                    strstr(t.name, "LayerNorm") == NULL &&
+                    strstr(t.name, "layer_norm") == NULL;
 
+        if (t.name[0] == '\0')
+            continue;
         memcpy(name, t.name, sizeof name);
         if (linear) {
             (void)snprintf(weight, sizeof weight, "onnx::MatMul_%zu", i);

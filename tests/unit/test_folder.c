@@ -136,11 +136,7 @@ static void distilbert_has_other_names_and_no_types(void **state)
     const struct bert *b;
 
     (void)state;
-    model_write(dir, "config.json",
-                STR("{\"model_type\": \"distilbert\", \"vocab_size\": 10,"
-                    " \"dim\": 8, \"n_layers\": 2, \"n_heads\": 2,"
-                    " \"hidden_dim\": 12, \"activation\": \"gelu\","
-                    " \"max_position_embeddings\": 16}"));
+    model_write(dir, "config.json", STR(MODEL_DISTILBERT("2")));
     model_write_weights(dir, "model.safetensors", &W);
     b = opened();
     assert_int_equal(b->shape.types, 1);
@@ -548,6 +544,49 @@ static void an_onnx_file_of_more_layers_is_refused(void **state)
     assert_non_null(strstr(e.text, "has 2 layers, config.json says 1"));
 }
 
+static void distilbert_is_read_from_onnx_and_its_layers_are_counted(
+    void **state)
+{
+    static const struct model_onnx WAYS[] = {
+        {.distilbert = true},
+        {.distilbert = true, .transposed = true},
+        {.distilbert = true, .op = "Gemm"},
+        {.distilbert = true, .without_names = true},
+        {.distilbert = true, .same_biases = true}};
+    static const char *const LAST[] = {
+        "transformer.layer.1.ffn.lin2.weight",
+        "transformer.layer.1.output_layer_norm.bias"};
+    char why[100];
+
+    (void)state;
+    model_write(dir, "config.json", STR(MODEL_DISTILBERT("2")));
+    for (size_t i = 0; i < NELEMS(WAYS); i++) {
+        rc code = onnx_result(&WAYS[i]);
+
+        if (code != RC_OK)
+            print_error("%zu: %s\n", i, e.text);
+        assert_int_equal(code, RC_OK);
+        assert_numbers(folder_bert(f), NAMES_DISTILBERT);
+    }
+    for (size_t i = 0; i < NELEMS(LAST); i++) {
+        assert_int_equal(onnx_result(&(struct model_onnx){.distilbert = true,
+                                                          .left_out = LAST[i]}),
+                         RC_FORMAT);
+        (void)snprintf(why, sizeof why, "tensor %s is missing", LAST[i]);
+        assert_non_null(strstr(e.text, why));
+    }
+    model_write(dir, "config.json", STR(MODEL_DISTILBERT("1")));
+    for (size_t i = 0; i < NELEMS(LAST); i++) {
+        assert_int_equal(onnx_result(&(struct model_onnx){.distilbert = true,
+                                                          .left_out = LAST[i]}),
+                         RC_UNSUPPORTED);
+        assert_non_null(strstr(e.text, "has 2 layers, config.json says 1"));
+    }
+    model_write(dir, "config.json", STR(MODEL_DISTILBERT("49")));
+    assert_int_equal(onnx_result(&WAYS[0]), RC_LIMIT);
+    assert_non_null(strstr(e.text, "config.json: n_layers is 49, at most 48"));
+}
+
 static void a_folder_may_have_onnx_weights(void **state)
 {
     struct buf b = {0};
@@ -688,6 +727,7 @@ int main(void)
         TEST(onnx_weights_are_found_through_the_graph),
         TEST(an_onnx_file_tells_its_shape_alone),
         TEST(an_onnx_file_of_more_layers_is_refused),
+        TEST(distilbert_is_read_from_onnx_and_its_layers_are_counted),
         TEST(a_folder_may_have_onnx_weights),
         TEST(onnx_files_that_do_not_do_are_named),
         TEST(any_call_may_fail),
