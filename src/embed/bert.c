@@ -154,19 +154,20 @@ rc bert_check_shape(const struct bert_shape *s, struct err *e)
     return RC_OK;
 }
 
-static rc check_numbers(const char *name, const float *v, size_t rows,
-                        size_t cols, struct err *e)
+static rc check_numbers(str name, const float *v, size_t rows, size_t cols,
+                        struct err *e)
 {
     size_t n = rows * (cols == 0 ? 1 : cols), i = 0;
 
     if (v == NULL)
-        return err_set(e, RC_FORMAT, "tensor %s is missing", name);
+        return err_set(e, RC_FORMAT, "tensor " STR_FMT " is missing",
+                       STR_ARG(name));
     while (i < n && isfinite(v[i]))
         i++;
     if (i < n)
         return err_set(e, RC_FORMAT,
-                       "tensor %s: number %zu of %zu is not finite", name,
-                       i + 1, n);
+                       "tensor " STR_FMT ": number %zu of %zu is not finite",
+                       STR_ARG(name), i + 1, n);
     return RC_OK;
 }
 
@@ -182,14 +183,14 @@ static rc check_dense(const struct bert *b, struct err *e)
                              "%" PRIu32 " dimensions of a hidden size of "
                              "%" PRIu32 " without a dense layer",
                              s->dims, s->hidden);
-    code =
-        check_numbers("linear.weight", b->dense.weight, s->dims, s->hidden, e);
+    code = check_numbers(STR("linear.weight"), b->dense.weight, s->dims,
+                         s->hidden, e);
     if (code == RC_OK && b->dense.bias != NULL)
-        code = check_numbers("linear.bias", b->dense.bias, s->dims, 0, e);
+        code = check_numbers(STR("linear.bias"), b->dense.bias, s->dims, 0, e);
     return code;
 }
 
-rc bert_check(const struct bert *b, struct err *e)
+rc bert_check(const struct bert *b, const str *names, struct err *e)
 {
     rc code = bert_check_shape(&b->shape, e);
     struct bert_tensor t;
@@ -199,7 +200,7 @@ rc bert_check(const struct bert *b, struct err *e)
         const float *v;
 
         memcpy(&v, (const char *)b + t.offset, sizeof v);
-        code = check_numbers(t.name, v, t.rows, t.cols, e);
+        code = check_numbers(names[i], v, t.rows, t.cols, e);
     }
     if (code == RC_OK)
         code = check_dense(b, e);

@@ -63,8 +63,9 @@ struct bert {
 
 /* Every shape within its bounds and consistent, every number finite: what both
  * the reference and the packer rely on. RC_FORMAT names the tensor, RC_LIMIT
- * the size. */
-rc bert_check(const struct bert *b, struct err *e) MUST_CHECK;
+ * the size. names: what their file calls the tensors, in the order of
+ * bert_tensor_at (bert_priv.h). */
+rc bert_check(const struct bert *b, const str *names, struct err *e) MUST_CHECK;
 
 /* The plain forward pass: vectors of unit length. ids hold the special tokens
  * and are at most tokens_max. */

@@ -28,6 +28,8 @@ struct reading {
     struct tensors ts;
     str prefix; /* of the tensors' names */
     enum bert_names names;
+    str *stored; /* what the file calls them, as bert_tensor_at counts */
+    size_t stored_n, stored_cap;
     struct modules modules;
     struct tokenizer tokenizer;
     const struct family *family; /* NULL: not a well-known name */
@@ -367,6 +369,7 @@ static rc take_tensor(struct reading *r, const struct bert_tensor *want,
 {
     const struct tensor *t;
     const float *v = NULL;
+    str stored = STR_NONE;
     rc code;
 
     if (want->name[0] == '\0') {
@@ -377,7 +380,9 @@ static rc take_tensor(struct reading *r, const struct bert_tensor *want,
             return err_set(e, RC_FORMAT, "tensor %s is missing", want->name);
         code = tensor_floats(t, (struct tensor_want){want->rows, want->cols},
                              &r->f->held, &v, e);
+        stored = t->name;
     }
+    ARENA_PUSH(r->f->arena, r->stored, r->stored_n, r->stored_cap, stored);
     memcpy((char *)&r->f->bert + want->offset, &v, sizeof v);
     return code;
 }
@@ -645,7 +650,7 @@ static rc check_all(struct reading *r, struct err *e)
     const struct bert *b = &r->f->bert;
     struct vocab_opts o = {.tokens = b->tokens, .tokens_n = b->shape.vocab};
     struct vocab *v = NULL;
-    rc code = bert_check(b, e);
+    rc code = bert_check(b, r->stored, e);
 
     if (code == RC_OK)
         code = vocab_open(&o, &v, e);

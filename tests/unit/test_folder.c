@@ -453,6 +453,13 @@ static void wrong_tensors_are_named(void **state)
         "tensor encoder.layer.1.attention.self.key.weight: number 33 of 64 is "
         "not finite");
     assert_weights_refused(
+        (struct model_weights){.not_finite = KEY, .prefix = "bert."}, RC_FORMAT,
+        "tensor bert.encoder.layer.1.attention.self.key.weight: number 33");
+    assert_weights_refused(
+        (struct model_weights){.not_finite = "embeddings.LayerNorm.weight",
+                               .old_norms = true},
+        RC_FORMAT, "tensor embeddings.LayerNorm.gamma: number 5 of 8 is not");
+    assert_weights_refused(
         (struct model_weights){.bytes_cut = 1}, RC_FORMAT,
         "the file is cut: tensor encoder.layer.1.output.LayerNorm.bias");
     assert_weights_refused(
@@ -463,6 +470,15 @@ static void wrong_tensors_are_named(void **state)
         RC_UNSUPPORTED, "two models in one");
     assert_weights_refused((struct model_weights){.added = KEY}, RC_FORMAT,
                            "duplicate");
+    model_write(dir, "config.json", STR(MODEL_DISTILBERT("2")));
+    assert_weights_refused(
+        (struct model_weights){.not_finite =
+                                   "transformer.layer.1.ffn.lin1.weight",
+                               .distilbert = true,
+                               .prefix = "distilbert."},
+        RC_FORMAT,
+        "tensor distilbert.transformer.layer.1.ffn.lin1.weight: number 49 of "
+        "96 is not finite");
 }
 
 /* ---- ONNX ---- */
