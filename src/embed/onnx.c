@@ -13,17 +13,21 @@ struct field {
     enum wire wire;
     uint64_t value; /* of the varint, or the bits of the 4 or 8 bytes */
     str bytes;
+    const uint8_t *at; /* where it begins */
+    bool cut;          /* bytes are all there are, value how many it wants */
 };
 
 /* The next field; false at the end, or with c->bad. Groups are refused. */
 static bool next_field(struct cur *c, struct field *f)
 {
-    uint64_t key, n;
+    const uint8_t *at = c->p;
+    uint64_t key;
+    size_t left;
 
-    if (c->p == c->end)
+    if (at == c->end)
         return false;
     key = cur_varint(c);
-    *f = (struct field){.number = key >> 3};
+    *f = (struct field){.number = key >> 3, .at = at};
     switch (key & 7) {
     case WIRE_VARINT:
         f->wire = WIRE_VARINT;
@@ -35,9 +39,11 @@ static bool next_field(struct cur *c, struct field *f)
         break;
     case WIRE_BYTES:
         f->wire = WIRE_BYTES;
-        n = cur_varint(c);
-        c->bad = c->bad || n > (size_t)(c->end - c->p);
-        f->bytes = c->bad ? STR_NONE : cur_bytes(c, (size_t)n);
+        f->value = cur_varint(c);
+        left = (size_t)(c->end - c->p);
+        f->cut = !c->bad && f->value > left;
+        f->bytes = cur_bytes(c, f->cut ? left : (size_t)f->value);
+        c->bad = c->bad || f->cut;
         break;
     case WIRE_4:
         f->wire = WIRE_4;
@@ -70,9 +76,12 @@ static float real_of(const struct field *f)
     return v;
 }
 
-static rc cut(const char *what, struct err *e)
+/* What of the file can't be read on, and from where. */
+static rc cut(const struct onnx_graph *g, const char *what, const uint8_t *at,
+              struct err *e)
 {
-    return err_set(e, RC_FORMAT, "not an ONNX file, or cut in %s", what);
+    return err_set(e, RC_FORMAT, "not an ONNX file, or cut in %s at byte %zu",
+                   what, (size_t)(at - (const uint8_t *)g->file.p));
 }
 
 /* ---- TensorProto ---- */
@@ -184,20 +193,25 @@ static rc finish_tensor(struct reading *r, struct err *e)
     return RC_OK;
 }
 
-static rc read_tensor(str bytes, struct tensor *t, struct err *e)
+static rc read_tensor(const struct onnx_graph *g, str bytes, struct tensor *t,
+                      struct err *e)
 {
     struct reading r = {.numbers = 1};
     struct cur c = cur_of(bytes);
-    struct field f;
+    struct field f = {0};
     rc code;
 
     while (next_field(&c, &f))
         take_tensor_field(&r, &f);
-    if (c.bad)
-        return cut("a tensor", e);
     if (r.t.name.n > TENSOR_NAME_BYTES_MAX)
         return err_set(e, RC_FORMAT, "the name of a tensor has %zu bytes",
                        r.t.name.n);
+    if (c.bad && r.t.name.n == 0)
+        return cut(g, "a tensor", f.at, e);
+    if (c.bad)
+        return cut(
+            g, arena_fmt(g->ts->arena, "tensor " STR_FMT, STR_ARG(r.t.name)).p,
+            f.at, e);
     code = finish_tensor(&r, e);
     *t = r.t;
     return code;
@@ -226,14 +240,14 @@ bool onnx_ints_of(const struct tensor *t, struct onnx_ints *ints)
 /* ---- NodeProto ---- */
 
 /* AttributeProto; a tensor called `value` is a Constant's. */
-static rc read_attribute(str bytes, struct onnx_node *n, str *value,
-                         struct err *e)
+static rc read_attribute(const struct onnx_graph *g, str bytes,
+                         struct onnx_node *n, str *value, struct err *e)
 {
     struct cur c = cur_of(bytes);
     str name = STR_NONE, text = STR_NONE;
     int64_t whole = 0;
     float real = 0;
-    struct field f;
+    struct field f = {0};
 
     while (next_field(&c, &f)) {
         if (is_bytes(&f, 1))
@@ -248,7 +262,7 @@ static rc read_attribute(str bytes, struct onnx_node *n, str *value,
             *value = f.bytes;
     }
     if (c.bad)
-        return cut("an attribute", e);
+        return cut(g, "an attribute", f.at, e);
     if (str_eq(name, STR("transB"))) {
         n->trans_b = whole;
     } else if (str_eq(name, STR("transA"))) {
@@ -266,8 +280,8 @@ static rc read_attribute(str bytes, struct onnx_node *n, str *value,
     return RC_OK;
 }
 
-static rc take_node_field(struct onnx_node *n, const struct field *f,
-                          str *value, struct err *e)
+static rc take_node_field(const struct onnx_graph *g, struct onnx_node *n,
+                          const struct field *f, str *value, struct err *e)
 {
     if (is_bytes(f, 1)) {
         if (n->in_n < ONNX_INPUTS_MAX)
@@ -280,7 +294,7 @@ static rc take_node_field(struct onnx_node *n, const struct field *f,
     } else if (is_bytes(f, 4)) {
         n->op = f->bytes;
     } else if (is_bytes(f, 5)) {
-        return read_attribute(f->bytes, n, value, e);
+        return read_attribute(g, f->bytes, n, value, e);
     } else if (is_bytes(f, 7)) {
         n->domain = f->bytes;
     }
@@ -297,7 +311,7 @@ static rc take_node(struct onnx_graph *g, struct onnx_node *n, str value,
     rc code;
 
     if (str_eq(n->op, STR("Constant")) && value.p != NULL && n->out.n > 0) {
-        code = read_tensor(value, &t, e);
+        code = read_tensor(g, value, &t, e);
         t.name = n->out;
         return code == RC_OK ? tensors_put(g->ts, &t, e) : code;
     }
@@ -319,14 +333,14 @@ static rc read_node(struct onnx_graph *g, str bytes, struct err *e)
     struct onnx_node n = {.alpha = 1, .beta = 1};
     struct cur c = cur_of(bytes);
     str value = STR_NONE;
-    struct field f;
+    struct field f = {0};
     rc code = RC_OK;
 
     while (code == RC_OK && next_field(&c, &f))
-        code = take_node_field(&n, &f, &value, e);
+        code = take_node_field(g, &n, &f, &value, e);
     if (code != RC_OK)
         return code;
-    return c.bad ? cut("a node", e) : take_node(g, &n, value, e);
+    return c.bad ? cut(g, "a node", f.at, e) : take_node(g, &n, value, e);
 }
 
 /* ---- GraphProto, ModelProto ---- */
@@ -335,7 +349,7 @@ static rc read_node(struct onnx_graph *g, str bytes, struct err *e)
 static rc read_graph(str bytes, struct onnx_graph *g, struct err *e)
 {
     struct cur c = cur_of(bytes);
-    struct field f;
+    struct field f = {0};
     struct tensor t;
     rc code = RC_OK;
 
@@ -345,12 +359,12 @@ static rc read_graph(str bytes, struct onnx_graph *g, struct err *e)
                            "sparse_initializer is not supported");
         if (!is_bytes(&f, 5))
             continue;
-        code = read_tensor(f.bytes, &t, e);
+        code = read_tensor(g, f.bytes, &t, e);
         if (code == RC_OK)
             code = tensors_add(g->ts, &t, e);
     }
     if (c.bad)
-        return cut("the graph", e);
+        return cut(g, "the graph", f.at, e);
     c = cur_of(bytes);
     while (code == RC_OK && next_field(&c, &f)) {
         if (is_bytes(&f, 1))
@@ -359,17 +373,57 @@ static rc read_graph(str bytes, struct onnx_graph *g, struct err *e)
     return code;
 }
 
+/* A name stands before the numbers of its tensor, which are nearly all of a
+ * file: so it is known as a rule where a file ends too early. */
+static rc cut_tensor(const struct onnx_graph *g, const struct field *tensor,
+                     struct err *e)
+{
+    struct cur c = cur_of(tensor->bytes);
+    uint64_t end;
+    str name = STR_NONE;
+    struct field f = {0};
+
+    while (next_field(&c, &f))
+        if (is_bytes(&f, 8))
+            name = f.bytes;
+    if (name.n == 0 || name.n > TENSOR_NAME_BYTES_MAX ||
+        __builtin_add_overflow((size_t)(tensor->bytes.p - g->file.p),
+                               tensor->value, &end))
+        return cut(g, "a tensor", tensor->at, e);
+    return err_set(e, RC_FORMAT,
+                   "the file is cut: tensor " STR_FMT " ends at byte %" PRIu64
+                   " of the file, which has %zu",
+                   STR_ARG(name), end, g->file.n);
+}
+
+/* What a graph ends in that goes on behind the end of the file. */
+static rc cut_graph(const struct onnx_graph *g, str rest, struct err *e)
+{
+    struct cur c = cur_of(rest);
+    struct field f = {0};
+
+    while (next_field(&c, &f))
+        ;
+    if (f.cut && is_bytes(&f, 5))
+        return cut_tensor(g, &f, e);
+    return cut(g, f.cut && is_bytes(&f, 1) ? "a node" : "the graph",
+               c.bad ? f.at : c.end, e);
+}
+
 rc onnx_parse(str file, struct onnx_graph *g, struct err *e)
 {
     struct cur c = cur_of(file);
     str graph = STR_NONE;
-    struct field f;
+    struct field f = {0};
 
+    g->file = file;
     while (next_field(&c, &f)) {
         if (is_bytes(&f, 7))
             graph = f.bytes;
     }
+    if (f.cut && is_bytes(&f, 7))
+        return cut_graph(g, f.bytes, e);
     if (c.bad || graph.p == NULL)
-        return cut("the model", e);
+        return cut(g, "the model", c.bad ? f.at : c.end, e);
     return read_graph(graph, g, e);
 }

@@ -8,8 +8,8 @@
  * PyTorch. Names may have a prefix, which is taken off.
  *
  * Owns:    names and tensors live in the tensors' arena; bytes borrow `file`.
- * Errors:  RC_FORMAT       not such a file, cut, or a tensor's shape and bytes
- *                          disagree
+ * Errors:  RC_FORMAT       not such a file, cut (the tensor is named whose
+ *                          numbers are), or a tensor's shape and bytes disagree
  *          RC_LIMIT        more nodes or tensors than the limits
  *          RC_UNSUPPORTED  weights in another file, or a graph that computes
  *                          with integers or fused operators
@@ -60,6 +60,7 @@ struct onnx_ints { /* of a small tensor of int64 */
     size_t n;
 };
 struct onnx_graph {
+    str file; /* all of it */
     struct tensors *ts;
     struct onnx_node *nodes;
     size_t nodes_n, nodes_cap;
