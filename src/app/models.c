@@ -266,15 +266,28 @@ rc app_model_list(struct app *a, const struct caller *who, struct db *db,
 
 struct due_write {
     struct write write;
+    const struct caller *who;
     str name;
     uint32_t dims;
+    struct arena *out;
 };
 
+/* Bases of any organization: each hears of its own. */
 static rc due_run(struct write *w, struct db *db, struct err *e)
 {
     const struct due_write *due = (const struct due_write *)w;
+    struct caller who = *due->who;
+    uuid *v;
+    size_t n;
+    rc code = db_model_keys_due(db, due->name, due->dims, clock_wall_ms(),
+                                due->out, &v, &n, e);
 
-    return db_model_keys_due(db, due->name, due->dims, e);
+    for (size_t i = 0; code == RC_OK && i < n; i++) {
+        code = db_base_tenant(db, v[i], &who.tenant, e);
+        if (code == RC_OK)
+            code = app_event(db, &who, v[i], v[i], "base.updated", e);
+    }
+    return code;
 }
 
 /* Models serve every organization: the first one's keys install them. */
@@ -318,7 +331,8 @@ rc app_model_add(struct app *a, const struct caller *who, str name,
                  struct err *e)
 {
     struct models *m = a->models;
-    struct due_write due = {.write = {.run = due_run}, .name = name};
+    struct due_write due = {
+        .write = {.run = due_run}, .who = who, .name = name, .out = out};
     struct model *model = NULL;
     str to;
     rc code = may_install(a, who, e);

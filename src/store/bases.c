@@ -184,23 +184,28 @@ rc db_base_keys_due(struct db *db, uuid base, bool due, struct err *e)
     return q_run(&q, NULL, e);
 }
 
-rc db_model_keys_due(struct db *db, str model, uint32_t dims, struct err *e)
+rc db_model_keys_due(struct db *db, str model, uint32_t dims, int64_t now_ms,
+                     struct arena *out, uuid **v, size_t *n, struct err *e)
 {
     struct q q =
         q_open(db, "UPDATE base_state SET keys_due = 1 WHERE base IN"
                    " (SELECT id FROM base WHERE embedding_model = ?1)");
     rc code;
 
+    *v = NULL;
+    *n = 0;
     q_text(&q, model);
     code = q_run(&q, NULL, e);
     if (code != RC_OK)
         return code;
-    q = q_open(db, "UPDATE base SET embedding_dimensions = ?2"
-                   " WHERE embedding_model = ?1"
-                   " AND embedding_dimensions <> ?2");
+    q = q_open(db, "UPDATE base SET embedding_dimensions = ?2, updated_ms = ?3"
+                   " WHERE embedding_model = ?1 AND embedding_dimensions <> ?2"
+                   " AND EXISTS(SELECT 1 FROM base_state"
+                   "  WHERE base = base.id AND deleted = 0) RETURNING id");
     q_text(&q, model);
     q_int(&q, dims);
-    return q_run(&q, NULL, e);
+    q_int(&q, now_ms);
+    return q_end_uuids(&q, out, v, n, e);
 }
 
 rc db_bases_keys_due(struct db *db, struct arena *out, uuid **v, size_t *n,

@@ -401,8 +401,10 @@ rc db_base_count_model(struct db *db, uuid tenant, str model, uint64_t *n,
  * another: they have to be indexed again. Of one base, of all that name a
  * model, and which are so. */
 rc db_base_keys_due(struct db *db, uuid base, bool due, struct err *e);
-/* Of all bases that name the model, which has so many dimensions now. */
-rc db_model_keys_due(struct db *db, str model, uint32_t dims, struct err *e);
+/* Of all bases that name the model, which has so many dimensions now; *v: those
+ * that had another number, which are updated by this. */
+rc db_model_keys_due(struct db *db, str model, uint32_t dims, int64_t now_ms,
+                     struct arena *out, uuid **v, size_t *n, struct err *e);
 rc db_bases_keys_due(struct db *db, struct arena *out, uuid **v, size_t *n,
                      struct err *e);
 /* Hides it at once (object look-ups fail, CHANGE_BASE_GONE); its rows are

@@ -1,20 +1,23 @@
 """`knowd model`: what it sends, what it downloads, what it refuses. The server
 and the hub are one small program here, which cuts, moves and lies on demand."""
 
+import contextlib
 import hashlib
 import http.server
 import json
 import os
 import re
 import socket
+import sqlite3
 import struct
 import threading
 import time
+import uuid
 
 import pytest
 
 import models
-from conftest import ADMIN_KEY, UUID, Cli, poll
+from conftest import ADMIN_KEY, K, UUID, Cli, poll
 
 CONFIG = {"model_type": "bert", "vocab_size": 9, "hidden_size": 64,
           "num_hidden_layers": 1, "num_attention_heads": 2,
@@ -276,6 +279,52 @@ def test_a_base_is_given_a_model_and_follows_it(start_server, tmp_path):
                                     status=2).stderr
     cli("bases", "alpha", "shelf", "none")
     assert server.api.ok("GET", at)["retrieval_alpha"] is None
+
+
+def test_a_model_of_other_dimensions_updates_its_bases(start_server, tmp_path):
+    data = tmp_path / "data"
+    server = start_server(data=data)
+    cli, api = Cli(tmp_path, server.url), server.api
+    other = api.ok("POST", "/knowd/v1/keys", 201,
+                   json={"name": "k", "tenant": "other"})
+    cli("model", "add", models.make(tmp_path / "64"), "--name", "small")
+    cli("model", "add", models.make(tmp_path / "x"), "--name", "apart")
+    owners = [api, api, server.api_with(other["key"])]
+    bases = [owner.make_base(embedding_model="small") for owner in owners]
+    gone = api.make_base(embedding_model="small")
+    apart = api.make_base(embedding_model="apart")
+    api.ok("DELETE", f"{K}/knowledge-bases/{gone}", 204)
+    owners.append(api)
+
+    def get():
+        return [owner.ok("GET", f"{K}/knowledge-bases/{base}")
+                for owner, base in zip(owners, [*bases, apart])]
+    made = get()
+    # As many dimensions: nothing that a base shows is another.
+    cli("model", "add", models.make(tmp_path / "64b", seed=2), "--name",
+        "small")
+    assert get() == made
+    cli("model", "add", models.make(tmp_path / "128", hidden=128),
+        "--name", "small")
+    now = get()
+    assert now[3] == made[3]
+    for was, is_ in zip(made[:3], now):
+        assert is_["updated_at"] > was["updated_at"]
+        assert is_ == {**was, "embedding_dimensions": 128,
+                       "updated_at": is_["updated_at"]}
+    assert server.stop() == 0
+    with contextlib.closing(sqlite3.connect(data / "knowd.db")) as db:
+        rows = db.execute("SELECT e.base, e.object, e.actor, e.tenant ="
+                          " (SELECT tenant FROM base b WHERE b.id = e.base)"
+                          " FROM event e WHERE kind = 'base.updated'"
+                          ).fetchall()
+        actors = {row[0] for row in db.execute(
+            "SELECT actor FROM event WHERE kind = 'base.created'"
+            " AND base = ?", (uuid.UUID(bases[0]).bytes,))}
+    assert {uuid.UUID(bytes=base) for base, *_ in rows} == \
+        {uuid.UUID(base) for base in bases} and len(rows) == 3
+    assert all(base == object_ and actor in actors and own
+               for base, object_, actor, own in rows)
 
 
 def test_a_model_too_many_leaves_the_one_there(start_server, tmp_path):
