@@ -1356,6 +1356,112 @@ static void many_list_while_one_writes(void **state)
     }
 }
 
+/* ---- URLs ---- */
+
+static rc run_web_put(struct db *db, void *arg, struct err *e)
+{
+    return db_web_put(db, arg, e);
+}
+
+/* A whole one, with a version and a job. */
+static uuid document_add(str text)
+{
+    struct intake_doc d;
+
+    intake(&f, &d, text);
+    return d.document;
+}
+
+static struct web_row web_of(uuid document, str url, str key)
+{
+    return (struct web_row){.base = f.base,
+                            .document = document,
+                            .tenant = f.tenant,
+                            .url = url,
+                            .key = key};
+}
+
+/* The document that the base in hand has under the key; nil: none. */
+static uuid document_by_key(str key)
+{
+    struct web_row w;
+    struct db *db = reading();
+    rc code = db_web_by_key(db, f.tenant, f.base, key, f.a, &w, &f.e);
+
+    store_read_end(db);
+    if (code == RC_NOTFOUND)
+        return UUID_NIL;
+    must(code, &f.e);
+    return w.document;
+}
+
+static void the_database_refuses_a_second_url_of_one_key(void **state)
+{
+    uuid first = document_add(STR("first"));
+    uuid second = document_add(STR("second"));
+    struct web_row w = web_of(first, STR("http://a.test/"), STR("a.test/"));
+
+    (void)state;
+    must(do_write(f.s, run_web_put, &w, &f.e), &f.e);
+    w = web_of(second, STR("https://A.test"), STR("a.test/"));
+    assert_int_equal(do_write(f.s, run_web_put, &w, &f.e), RC_CONFLICT);
+    assert_string_equal(f.e.text, "a document of that URL is there");
+    assert_true(uuid_eq(document_by_key(w.key), first));
+    assert_int_equal(count("SELECT count(*) FROM web"), 1);
+    w.key = STR("a.test/other");
+    must(do_write(f.s, run_web_put, &w, &f.e), &f.e);
+    assert_true(uuid_eq(document_by_key(w.key), second));
+    no_damage();
+}
+
+static void a_document_has_one_url(void **state)
+{
+    uuid only = document_add(STR("only"));
+    struct web_row w = web_of(only, STR("http://a.test/"), STR("a.test/"));
+
+    (void)state;
+    must(do_write(f.s, run_web_put, &w, &f.e), &f.e);
+    w = web_of(only, STR("http://b.test/"), STR("b.test/"));
+    assert_int_equal(do_write(f.s, run_web_put, &w, &f.e), RC_CONFLICT);
+    assert_true(uuid_is_nil(document_by_key(w.key)));
+    no_damage();
+}
+
+static void each_base_has_a_url_of_its_own(void **state)
+{
+    const uuid base = f.base;
+    uuid here = document_add(STR("here")), there;
+    struct web_row w = web_of(here, STR("http://a.test/"), STR("a.test/"));
+
+    (void)state;
+    must(do_write(f.s, run_web_put, &w, &f.e), &f.e);
+    f.base = uuid_new();
+    must(do_write(f.s, put_another_base, NULL, &f.e), &f.e);
+    there = document_add(STR("there"));
+    w = web_of(there, w.url, w.key);
+    must(do_write(f.s, run_web_put, &w, &f.e), &f.e);
+    assert_true(uuid_eq(document_by_key(w.key), there));
+    f.base = base;
+    assert_true(uuid_eq(document_by_key(w.key), here));
+    no_damage();
+}
+
+static void the_key_of_a_deleted_document_is_free(void **state)
+{
+    uuid gone = document_add(STR("gone"));
+    uuid next = document_add(STR("next"));
+    struct web_row w = web_of(gone, STR("http://a.test/"), STR("a.test/"));
+
+    (void)state;
+    must(do_write(f.s, run_web_put, &w, &f.e), &f.e);
+    must(do_write(f.s, run_drop, &gone, &f.e), &f.e);
+    assert_true(uuid_is_nil(document_by_key(w.key)));
+    w.document = next;
+    must(do_write(f.s, run_web_put, &w, &f.e), &f.e);
+    assert_true(uuid_eq(document_by_key(w.key), next));
+    no_damage();
+}
+
 /* ---- what goes with what ---- */
 
 static rc put_web(struct db *db, void *arg, struct err *e)
@@ -1579,6 +1685,10 @@ int main(void)
         FACT(bases_take_turns_in_memory),
         FACT(what_is_too_large_for_memory_is_listed_all_the_same),
         FACT(many_list_while_one_writes),
+        FACT(the_database_refuses_a_second_url_of_one_key),
+        FACT(a_document_has_one_url),
+        FACT(each_base_has_a_url_of_its_own),
+        FACT(the_key_of_a_deleted_document_is_free),
         FACT(with_a_document_goes_all_that_names_it),
         FACT(with_a_base_goes_all_of_its_hub),
         FACT(with_a_base_goes_what_is_in_memory_of_it),
