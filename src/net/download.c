@@ -105,8 +105,11 @@ static rc follow(struct loading *l, struct fetch_opts *o, bool look,
                            l->d->url);
         code = fetch_location(o->url, fetch_header(a, STR("location")), l->tmp,
                               &o->url, e);
-        if (code != RC_OK)
-            return code;
+        if (code != RC_OK) { /* said by the server, not by who asks */
+            if (e != NULL)
+                e->code = RC_REMOTE;
+            return RC_REMOTE;
+        }
         o->policy = policy_behind(o, a);
     }
 }

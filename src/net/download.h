@@ -18,7 +18,8 @@
  *          RC_LIMIT      larger than bytes_max
  *          RC_CORRUPT    the bytes are not those of the tag; they are dropped
  *          RC_CANCELLED  the progress function said so
- *          RC_REMOTE, RC_TIMEOUT  not reached, or cut off TRIES_MAX times
+ *          RC_REMOTE, RC_TIMEOUT  not reached, cut off TRIES_MAX times, or
+ *                        sent on to where nobody follows
  *          RC_IO, RC_NOSPACE      the file can't be written
  * Threads: one at a time.
  */

@@ -31,7 +31,8 @@ static struct {
     atomic_bool stop;
     pthread_t thread;
     const char *tag; /* NULL: none */
-    atomic_int cut;  /* bytes after which GETs end; 0: none */
+    const char *location;
+    atomic_int cut; /* bytes after which GETs end; 0: none */
     atomic_bool no_length, wrong_range, ranges_ignored;
     atomic_int redirects, status;
     atomic_int gets;
@@ -77,7 +78,7 @@ static void answer(int c)
     if (server.redirects > 0) {
         server.redirects--;
         put_head(&to, 302, 0);
-        buf_put(&to, STR("Location: /other\r\n\r\n"));
+        buf_fmt(&to, "Location: %s\r\n\r\n", server.location);
     } else if (server.status != 0) {
         put_head(&to, server.status, 0);
         buf_put(&to, STR("\r\n"));
@@ -121,6 +122,7 @@ static int set_up(void **state)
 
     memset(&server, 0, sizeof server);
     server.tag = "\"v1\"";
+    server.location = "/other";
     server.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     if (bind(server.fd, (struct sockaddr *)&at, n) != 0 ||
@@ -230,6 +232,23 @@ static void redirects_are_followed_and_counted(void **state)
     assert_non_null(strstr(e.text, "too many redirects"));
 }
 
+static void where_nobody_follows_is_the_servers_word(void **state)
+{
+    static const char *const LOCATIONS[] = {"file:///etc/passwd",
+                                            "ftp://127.0.0.1/x", "http://"};
+
+    (void)state;
+    for (size_t i = 0; i < NELEMS(LOCATIONS); i++) {
+        server.tag = NULL;
+        server.location = LOCATIONS[i];
+        server.redirects = 1;
+        assert_int_equal(run(), RC_REMOTE);
+        assert_int_equal(e.code, RC_REMOTE);
+        assert_non_null(strstr(e.text, "which is not followed"));
+        assert_int_equal(server.gets, 0);
+    }
+}
+
 static void sums_are_checked(void **state)
 {
     (void)state;
@@ -321,6 +340,7 @@ int main(void)
         TEST(another_range_than_asked_is_not_taken),
         TEST(neither_tag_nor_length_are_needed),
         TEST(redirects_are_followed_and_counted),
+        TEST(where_nobody_follows_is_the_servers_word),
         TEST(sums_are_checked),
         TEST(refusals_are_told_apart),
         TEST(it_can_be_cancelled),
