@@ -6,10 +6,14 @@ import hashlib
 import http.server
 import json
 import os
+import pathlib
 import re
+import shutil
 import socket
 import sqlite3
+import ssl
 import struct
+import subprocess
 import threading
 import time
 import uuid
@@ -17,7 +21,7 @@ import uuid
 import pytest
 
 import models
-from conftest import ADMIN_KEY, K, UUID, Cli, poll
+from conftest import ADMIN_KEY, K, KNOWD, UUID, Cli, poll
 
 CONFIG = {"model_type": "bert", "vocab_size": 9, "hidden_size": 64,
           "num_hidden_layers": 1, "num_attention_heads": 2,
@@ -90,20 +94,29 @@ def folder(tmp_path):
 
 
 class Peer(http.server.ThreadingHTTPServer):
-    """knowd's routes of models, and a hub under /ORG/NAME/resolve/main."""
+    """knowd's routes of models, and a hub under /ORG/NAME/resolve/main; by TLS
+    where it is given an ssl.SSLContext."""
     daemon_threads = True
 
-    def __init__(self):
+    def __init__(self, tls=None):
         super().__init__(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server_port}"
+        if tls:
+            self.socket = tls.wrap_socket(self.socket, server_side=True,
+                                          do_handshake_on_connect=False)
+        self.url = f"http{'s' if tls else ''}://127.0.0.1:{self.server_port}"
         self.models, self.seen = {}, []
         self.files = files()  # of the hub
+        self.cdn = ""         # where it says its large files are
         self.cut = None       # bytes after which a large answer ends, once
         self.sums = {}        # tags that are not the file's
         self.refuse = None    # (status, body) of every PUT
         self.on_put = None    # called when one has come
         threading.Thread(target=self.serve_forever, args=(0.02,),
                          daemon=True).start()
+
+    def handle_error(self, request, client_address):
+        """Those who don't like the certificate hang up."""
+        self.seen.append(("hung up", None, None))
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -164,7 +177,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         sum_ = hashlib.sha256(data).hexdigest()
         if name[1].endswith(".safetensors"):
             tag = '"' + peer.sums.get(name[1], sum_) + '"'
-            return self.answer(302, Location="/cdn/" + name[1],
+            return self.answer(302, Location=peer.cdn + "/cdn/" + name[1],
                                X_Linked_ETag=tag, X_Linked_Size=len(data))
         return self.answer(200, data, ETag='"' + sum_[:40] + '"')
 
@@ -493,3 +506,116 @@ def test_a_hub_that_cannot_be_reached_is_told_plainly(cli):
                env={"KNOWD_HUB": "http://127.0.0.1:1"})
     assert "does not come from the hub" in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+# ---- a hub by TLS ----
+
+CA_FILE = pathlib.Path("/etc/ssl/certs/ca-certificates.crt")
+NAMESPACE = ["unshare", "--map-root-user", "--mount"]
+
+
+def openssl(*args):
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes",
+                    "-days", "2", *map(str, args)], check=True,
+                   capture_output=True)
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory):
+    """Makes certificates; .file is whom to trust to trust them."""
+    if shutil.which("openssl") is None:
+        pytest.skip("takes openssl")
+    at = tmp_path_factory.mktemp("tls")
+    openssl("-subj", "/CN=an authority of tests", "-keyout", at / "ca.key",
+            "-out", at / "ca.pem")
+
+    def certify(name):
+        openssl("-subj", "/CN=a hub", "-addext", f"subjectAltName={name}",
+                "-addext", "basicConstraints=critical,CA:FALSE",
+                "-CA", at / "ca.pem", "-CAkey", at / "ca.key",
+                "-keyout", at / "hub.key", "-out", at / "hub.pem")
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(at / "hub.pem", at / "hub.key")
+        return tls
+    certify.file = at / "ca.pem"
+    return certify
+
+
+@pytest.fixture
+def hub(authority):
+    hub = Peer(authority("IP:127.0.0.1"))
+    yield hub
+    hub.shutdown()
+    hub.server_close()
+
+
+@pytest.fixture
+def trusting(authority):
+    """The command where the authority is the only one that is trusted: what the
+    system trusts is one file, so the command has a file system of its own."""
+    probe = [*NAMESPACE, "test", "-f", CA_FILE]
+    if shutil.which("unshare") is None or subprocess.run(probe).returncode:
+        pytest.skip(f"takes a mount namespace, and {CA_FILE}")
+
+    def run(cli, *args, status=0):
+        done = subprocess.run(
+            [*NAMESPACE, "sh", "-ec",
+             f'mount --bind "$0" {CA_FILE}; exec "$@"', authority.file, KNOWD,
+             *args], capture_output=True, text=True, env=cli.env, timeout=300)
+        assert done.returncode == status, done.stderr
+        return done
+    return run
+
+
+def downloaded(cli):
+    return [p for p in (cli.home / "cache").rglob("*") if p.is_file()]
+
+
+def test_a_model_is_pulled_by_tls(cli, peer, hub, trusting):
+    cli.env["KNOWD_HUB"] = hub.url
+    trusting(cli, "model", "pull", "e5-small-v2")
+    assert list(peer.models) == ["e5-small-v2"]
+    assert ("GET", "/cdn/model.safetensors", None) in hub.seen
+    cache = cli.home / "cache/knowd/models/e5-small-v2"
+    assert (cache / "model.safetensors").read_bytes() == \
+        hub.files["model.safetensors"]
+
+
+def test_a_certificate_of_nobody_known_is_refused(cli, peer, hub):
+    done = cli("model", "pull", "e5-small-v2", status=3,
+               env={"KNOWD_HUB": hub.url})
+    assert_refused(cli, peer, hub, done, "the certificate is not valid")
+
+
+def test_a_certificate_of_another_name_is_refused(cli, peer, authority,
+                                                  trusting):
+    other = Peer(authority("DNS:hub.test"))
+    try:
+        cli.env["KNOWD_HUB"] = other.url
+        done = trusting(cli, "model", "pull", "e5-small-v2", status=3)
+        assert_refused(cli, peer, other, done, "the certificate is not valid")
+    finally:
+        other.shutdown()
+        other.server_close()
+
+
+def assert_refused(cli, peer, hub, done, why):
+    """In one line, before anything was asked."""
+    line, = done.stderr.splitlines()
+    assert "e5-small-v2 does not come from the hub" in line
+    assert "127.0.0.1" in line and why in line
+    assert not [path for _, path, _ in hub.seen if path]
+    assert downloaded(cli) == [] and peer.models == {}
+
+
+def test_a_hub_by_tls_does_not_send_on_to_one_without(cli, peer, hub,
+                                                      trusting):
+    hub.cdn = peer.url
+    cli.env["KNOWD_HUB"] = hub.url
+    done = trusting(cli, "model", "pull", "e5-small-v2", status=3)
+    line, = done.stderr.splitlines()
+    assert "e5-small-v2 does not come from the hub" in line
+    assert f"points to {peer.url}/cdn/model.safetensors, which is not followed" \
+        in line
+    assert "/cdn/model.safetensors" not in [path for _, path, _ in peer.seen]
+    assert peer.models == {}
