@@ -253,6 +253,7 @@ def watched(pid, act):
     finally:
         watch.done.set()
         watch.join()
+    got.setdefault("words", got["seconds"])  # nothing is found before all is
     got["peak"] = watch.peak
     return got
 
@@ -346,12 +347,12 @@ def rows_of(name, mine, others, asked):
     def of(key):
         return median([m[key] for m in mine])
 
-
     def ratio(key):
         ratios = sorted(o[key] / m[key] for m, o in zip(mine, others))
         return f"{median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})"
     return [name, f"{of('words'):.1f}", ratio("words"),
-            f"{of('seconds'):.1f}", ratio("seconds"), f"{of('cpu'):.1f}", f"{max(m['peak'] for m in mine):.0f} MiB",
+            f"{of('seconds'):.1f}", ratio("seconds"), f"{of('cpu'):.1f}",
+            f"{max(m['peak'] for m in mine):.0f} MiB",
             mine[0]["pages"], mine[0]["passages"], mine[0]["tokens"],
             f"{of('hybrid')} of {len(asked)}",
             f"{of('vector')} of {len(asked)}"]

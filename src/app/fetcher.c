@@ -85,12 +85,13 @@ static str host_of(str url, struct arena *tmp)
                : STR("");
 }
 
-/* How many more of a host may wait: beside what does, and what this lease has
- * taken. */
-static bool host_has_room(struct lease_write *l, str host)
+/* Whether one more of a host may wait, beside what does and what this lease has
+ * taken: new ones leave half of the room to those that are tried again. */
+static bool host_has_room(struct lease_write *l, const struct due_fetch *due,
+                          str host)
 {
+    size_t n = 0, max = due->again ? 2 * HOST_WAITING_MAX : HOST_WAITING_MAX;
     const uint64_t *held;
-    size_t n = 0;
 
     for (size_t i = 0; i < l->n; i++)
         n += str_eq(l->v[i]->host, host) ? 1 : 0;
@@ -98,7 +99,7 @@ static bool host_has_room(struct lease_write *l, str host)
     held = map_find(l->fetcher->held, host);
     n += held == NULL ? 0 : *held;
     (void)pthread_mutex_unlock(&l->fetcher->lock);
-    return n < HOST_WAITING_MAX;
+    return n < max;
 }
 
 static rc lease_run(struct write *w, struct db *db, struct err *e)
@@ -118,7 +119,7 @@ static rc lease_run(struct write *w, struct db *db, struct err *e)
         str host = host_of(due[i].url, tmp);
 
         l->last = due[i].at;
-        if (!due[i].again && !host_has_room(l, host)) {
+        if (!host_has_room(l, &due[i], host)) {
             l->skipped = true;
             continue;
         }
@@ -140,19 +141,26 @@ static int64_t due_ns(int64_t next_ms)
     return clock_mono_ns() + (next_ms - clock_wall_ms()) * 1000000;
 }
 
+/* Behind the last of its kind: those that are tried again are the first. With
+ * the lock. */
+static void list_put(struct fetcher *r, struct waiting *w)
+{
+    struct waiting **at = r->end;
+
+    if (w->again)
+        for (at = &r->first; *at != NULL && (*at)->again;)
+            at = &(*at)->next;
+    w->next = *at;
+    *at = w;
+    if (w->next == NULL)
+        r->end = &w->next;
+}
+
 static void list_add(struct fetcher *r, const struct lease_write *l)
 {
     (void)pthread_mutex_lock(&r->lock);
     for (size_t i = 0; i < l->n; i++) {
-        if (l->v[i]->again) {
-            l->v[i]->next = r->first;
-            if (r->first == NULL)
-                r->end = &l->v[i]->next;
-            r->first = l->v[i];
-        } else {
-            *r->end = l->v[i];
-            r->end = &l->v[i]->next;
-        }
+        list_put(r, l->v[i]);
         ++*map_slot(r->held, l->v[i]->host, NULL);
         r->waiting_n++;
     }

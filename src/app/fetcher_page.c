@@ -205,6 +205,18 @@ static void page_later(struct page *p, int64_t wait_ms)
     p->task.retry_ms = wait_ms;
 }
 
+/* No place of a host that a redirect leads to, or no thread to look up a name:
+ * within its minute the page is put off, which is no failed try of its host. */
+static void page_put_off(struct page *p, const char *why)
+{
+    struct task *t = &p->task;
+
+    t->error = arena_fmt(p->arena, "%s", why);
+    t->retry_ms = FETCH_AGAIN_MS;
+    t->fate =
+        FETCH_AGAIN_MS + TRY_MS_MIN > left_ms(p) ? FATE_FAILED : FATE_AGAIN;
+}
+
 /* The last part of a path, as a file would be called; it only helps to tell
  * Markdown from plain text. */
 static str filename_of(str url, struct arena *out)
@@ -327,8 +339,10 @@ static void page_ask(struct page *p, struct fetch *http)
         page_came(p, &a, &e);
     else if (code == RC_CANCELLED && atomic_load(&p->fetcher->stopping))
         page_later(p, 0);
-    else if (code == RC_NOSPACE || code == RC_BUSY || code == RC_NOMEM)
+    else if (code == RC_NOSPACE || code == RC_NOMEM)
         page_later(p, FETCH_AGAIN_MS);
+    else if (code == RC_BUSY)
+        page_put_off(p, e.text);
     else
         page_failed(p, &a, code,
                     code == RC_OK ? status_text(a.status) : e.text);
@@ -394,19 +408,19 @@ static rc write_came(struct page *p, struct db *db, struct version_row *v,
          (code = db_version_get(db, v->tenant, v->base, d.active_version, tmp,
                                 &active, e)) != RC_OK))
         return code;
+    web.tried_ms = 0;
+    /* Another version turned active meanwhile: that page is not it. */
+    if (p->not_modified && !uuid_eq(d.active_version, p->known)) {
+        page_later(p, 0);
+        code = db_web_update(db, &web, e);
+        return code == RC_OK
+                   ? task_finish(p->fetcher->app, db, &p->task, tmp, e)
+                   : code;
+    }
     web.answered = p->answered;
     web.fetched_ms = clock_wall_ms();
-    web.tried_ms = 0;
-    if (p->not_modified) {
-        /* Another version turned active meanwhile: that page is not it. */
-        if (!uuid_eq(d.active_version, p->known)) {
-            page_later(p, 0);
-            return (code = db_web_update(db, &web, e)) == RC_OK
-                       ? task_finish(p->fetcher->app, db, &p->task, tmp, e)
-                       : code;
-        }
+    if (p->not_modified)
         return write_unchanged(p, db, v, active.id, &web, e);
-    }
     web.etag = p->etag;
     web.last_modified = p->last_modified;
     same = active.number > 0 && str_eq(active.source_type, STR("url")) &&

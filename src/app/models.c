@@ -272,20 +272,24 @@ struct due_write {
     struct arena *out;
 };
 
-/* Bases of any organization: each hears of its own. */
+/* Bases of any organization: each hears of its own, but only the one whose key
+ * it was hears of that key. */
 static rc due_run(struct write *w, struct db *db, struct err *e)
 {
     const struct due_write *due = (const struct due_write *)w;
-    struct caller who = *due->who;
+    struct caller who;
+    uuid tenant;
     uuid *v;
     size_t n;
     rc code = db_model_keys_due(db, due->name, due->dims, clock_wall_ms(),
                                 due->out, &v, &n, e);
 
     for (size_t i = 0; code == RC_OK && i < n; i++) {
-        code = db_base_tenant(db, v[i], &who.tenant, e);
-        if (code == RC_OK)
-            code = app_event(db, &who, v[i], v[i], "base.updated", e);
+        if ((code = db_base_tenant(db, v[i], &tenant, e)) != RC_OK)
+            break;
+        who =
+            uuid_eq(tenant, due->who->tenant) ? *due->who : app_program(tenant);
+        code = app_event(db, &who, v[i], v[i], "base.updated", e);
     }
     return code;
 }

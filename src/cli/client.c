@@ -23,11 +23,9 @@ rc client_open(const struct options *o, struct arena *out, struct client **c,
                struct err *e)
 {
     struct client *made = ARENA_NEW(out, struct client);
-    str url = option_str(o, OPT_URL), key = option_str(o, OPT_KEY);
+    str url = option_url(o), key = option_str(o, OPT_KEY);
 
     *c = NULL;
-    while (str_ends(url, STR("/")))
-        url.n--;
     made->arena = out;
     made->url = arena_cstr(out, url);
     if (key.n > 0) {

@@ -320,8 +320,7 @@ static unsigned server_ask(struct exam *x, struct fetch *http, const char *path,
                            struct fetch_answer *answer)
 {
     struct arena *a = x->r->arena;
-    str url = option_str(&x->r->o, OPT_URL),
-        key = option_str(&x->r->o, OPT_KEY);
+    str url = option_url(&x->r->o), key = option_str(&x->r->o, OPT_KEY);
     const char *header =
         arena_cstr(a, arena_fmt(a, "x-api-key: " STR_FMT, STR_ARG(key)));
     struct fetch_opts o = {.policy = FETCH_OPERATOR,
@@ -331,8 +330,6 @@ static unsigned server_ask(struct exam *x, struct fetch *http, const char *path,
                            .timeout_ms = PROBE_MS};
     struct err e = {0};
 
-    while (str_ends(url, STR("/")))
-        url.n--;
     o.url = arena_cstr(a, arena_fmt(a, STR_FMT "%s", STR_ARG(url), path));
     return fetch_run(http, &o, a, answer, &e) == RC_OK ? answer->status : 0;
 }
@@ -358,12 +355,10 @@ static void examine_server(struct exam *x)
     struct fetch_answer answer = {0};
     struct fetch *http = NULL;
     struct err e = {0};
-    str url = option_str(&x->r->o, OPT_URL);
+    str url = option_url(&x->r->o);
     bool up = fetch_open(&http, &e) == RC_OK &&
               server_ask(x, http, "/healthz", &answer) == 200;
 
-    while (str_ends(url, STR("/")))
-        url.n--;
     put(x, "server",
         json_pack("{s:s%, s:b, s:b, s:o}", "url", url.p, url.n, "up", up, "key",
                   option_str(&x->r->o, OPT_KEY).n > 0, "allow_nets",

@@ -293,6 +293,15 @@ str option_str(const struct options *o, enum option_id id)
     return str_of(option_text(o, id));
 }
 
+str option_url(const struct options *o)
+{
+    str url = option_str(o, OPT_URL);
+
+    while (str_ends(url, STR("/")))
+        url.n--;
+    return url;
+}
+
 bool option_flag(const struct options *o, enum option_id id)
 {
     ASSERT(OPTIONS[id].type == OPTION_FLAG);

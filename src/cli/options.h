@@ -161,6 +161,7 @@ rc options_parse(const struct options_in *in, struct arena *out,
 /* NULL where the option has no value. */
 const char *option_text(const struct options *o, enum option_id id);
 str option_str(const struct options *o, enum option_id id); /* n 0: none */
+str option_url(const struct options *o); /* without "/" at its end */
 bool option_flag(const struct options *o, enum option_id id);
 uint64_t option_count(const struct options *o, enum option_id id);
 double option_real(const struct options *o, enum option_id id);

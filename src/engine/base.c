@@ -282,7 +282,7 @@ static void lost_tell(struct engine *g, const struct err *why)
     atomic_fetch_add(&g->rebuilt_n, 1);
 }
 
-static void bad_put(struct base *b, uint64_t id)
+void bad_put(struct base *b, uint64_t id)
 {
     b->bad = mem_resize(b->bad, (b->bad_n + 1) * sizeof *b->bad);
     b->bad[b->bad_n++] = id;

@@ -14,8 +14,8 @@
  * segments hold one version, the newer wins. Versions that the store says are
  * indexed but no good segment holds are reported by engine_missing and indexed
  * again from the store: so a file damaged or lost when its base is opened is
- * never served and heals. One that is damaged later is noticed within a day
- * (VERIFY_NS), and heals too.
+ * never served and heals. One that is damaged while it is open is noticed when it
+ * is verified again, about a day later (VERIFY_NS), and heals too.
  *
  * Bases are opened at first use and closed when idle (least recently used,
  * BASES_OPEN_MAX). A search takes references on the segments and a copy of
@@ -222,7 +222,8 @@ struct engine_stage {
 struct engine_result {
     struct engine_hit *hits; /* score descending, ties by chunk id */
     size_t hits_n;
-    size_t candidates; /* gathered before hits_max cut the list */
+    size_t
+        candidates; /* gathered before hits_max cut the list, neighbours too */
     struct engine_stage stages[8];
     size_t stages_n;
     struct engine_why_not { /* of the document asked for */

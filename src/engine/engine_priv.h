@@ -298,6 +298,8 @@ void base_free(struct base *b);
  * it. */
 bool base_version_find(const struct base *b, uuid version, struct segment **s,
                        uint32_t *index);
+/* Under the base's lock: a lost segment, whose row and file are to go. */
+void bad_put(struct base *b, uint64_t id);
 /* A segment that was found damaged leaves the list without its mapping being
  * touched; what the store has and no other holds is missing. Nothing is done
  * if it isn't in the list. The keeper's; on failure it stays. */

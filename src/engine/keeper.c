@@ -40,6 +40,15 @@ static rc drop_run(struct write *w, struct db *db, struct err *e)
 
 /* The rows of lost segments, then their files: what they held is missing
  * whether or not this gets done. */
+/* Back, for the next pass. */
+static void bad_return(struct base *b, const struct drop_write *d)
+{
+    (void)pthread_mutex_lock(&b->lock);
+    for (size_t i = 0; i < d->n; i++)
+        bad_put(b, d->ids[i]);
+    (void)pthread_mutex_unlock(&b->lock);
+}
+
 static void bad_drop(struct engine *g, struct base *b)
 {
     char path[SEGMENT_PATH_MAX];
@@ -53,13 +62,15 @@ static void bad_drop(struct engine *g, struct base *b)
     b->bad = NULL;
     b->bad_n = 0;
     (void)pthread_mutex_unlock(&b->lock);
-    if (d.n > 0 && store_write(g->store, &d.write, &e) != RC_OK)
+    if (d.n > 0 && store_write(g->store, &d.write, &e) != RC_OK) {
         log_warn("engine", "cannot drop lost segments error=\"%s\"", e.text);
-    else
+        bad_return(b, &d);
+    } else {
         for (size_t i = 0; i < d.n; i++) {
             segment_path(g->dir, b->id, d.ids[i], path);
             (void)io_unlink(path);
         }
+    }
     mem_free((void *)(uintptr_t)d.ids);
 }
 

@@ -168,11 +168,13 @@ static uint64_t file_step(struct engine *g)
 
     if (code == RC_OK && bytes > 0)
         return bytes;
-    if (code != RC_OK) {
-        code = segment_lost(&why) ? file_lose(g, &k->file, &why, &e) : code;
+    if (code != RC_OK && segment_lost(&why)) {
+        code = file_lose(g, &k->file, &why, &e);
         if (code != RC_OK)
-            log_warn("engine", "cannot verify again error=\"%s\" %s", why.text,
+            log_warn("engine", "cannot drop what is damaged error=\"%s\"",
                      e.text);
+    } else if (code != RC_OK) {
+        log_warn("engine", "cannot verify again error=\"%s\"", why.text);
     }
     *k->file.verified_ns =
         clock_mono_ns() + (code == RC_OK ? 0 : RETRY_NS - g->verify_ns);

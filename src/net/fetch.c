@@ -132,9 +132,9 @@ static rc turn_wait(const struct run *r, struct err *e)
         return code == RC_OK ? code : fetch_fail(r->a, FETCH_OURS, code);
     if (!short_turn)
         return fetch_fail(r->a, FETCH_TIMED_OUT, code);
-    return fetch_fail(
-        r->a, FETCH_OURS,
-        err_set(e, RC_BUSY, "%.100s is being asked already", r->url.host.p));
+    (void)err_set(e, RC_BUSY, STR_FMT " is being asked already",
+                  STR_ARG(str_sub(r->url.host, 0, 100)));
+    return fetch_fail(r->a, FETCH_OURS, RC_BUSY);
 }
 
 static rc ask_in_turn(struct run *r, struct err *e)

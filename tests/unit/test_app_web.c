@@ -570,6 +570,30 @@ static void redirects_share_the_places_of_where_they_lead(void **state)
     assert_in_range(w->site.kept_most, 1, 8);
 }
 
+/* Eight have the places of the host that all are led to; the others are put off
+ * after a moment, so that threads are there for other pages. */
+static void who_gets_no_place_is_put_off(void **state)
+{
+    struct wx *w = *state;
+    struct looking l = {.job = add_sixteen(w).job};
+    struct err e = {0};
+    int64_t until;
+
+    asked(w, 16 + 8);
+    clock_test_advance(4000);
+    until = clock_mono_ns() + FX_WAIT_NS;
+    do {
+        clock_sleep_ms(2);
+        fx_ok(fx_read(w->fx, job_op, &l, &e), &e);
+    } while (l.j.queued == 0 && clock_mono_ns() < until);
+    assert_true(l.j.queued > 0);
+    assert_int_equal(w->site.asked, 16 + 8); /* no place was given back */
+    assert_string_equal(job_ended(w, add_one(w, "/good").job).status,
+                        "completed");
+    fx_stop(w->fx);
+    web_start(w->fx);
+}
+
 /* Whoever waits for a place is no reason for a stop to wait. */
 static void a_stop_waits_for_no_place(void **state)
 {
@@ -696,6 +720,7 @@ int main(void)
         T(a_turn_behind_the_minute_is_none),
         T(what_was_put_off_before_a_restart_has_its_time_anew),
         T(redirects_share_the_places_of_where_they_lead),
+        T(who_gets_no_place_is_put_off),
         T(a_stop_waits_for_no_place),
         cmocka_unit_test(tries_again_are_spread),
         T(a_stop_repeats_what_was_under_way),
