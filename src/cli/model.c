@@ -134,6 +134,12 @@ static void describe(const struct bert *b)
     describe_prefix("passages", b->passage_prefix);
 }
 
+static void draw_packed(void *arg, unsigned done, unsigned all)
+{
+    (void)arg;
+    progress_show("packing", done, all);
+}
+
 /* Reads and packs; the name is the one it will have. */
 static rc pack(struct manage *m, const struct folder_opts *o, struct packed *p,
                const char **name, struct err *e)
@@ -149,8 +155,9 @@ static rc pack(struct manage *m, const struct folder_opts *o, struct packed *p,
         *name = arena_cstr(m->r->arena, folder_bert(f)->name);
         if (!m->json)
             describe(folder_bert(f));
-        progress_show("packing", 50, 100);
-        code = model_pack_on(folder_bert(f), p->fd, p->path, e);
+        progress_show("packing", 0, 1);
+        code = model_pack_on(folder_bert(f), p->fd, p->path,
+                             &(struct pack_progress){.step = draw_packed}, e);
         progress_clear();
     }
     folder_close(f);

@@ -123,7 +123,7 @@ static void print_explained(const json_t *hit)
                   (long long)json_integer_value(json_object_get(leg, "rank")),
                   json_number_value(json_object_get(leg, "raw")),
                   json_number_value(json_object_get(leg, "normalized")),
-                  json_is_true(json_object_get(leg, "neighbour"))
+                  json_is_number(json_object_get(leg, "neighbour_raw"))
                       ? " (of the passage beside it)"
                       : "",
                   json_number_value(json_object_get(leg, "weight")),

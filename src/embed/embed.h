@@ -39,9 +39,15 @@ struct model_info {
 
 /* Writes the packed form of b to path (durable when it returns). */
 rc model_pack(const struct bert *b, const char *path, struct err *e) MUST_CHECK;
+/* Told after each of `all` steps of about the same length. */
+struct pack_progress {
+    void (*step)(void *arg, unsigned done, unsigned all);
+    void *arg;
+};
 /* The same into an empty file that the caller has open and keeps: not fsynced;
- * it may have no name, `path` is for messages. */
+ * it may have no name, `path` is for messages. progress NULL: none. */
 rc model_pack_on(const struct bert *b, int fd, const char *path,
+                 const struct pack_progress *progress,
                  struct err *e) MUST_CHECK;
 rc model_open(const char *path, struct model **m, struct err *e) MUST_CHECK;
 void model_close(struct model *m); /* NULL is fine */

@@ -72,10 +72,21 @@ struct packer {
     struct seg_writer *w;
     struct sha256_stream *hash;
     struct bert_ranges ranges[BERT_LAYERS_MAX];
-    float tokens; /* seen */
+    float tokens;                         /* seen */
+    const struct pack_progress *progress; /* NULL: none */
+    unsigned steps;                       /* done */
     struct err *e;
     rc code; /* sticks */
 };
+
+static void step_done(struct packer *p)
+{
+    unsigned all = (unsigned)NELEMS(SAMPLE) + p->b->shape.layers;
+
+    p->steps++;
+    if (p->progress != NULL)
+        p->progress->step(p->progress->arg, p->steps, all);
+}
 
 static void put(struct packer *p, const void *bytes, size_t n)
 {
@@ -293,8 +304,10 @@ static void put_layers(struct packer *p)
     struct layer_packed *k =
         ARENA_ARRAY(p->arena, struct layer_packed, b->shape.layers);
 
-    for (uint32_t l = 0; l < b->shape.layers; l++)
+    for (uint32_t l = 0; l < b->shape.layers; l++) {
         k[l] = layer_pack(p, l);
+        step_done(p);
+    }
     begin(p, "FLTS");
     put_norm(p, &b->embedding_norm);
     for (uint32_t l = 0; l < b->shape.layers; l++) {
@@ -510,17 +523,20 @@ static rc ranges_see(struct packer *p)
                                  .up = seen_nothing(p, s->hidden),
                                  .down = seen_nothing(p, s->intermediate)};
     w = wordpiece_open(v);
-    for (size_t t = 0; t < NELEMS(SAMPLE) && code == RC_OK; t++)
+    for (size_t t = 0; t < NELEMS(SAMPLE) && code == RC_OK; t++) {
         code = text_see(p, w, vocab_ids(v), SAMPLE[t]);
+        step_done(p);
+    }
     wordpiece_close(w);
     vocab_close(v);
     return code;
 }
 
 /* fd -1: a file of that path is made. */
-static rc pack(const struct bert *b, int fd, const char *path, struct err *e)
+static rc pack(const struct bert *b, int fd, const char *path,
+               const struct pack_progress *progress, struct err *e)
 {
-    struct packer p = {.b = b, .e = e};
+    struct packer p = {.b = b, .progress = progress, .e = e};
     rc code = form_fits(b, e);
 
     if (code != RC_OK)
@@ -551,11 +567,12 @@ done:
 
 rc model_pack(const struct bert *b, const char *path, struct err *e)
 {
-    return pack(b, -1, path, e);
+    return pack(b, -1, path, NULL, e);
 }
 
-rc model_pack_on(const struct bert *b, int fd, const char *path, struct err *e)
+rc model_pack_on(const struct bert *b, int fd, const char *path,
+                 const struct pack_progress *progress, struct err *e)
 {
     ASSERT(fd >= 0);
-    return pack(b, fd, path, e);
+    return pack(b, fd, path, progress, e);
 }

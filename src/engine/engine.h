@@ -194,7 +194,9 @@ struct engine_leg_score {
     const char *leg; /* "lexical", "dense" */
     uint32_t rank;   /* 1-based; 0: the leg did not offer it */
     float raw, normalized, weight, contribution;
-    bool beside; /* normalized is the share of a neighbour's, not raw's */
+    float low, best; /* what raw is scaled between */
+    bool beside;     /* normalized is the share of a neighbour's, not raw's */
+    float beside_raw;
     struct engine_term *terms;
     size_t terms_n;
 };

@@ -622,7 +622,10 @@ static void explain(const struct search *s, const struct found *f,
             .normalized = f->leg[i].normalized,
             .weight = s->weight[i],
             .contribution = f->leg[i].contribution,
+            .low = s->low[i],
+            .best = s->best[i],
             .beside = i == DENSE && f->beside_made,
+            .beside_raw = f->beside,
         };
         if (i == LEXICAL && s->words.terms_n > 0)
             leg_terms(s, f, leg);

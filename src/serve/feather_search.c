@@ -148,10 +148,16 @@ static const struct field LEG_FIELDS[] = {
     OUT_NUM("normalized"),
     OUT_NUM("weight"),
     OUT_NUM("contribution"),
-    {.name = "neighbour",
-     .type = FIELD_BOOL,
-     .doc = "True where normalized is 0.8 of that of the passage before or "
-            "behind, which is nearer to the query; else absent."},
+    {.name = "low",
+     .type = FIELD_NUMBER,
+     .required = true,
+     .doc = "What raw is scaled from; to best."},
+    OUT_NUM("best"),
+    {.name = "neighbour_raw",
+     .type = FIELD_NUMBER,
+     .doc = "Of the passage before or behind, where normalized is 0.8 of what "
+            "that scales to, as it is more than the passage's own; else "
+            "absent."},
     OUT_LIST("terms", &TERM_ITEM),
     OUT_END,
 };
@@ -368,8 +374,10 @@ static void put_leg(struct out *o, const struct search_leg *l)
     out_num(o, "normalized", l->normalized);
     out_num(o, "weight", l->weight);
     out_num(o, "contribution", l->contribution);
+    out_num(o, "low", l->low);
+    out_num(o, "best", l->best);
     if (l->beside)
-        out_bool(o, "neighbour", true);
+        out_num(o, "neighbour_raw", l->beside_raw);
     out_begin_list(o, "terms");
     for (size_t i = 0; i < l->terms_n; i++) {
         out_begin(o, NULL);

@@ -195,6 +195,32 @@ def leg_of(hit, name):
     return next(leg for leg in hit["explain"]["legs"] if leg["leg"] == name)
 
 
+def test_a_score_can_be_worked_out_from_its_ledger(api, modelled):
+    """Also where a passage has a share of its neighbour's nearness."""
+    base = api.make_base(embedding_model=MODEL, chunk_size=128)
+    topics = ("The kitten slept on the warm carpet all afternoon. ",
+              "Taxes on income are due in spring, and late payers are fined. ")
+    api.add_text(base, "long", "\n\n".join(
+        f"# Part {i}\n\nZebra {i}. " + topics[i % 2] * 8 for i in range(12)))
+    answer = ranked(api, "zebra: where did the cat nap?", base, explain=True)
+    seen = 0
+    for hit in answer["results"]:
+        score = 0
+        for leg in hit["explain"]["legs"]:
+            low, span = leg["low"], leg["best"] - leg["low"]
+            own = max(0, (leg["raw"] - low) / span)
+            if "neighbour_raw" in leg:
+                assert leg["leg"] == "dense"
+                beside = 0.8 * (leg["neighbour_raw"] - low) / span
+                assert beside > own
+                own, seen = beside, seen + 1
+            assert leg["normalized"] == pytest.approx(own, abs=1e-5)
+            score += leg["weight"] * own
+        assert hit["score"] == pytest.approx(score, abs=1e-5)
+    assert 0 < seen < len(answer["results"])
+    api.delete(f"{K}/knowledge-bases/{base}")
+
+
 @pytest.mark.parametrize("alpha", [0.2, 0.5, 1.0])
 def test_contributions_of_the_legs_are_the_score(api, notes, alpha):
     base, _ = notes
