@@ -25,6 +25,7 @@ ADMIN_KEY = "e2e-admin-key-0123456789-0123456789"
 K = "/v1/knowledge-base"
 TERMINAL = {"completed", "partial_failure", "failed", "duplicate",
             "quarantined"}
+SUMMARY = []  # lines for the end of a run
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-"
                   r"[0-9a-f]{12}")
 
@@ -35,10 +36,12 @@ def pytest_configure(config):
 
 
 def pytest_terminal_summary(terminalreporter):
-    """The line that ./check adds up."""
+    """What was counted, then the line that ./check adds up."""
     def count(*names):
         return sum(len(terminalreporter.stats.get(n, [])) for n in names)
     terminalreporter.write_line("")
+    for line in SUMMARY:
+        terminalreporter.write_line(line)
     terminalreporter.write_line(
         f"{count('passed', 'xpassed')} passed, "
         f"{count('failed', 'error')} failed, "

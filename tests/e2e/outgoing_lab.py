@@ -16,7 +16,7 @@ import zlib
 import pytest
 
 import outgoing_urls as urls
-from conftest import ADMIN_KEY, KNOWD, ROOT, clean_env, poll
+from conftest import ADMIN_KEY, KNOWD, ROOT, SUMMARY, clean_env, poll
 from hub import Hub
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -118,6 +118,7 @@ class Lab:
 
     def __init__(self, folder):
         self.running = []
+        self.looks, self.seen = 0, "never looked at"
         self.holder = subprocess.Popen(
             ["unshare", "--net", "--mount", "--propagation", "private",
              "sh", "-c", "echo up; exec sleep 1800"], stdout=subprocess.PIPE)
@@ -210,12 +211,18 @@ class Lab:
                 for c in got["nftables"] if "counter" in c}
 
     def assert_nothing_reached(self):
-        packets = self.packets()
+        packets, connects = self.packets(), self.counts()["connects"]
+        self.looks += 1
+        self.seen = (f"forbidden {packets['forbidden']} packets, "
+                     f"other ports {packets['other_ports']} packets, "
+                     f"{len(connects)} connects to dummies")
         assert packets["forbidden"] == 0
         assert packets["other_ports"] == 0
-        assert self.counts()["connects"] == []
+        assert connects == []
 
     def close(self):
+        SUMMARY.append(f"outgoing: {self.looks} looks at the counters, "
+                       f"{self.seen}")
         self.thread.shutdown()
         for program in reversed(self.running):
             program.terminate()
