@@ -41,15 +41,29 @@ def test_redirects_to_them_are_refused(lab, hops):
     lab.assert_nothing_reached()
 
 
-def test_a_download_is_led_to_none_of_them(lab, tmp_path):
+def download_to(file):
+    return {"download": str(file), "bytes_max": 1 << 20}
+
+
+@pytest.mark.parametrize("hops", [1, 5])
+def test_a_download_is_led_to_none_of_them(lab, tmp_path, hops):
     """Its user names a host; what that one points to is anybody's URL."""
-    ask = {"download": str(tmp_path / "file"), "bytes_max": 1 << 20}
+    ask = download_to(tmp_path / "file")
+    before = lab.counts()["queries"].get(("allowed.test", 1), 0)
     for n, target in enumerate(lab.targets):
-        got = lab.ask({"url": f"http://allowed.test/hop?k=1&n={n}", **ask})
+        got = lab.ask({"url": f"http://allowed.test/hop?k={hops}&n={n}",
+                       **ask})
         assert got["rc"] in ("denied", "invalid", "remote"), (target, got)
+    # They were led that far: each hop's name is looked up anew.
+    assert lab.counts()["queries"]["allowed.test", 1] - before >= \
+        hops * len(lab.targets)
     assert list(tmp_path.iterdir()) == []
     lab.assert_nothing_reached()
-    got = lab.ask({"url": "http://allowed.test/moved", **ask})
+
+
+def test_a_download_that_is_led_somewhere_good_is_made(lab, tmp_path):
+    got = lab.ask({"url": "http://allowed.test/moved",
+                   **download_to(tmp_path / "file")})
     assert got["rc"] == "ok", got
     assert (tmp_path / "file").read_text() == "<p>good</p>" * 10
 
