@@ -112,11 +112,14 @@ def assert_plain(sentence):
 
 
 def assert_error(answer, status, kind, code=None):
-    """An error in Exec's envelope; its message."""
+    """An error in Exec's envelope, a 400 with a code; its message."""
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"].startswith("application/json")
     error = answer.json()["error"]
     assert error["type"] == kind, error
+    if status == 400:
+        assert isinstance(error["code"], str), error
+        assert re.fullmatch("[a-z_]+", error["code"]), error
     if code is not None:
         assert error["code"] == code, error
     assert isinstance(error["message"], str) and error["message"]
