@@ -129,6 +129,19 @@ def test_a_tag_is_told_to_the_page_that_gave_it(api, web):
     assert "curlew" in fetched()
 
 
+def test_a_source_goes_from_pending_by_processing_to_ready(hub, web):
+    path = "/" + uuid.uuid4().hex
+    web.pages[path] = html("Long", *(
+        f"Heron number {i} stands in the reeds and waits." for i in range(4000)))
+    added = hub.add_url(web.url(path), "long")
+    seen, until = [added["status"]], time.monotonic() + 60
+    while seen[-1] != "ready" and time.monotonic() < until:
+        status = hub.source(added["id"])["status"]
+        if status != seen[-1]:
+            seen.append(status)
+    assert seen == ["pending", "processing", "ready"]
+
+
 # ---- the vendor's document, from its first line to its last ----
 
 def test_a_url_is_taken_in_as_the_document_says(hub, web, page):

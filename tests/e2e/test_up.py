@@ -65,6 +65,12 @@ def test_up_serves_the_manual_and_its_lines_can_be_pasted(up):
     done = subprocess.run(search, shell=True, capture_output=True, text=True,
                           env=env, cwd="/")
     assert "Operations > Stopping" in done.stdout, done.stderr
+    # It ends with what that search finds, by words and by meaning.
+    assert "Operations > Stopping" in out.split("answers of that search:")[1]
+    if (ROOT / "build/model" / MODEL).is_dir():
+        done = subprocess.run(search + " --explain", shell=True, text=True,
+                              capture_output=True, env=env, cwd="/")
+        assert re.search(r"dense: rank [1-9]", done.stdout), done.stderr
     # And once more: nothing is started or added twice.
     pid = (up.home / ".local/state/knowd/pid").read_text()
     again = up()
