@@ -436,6 +436,27 @@ def test_a_source_is_a_document_of_the_hub(hub, web, page):
         hub.source(source["id"], include="content")["content"]
 
 
+def test_what_a_page_says_of_itself_is_in_its_extraction(hub, web, page):
+    """The source's title and address stay as they were given."""
+    canonical = web.url(f"{page}/own?lang=de#top")
+    web.pages[page] = (200, HTML, f"""<!doctype html><html lang="de-AT"><head>
+<title>Reiher am See</title><link rel="canonical" href="{canonical}">
+<meta property="article:published_time" content="2023-04-05T06:07:08+02:00">
+<meta property="article:modified_time" content="2024-02-29T23:59:00Z"></head>
+<body><main><p>Der Reiher steht still, bis ein Fisch kommt.</p></main></body>
+</html>""".encode())
+    source = add_ready(hub, web, page, "herons")
+    document = hub.document(source["id"])
+    assert {name: document["extraction"][name] for name in (
+        "title", "canonical_url", "language", "created", "modified")} == {
+            "title": "Reiher am See", "canonical_url": canonical,
+            "language": "de-AT", "created": "2023-04-05T06:07:08+02:00",
+            "modified": "2024-02-29T23:59:00Z"}
+    assert document["title"] == "herons"
+    assert source["external_url"] == web.url(page)
+    assert f"{page}/own?lang=de" not in web.paths()
+
+
 def test_both_searches_find_it_and_nobody_else_does(hub, web, page):
     source = add_ready(hub, web, page, "prices")
     base = hub.base_of(source["id"])
