@@ -252,6 +252,38 @@ def test_contributions_of_the_legs_are_the_score(api, notes, alpha):
         assert leg_of(rain, "lexical")["contribution"] == 0
 
 
+@pytest.mark.parametrize("alpha", [0.3, 0.5])
+def test_reciprocal_ranks_are_weighed_and_added(api, notes, alpha):
+    base, _ = notes
+    query = "fined for income, asked the cat at dawn"
+    more = {"fusion": "reciprocal_rank", "limit": 100}
+    hits = ranked(api, query, base, alpha=alpha, explain=True,
+                  **more)["results"]
+    unranked = 0
+    for hit in hits:
+        legs = {leg["leg"]: leg for leg in hit["explain"]["legs"]}
+        assert legs["lexical"]["weight"] == pytest.approx(1 - alpha)
+        assert legs["dense"]["weight"] == pytest.approx(alpha)
+        for leg in legs.values():
+            rank = leg["rank"]
+            unranked += rank is None
+            assert leg["normalized"] == pytest.approx(
+                0 if rank is None else 61 / (60 + rank), abs=1e-6)
+            assert leg["contribution"] == pytest.approx(
+                leg["weight"] * leg["normalized"], abs=1e-6)
+        assert sum(leg["contribution"] for leg in legs.values()) == \
+            pytest.approx(hit["score"], abs=1e-6)
+    scores = [h["score"] for h in hits]
+    assert len(hits) >= len(NOTES) and unranked > 0
+    assert scores == sorted(scores, reverse=True)
+    # The ranks are those of each leg alone.
+    for name in ("lexical", "dense"):
+        alone = ranked(api, query, base, legs=name, **more)["results"]
+        assert {h["chunk_id"]: leg_of(h, name)["rank"] for h in hits
+                if leg_of(h, name)["rank"] is not None} == \
+            {h["chunk_id"]: rank for rank, h in enumerate(alone, 1)}
+
+
 def test_ranks_of_a_leg_are_those_of_the_leg_alone(api, notes):
     base, _ = notes
     query = "bake bread at dawn"
