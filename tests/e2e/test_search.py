@@ -197,6 +197,47 @@ def test_several_bases_are_ranked_together(api, library, base):
     assert scores == sorted(scores, reverse=True)
 
 
+def test_words_are_as_rare_as_in_all_bases_searched_together(api):
+    """Where texts stand in two bases, they score as they do in one."""
+    def text(i):
+        return ("The heron" + " waits" * (i % 4) + " by the water" * (i % 3) +
+                (", an egret beside it" if i % 3 == 0 else "") +
+                (f"; a lapwing {'calls ' * i}" if i < 2 else "") +
+                (". A bittern booms." if i > 18 else "") + f" Day{i}.")
+    items = [{"type": "text", "title": f"note {i}", "content": text(i)}
+             for i in range(22)]
+    # Of unlike size, and what is rare in one is frequent in the other.
+    whole, first, second = (api.make_base() for _ in range(3))
+    api.add(whole, items)
+    api.add(first, items[:5])
+    api.add(second, items[5:])
+
+    def scores(query, *bases):
+        hits = api.ok("POST", "/knowd/v1/search", json={
+            "query": query, "kb_ids": bases, "legs": "lexical",
+            "limit": 100, "explain": True})["results"]
+        return {h["content"]: (h["score"], h["explain"]["legs"][0]["raw"])
+                for h in hits}
+    for query, n in (("heron", 22), ("egret", 8), ("lapwing", 2),
+                     ("bittern", 3), ("day7", 1), ("heron lapwing", 22),
+                     ("bittern egret", 10), ("water calls", 14),
+                     ("day3 bittern heron waits", 22)):
+        want = scores(query, whole)
+        assert len(want) == n, query
+        for bases in ((first, second), (second, first)):
+            got = scores(query, *bases)
+            assert got.keys() == want.keys(), query
+            for content in want:
+                assert got[content] == pytest.approx(want[content],
+                                                     rel=1e-6), query
+        # Each alone knows another rarity of them.
+        alone = scores(query, first) | scores(query, second)
+        assert any(alone[content][1] != pytest.approx(raw, rel=1e-2)
+                   for content, (_, raw) in want.items()), query
+    for base in (whole, first, second):
+        api.delete(f"{K}/knowledge-bases/{base}")
+
+
 def test_our_route_groups_by_document_and_goes_beyond_a_hundred(api, base):
     for i in range(3):
         text = "\n\n".join(f"# part {p}\n\n" + f"heron word{p} " * 150
