@@ -1,6 +1,10 @@
 """Finding by meaning: vectors of the default model beside words. Without a
 model in build/model these are skipped; a second one is made here."""
 
+import contextlib
+import re
+import shutil
+import sqlite3
 import time
 import uuid
 
@@ -578,6 +582,51 @@ def test_vectors_are_there_after_a_restart(start_server, filled):
     server = start_server(data=server.data)
     after = ranked(server.api, QUESTION, base, explain=True)["results"]
     assert after == before
+
+
+def vectors_made(server):
+    """Since it started."""
+    return int(re.search(r"^knowd_vectors_made_total (\d+)$",
+                         server.api.get("/metrics").text, re.M)[1])
+
+
+def lose_the_index(server, base):
+    assert server.stop() == 0
+    assert list((server.data / "index").rglob("*.seg"))
+    shutil.rmtree(server.data / "index")
+
+
+def lose_what_was_read(server, base):
+    assert server.stop() == 0
+    with contextlib.closing(sqlite3.connect(server.data / "knowd.db")) as db:
+        db.execute("UPDATE version SET extractor_version = 0")
+        assert db.total_changes == len(NOTES)
+        db.commit()
+
+
+@pytest.mark.parametrize("lose", [lose_the_index, lose_what_was_read])
+def test_vectors_outlive_what_they_were_made_of(start_server, filled, lose):
+    server, base, documents = filled
+    assert vectors_made(server) == len(NOTES)
+    before = ranked(server.api, QUESTION, base, legs="dense",
+                    explain=True)["results"]
+    lose(server, base)
+    server = start_server(data=server.data)
+    api = server.api
+    if lose == lose_what_was_read:
+        again = api.ok("POST", f"/knowd/v1/bases/{base}/reprocess", 202,
+                       json={})
+        assert again["queued"] == len(NOTES)
+        assert api.wait(again["job_id"])["status"] == "completed"
+    poll(lambda: found_by_vectors(api, base) == set(documents.values()))
+    after = ranked(api, QUESTION, base, legs="dense", explain=True)["results"]
+    assert [(h["chunk_id"], h["score"], h["explain"]) for h in after] == \
+        [(h["chunk_id"], h["score"], h["explain"]) for h in before]
+    assert vectors_made(server) == 0
+    # The next one is the first that is made: none was on its way.
+    api.add_text(base, "dog", "A hound guards the gate.")
+    poll(lambda: vectors_made(server))
+    assert vectors_made(server) == 1
 
 
 def test_killed_while_embedding_nothing_is_lost(start_server, tmp_path):
