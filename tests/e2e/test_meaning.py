@@ -630,20 +630,27 @@ def test_vectors_outlive_what_they_were_made_of(start_server, filled, lose):
 
 
 def test_killed_while_embedding_nothing_is_lost(start_server, tmp_path):
+    """Nor made again: what a kill repeats is the file being written."""
     server = start_server()
     add_model(server.url, tmp_path)
     base = server.api.make_base(embedding_model=MODEL)
     answer = server.api.ingest(base, list(many(600, 150)))
     assert answer.status_code == 202
-    job = answer.json()["ingestion_job_id"]
+    job, made = answer.json()["ingestion_job_id"], []
     for kill in range(3):
-        poll(lambda: 0 < len(found_by_vectors(server.api, base)) or
+        poll(lambda: 0 < vectors_made(server) or
              server.api.job(job)["status"] in TERMINAL, 120)
         time.sleep(0.2 * kill)
+        made.append(vectors_made(server))
         server.kill()
         server = start_server(data=server.data)
     assert server.api.wait(job, 180)["status"] == "completed"
     assert len(found_by_vectors(server.api, base)) == 600
+    chunks = ranked(server.api, "anything", base, legs="dense",
+                    limit=10000)["results"]
+    # Each is counted once its file is there, which a kill leaves.
+    assert made[0] > 0
+    assert sum(made) + vectors_made(server) <= len(chunks)
 
 
 def test_without_its_model_a_base_serves_by_words_and_says_so(
