@@ -453,6 +453,81 @@ def test_a_model_is_pulled_and_added(cli, peer):
             if method == "GET"] == ["README.md"]
 
 
+REPOSITORIES = {
+    "bge-small-en-v1.5": "BAAI/bge-small-en-v1.5",
+    "e5-small-v2": "intfloat/e5-small-v2",
+    "snowflake-arctic-embed-xs": "Snowflake/snowflake-arctic-embed-xs",
+    "snowflake-arctic-embed-s": "Snowflake/snowflake-arctic-embed-s",
+    "mdbr-leaf-ir": "MongoDB/mdbr-leaf-ir",
+    "all-MiniLM-L6-v2": "sentence-transformers/all-MiniLM-L6-v2"}
+DENSE = ("mdbr-leaf-ir",)  # have a layer behind the pooling
+
+
+def add_dense(files, dims):
+    rows = struct.pack(f"<{dims * CONFIG['hidden_size']}f",
+                       *((k * 29 % 97 - 48) / 100
+                         for k in range(dims * CONFIG["hidden_size"])))
+    head = json.dumps({"linear.weight": {
+        "dtype": "F32", "shape": [dims, CONFIG["hidden_size"]],
+        "data_offsets": [0, len(rows)]}}).encode()
+    files["modules.json"] = json.dumps(
+        MODULES + [{"path": "2_Dense", "type": "x.Dense"}]).encode()
+    files["2_Dense/config.json"] = json.dumps({
+        "in_features": CONFIG["hidden_size"], "out_features": dims,
+        "bias": False, "activation_function":
+        "torch.nn.modules.linear.Identity"}).encode()
+    files["2_Dense/model.safetensors"] = \
+        struct.pack("<Q", len(head)) + head + rows
+
+
+def test_the_models_to_pull_are_those_named(cli):
+    done = cli("model", "pull", "no-such-model", status=2)
+    assert done.stderr.split("there are: ")[1].strip().split(", ") == \
+        list(REPOSITORIES)
+
+
+@pytest.mark.parametrize("name", REPOSITORIES)
+def test_every_model_of_the_table_comes_from_its_repository(cli, peer, name):
+    dims = 96 if name in DENSE else 64
+    if name in DENSE:
+        add_dense(peer.files, dims)
+    out = cli("model", "pull", name).stdout
+    assert f"{name}: 1 layers, {dims} dimensions, texts of 32 tokens, cls" in \
+        out
+    assert list(peer.models) == [name]
+    at = f"/{REPOSITORIES[name]}/resolve/main/"
+    got = {path for _, path, _ in peer.seen if not path.startswith("/cdn/")}
+    assert {at + file for file in peer.files} <= got
+    assert all(path.startswith(at) for path in got)
+    assert any("2_Dense" in path for path in got) == (name in DENSE)
+    cache = cli.home / "cache/knowd/models" / name
+    assert {str(p.relative_to(cache)): p.read_bytes()
+            for p in cache.rglob("*") if p.is_file()
+            and str(p.relative_to(cache)) in peer.files} == peer.files
+
+
+def test_a_layer_that_the_hub_lacks_is_named(cli, peer):
+    add_dense(peer.files, 96)
+    del peer.files["2_Dense/model.safetensors"]
+    done = cli("model", "pull", "mdbr-leaf-ir", status=3)
+    assert "2_Dense/model.safetensors" in done.stderr and "404" in done.stderr
+    assert peer.models == {}
+
+
+def test_a_pulled_model_with_a_layer_behind_it_is_computed_with(
+        server, peer, tmp_path):
+    add_dense(peer.files, 96)
+    cli = Cli(tmp_path, server.url)
+    cli.env.update(KNOWD_HUB=peer.url, XDG_CACHE_HOME=str(tmp_path / "cache"))
+    assert cli.json("model", "pull", "mdbr-leaf-ir")["dimensions"] == 96
+    base = server.api.make_base(embedding_model="mdbr-leaf-ir")
+    document = server.api.add_text(base, "a", "ab, c")
+    hit, = server.api.search("c", base, legs="dense")["results"]
+    assert hit["document_id"] == document
+    server.api.delete(f"{K}/knowledge-bases/{base}")
+    cli("model", "rm", "mdbr-leaf-ir")
+
+
 def test_a_cut_download_goes_on(cli, peer):
     peer.cut = 1000
     cli("model", "pull", "e5-small-v2")
