@@ -592,6 +592,108 @@ static size_t normals(struct engine_query q, float of[], size_t n)
     return beside;
 }
 
+/* What the vectors' leg says of each of these documents of one chunk: raw and
+ * normalized in turns; as many hits as documents. */
+static void said(struct engine_query q, const struct put p[], size_t n,
+                 float of[])
+{
+    struct engine_result r;
+
+    q.hits_max = n;
+    q.explain = true;
+    r = ask("a b de 一 walrus", q);
+    assert_int_equal(r.hits_n, n);
+    for (size_t i = 0; i < n; i++) {
+        const struct engine_hit *h = NULL;
+
+        for (size_t k = 0; k < n; k++)
+            if (uuid_eq(r.hits[k].document, p[i].document))
+                h = &r.hits[k];
+        assert_non_null(h);
+        of[2 * i] = h->legs[DENSE].raw;
+        of[2 * i + 1] = h->legs[DENSE].normalized;
+    }
+}
+
+static const struct engine_query SAID[] = {
+    {.legs = LEGS_DENSE},
+    {.dense_weight = 0.5F},
+    {.legs = LEGS_DENSE, .exhaustive = true},
+};
+
+/* What a leg's scores are scaled between is the base's and the best hit's, not
+ * what else may be found. */
+static void a_filter_leaves_what_vectors_say(void **state)
+{
+    enum { N = 400 };
+    struct rng chance = rng_seeded(5);
+    struct put p[N], some[N];
+    float all[2 * N], part[2 * N];
+    uuid only[N];
+
+    (void)state;
+    for (size_t i = 0; i < N; i++)
+        p[i] = put_tokens(&chance);
+    refine_all();
+    for (size_t k = 0; k < NELEMS(SAID); k++) {
+        struct engine_query q = SAID[k];
+        size_t n = 0, zeros = 0;
+
+        said(q, p, N, all);
+        for (size_t i = 0; i < N; i++) {
+            zeros += all[2 * i + 1] <= 0;
+            if (i % 3 > 0 && all[2 * i + 1] < 1)
+                continue;
+            memmove(all + 2 * n, all + 2 * i, 2 * sizeof *all);
+            some[n] = p[i];
+            only[n++] = p[i].document;
+        }
+        assert_true(zeros > N / 4 && zeros < N);
+        q.by_only = true;
+        q.only = only;
+        q.only_n = n;
+        said(q, some, n, part);
+        assert_memory_equal(part, all, 2 * n * sizeof *all);
+    }
+}
+
+/* There are more than the sample takes: it is chosen by keys, which stay. Half
+ * stand in one large file, which stays as it is behind what becomes of the small
+ * ones. */
+static void a_merge_leaves_what_vectors_say(void **state)
+{
+    enum { N = VECTORS_SAMPLE + 176, FILES = 20 };
+    struct rng chance = rng_seeded(6);
+    struct put p[N];
+    float before[NELEMS(SAID)][2 * N], after[2 * N];
+    struct engine_stats st;
+    char dir[256];
+    str *names;
+
+    (void)state;
+    f.quiet = true;
+    fix_reopen(&f);
+    for (size_t i = 0; i < N; i++) {
+        p[i] = put_tokens(&chance);
+        if (i + 1 >= N / 2 && (i + 1) % (N / 2 / FILES) == 0)
+            assert_true(refine(N).rows > 0);
+    }
+    assert_int_equal(files(&names, dir), 1 + FILES);
+    for (size_t k = 0; k < NELEMS(SAID); k++)
+        said(SAID[k], p, N, before[k]);
+    f.quiet = false;
+    fix_reopen(&f);
+    assert_int_equal(refine(64).rows, 0); /* opens the base */
+    fix_settle(&f);
+    engine_stats(f.engine, &st);
+    assert_true(st.merges > 0 && st.segments < N);
+    assert_true(files(&names, dir) < 8);
+    for (size_t k = 0; k < NELEMS(SAID); k++) {
+        said(SAID[k], p, N, after);
+        assert_memory_equal(after, before[k], sizeof after);
+    }
+}
+
 /* Where both legs count a chunk has four fifths of what the better of its
  * neighbours has, unless its own is more. */
 static void a_chunk_has_a_share_of_its_neighbours_vector(void **state)
@@ -844,6 +946,8 @@ int main(void)
         T(ranks_make_scores),
         T(what_has_no_rank_is_in_order),
         T(contributions_add_up_to_the_score),
+        T(a_filter_leaves_what_vectors_say),
+        T(a_merge_leaves_what_vectors_say),
         T(a_chunk_has_a_share_of_its_neighbours_vector),
         T(the_first_of_a_long_text_do_not_depend_on_the_limit),
         T(a_lost_document_is_told_where),
