@@ -147,6 +147,7 @@ static bool may_change(const struct fetch_answer *a, rc code)
     case FETCH_BAD_TLS:
     case FETCH_TOO_LARGE:
     case FETCH_REDIRECTS:
+    case FETCH_NO_TURN:
     case FETCH_OURS:
         break;
     }
@@ -205,13 +206,14 @@ static void page_later(struct page *p, int64_t wait_ms)
     p->task.retry_ms = wait_ms;
 }
 
-/* No place of a host that a redirect leads to, or no thread to look up a name:
- * within its minute the page is put off, which is no failed try of its host. */
+/* No place came free at the host that a redirect leads to. That is no try, and
+ * the page goes behind those that wait for their first; but its minute runs. */
 static void page_put_off(struct page *p, const char *why)
 {
     struct task *t = &p->task;
 
     t->error = arena_fmt(p->arena, "%s", why);
+    t->blameless = true;
     t->retry_ms = FETCH_AGAIN_MS;
     t->fate =
         FETCH_AGAIN_MS + TRY_MS_MIN > left_ms(p) ? FATE_FAILED : FATE_AGAIN;
@@ -339,10 +341,10 @@ static void page_ask(struct page *p, struct fetch *http)
         page_came(p, &a, &e);
     else if (code == RC_CANCELLED && atomic_load(&p->fetcher->stopping))
         page_later(p, 0);
-    else if (code == RC_NOSPACE || code == RC_NOMEM)
-        page_later(p, FETCH_AGAIN_MS);
-    else if (code == RC_BUSY)
+    else if (a.fault == FETCH_NO_TURN)
         page_put_off(p, e.text);
+    else if (code == RC_NOSPACE || code == RC_BUSY || code == RC_NOMEM)
+        page_later(p, FETCH_AGAIN_MS);
     else
         page_failed(p, &a, code,
                     code == RC_OK ? status_text(a.status) : e.text);
@@ -461,7 +463,7 @@ static rc write_outcome(struct page *p, struct db *db, struct arena *tmp,
                       &there)) != RC_OK)
         return code;
     web.tried_ms = p->web.tried_ms;
-    if (t->fate == FATE_AGAIN && !t->blameless)
+    if (t->fate == FATE_AGAIN)
         t->item.error = t->error;
     if (there && (code = db_web_update(db, &web, e)) != RC_OK)
         return code;
@@ -518,8 +520,9 @@ void fetcher_page(struct fetcher *r, struct fetch **http, struct fetch_place at)
     struct err e = {0};
     rc code = page_read(&p, at, &e);
 
-    /* What was put off before a restart has its time anew, too. */
-    if (p.task.item.attempts <= 1 || tried_before_start(&p))
+    /* One that was put off has a reason. Its time runs on, but for a restart. */
+    if ((p.task.item.attempts <= 1 && p.task.item.error.n == 0) ||
+        tried_before_start(&p))
         p.web.tried_ms = clock_wall_ms();
     p.task.item.job = at.job;
     p.task.item.index = at.index;

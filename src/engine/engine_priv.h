@@ -213,7 +213,9 @@ struct base {
     /* Versions the store has and no segment: id to state. */
     struct map *missing;
     int64_t told_ns; /* when the owner was told of missing ones; 0: not */
-    uint64_t *bad;   /* ids of lost segments whose rows are to go */
+    int64_t
+        bad_ns;    /* when the rows of lost ones could not be dropped; 0: not */
+    uint64_t *bad; /* ids of lost segments whose rows are to go */
     size_t bad_n;
     struct base_change *early; /* while opening or losing */
     size_t early_n, early_cap;

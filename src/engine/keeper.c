@@ -38,17 +38,18 @@ static rc drop_run(struct write *w, struct db *db, struct err *e)
     return code;
 }
 
-/* The rows of lost segments, then their files: what they held is missing
- * whether or not this gets done. */
-/* Back, for the next pass. */
+/* Back, for a later pass. */
 static void bad_return(struct base *b, const struct drop_write *d)
 {
     (void)pthread_mutex_lock(&b->lock);
+    b->bad_ns = clock_mono_ns();
     for (size_t i = 0; i < d->n; i++)
         bad_put(b, d->ids[i]);
     (void)pthread_mutex_unlock(&b->lock);
 }
 
+/* The rows of lost segments, then their files: what they held is missing
+ * whether or not this gets done. */
 static void bad_drop(struct engine *g, struct base *b)
 {
     char path[SEGMENT_PATH_MAX];
@@ -57,10 +58,12 @@ static void bad_drop(struct engine *g, struct base *b)
     struct err e = {0};
 
     (void)pthread_mutex_lock(&b->lock);
-    d.ids = b->bad;
-    d.n = b->bad_n;
-    b->bad = NULL;
-    b->bad_n = 0;
+    if (b->bad_ns == 0 || clock_mono_ns() - b->bad_ns >= TELL_AGAIN_NS) {
+        d.ids = b->bad;
+        d.n = b->bad_n;
+        b->bad = NULL;
+        b->bad_n = 0;
+    }
     (void)pthread_mutex_unlock(&b->lock);
     if (d.n > 0 && store_write(g->store, &d.write, &e) != RC_OK) {
         log_warn("engine", "cannot drop lost segments error=\"%s\"", e.text);

@@ -134,7 +134,7 @@ static rc turn_wait(const struct run *r, struct err *e)
         return fetch_fail(r->a, FETCH_TIMED_OUT, code);
     (void)err_set(e, RC_BUSY, STR_FMT " is being asked already",
                   STR_ARG(str_sub(r->url.host, 0, 100)));
-    return fetch_fail(r->a, FETCH_OURS, RC_BUSY);
+    return fetch_fail(r->a, FETCH_NO_TURN, RC_BUSY);
 }
 
 static rc ask_in_turn(struct run *r, struct err *e)

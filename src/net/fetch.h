@@ -68,6 +68,7 @@ enum fetch_fault {
     FETCH_TOO_LARGE,
     FETCH_REDIRECTS, /* too many */
     FETCH_BROKEN,    /* cut, or not TLS or HTTP as it should be */
+    FETCH_NO_TURN,   /* no place of a host came free in turn_ms */
     FETCH_OURS       /* files, memory, cancelled, a sink that refused */
 };
 

@@ -151,7 +151,8 @@ static const struct field LEG_FIELDS[] = {
     {.name = "low",
      .type = FIELD_NUMBER,
      .required = true,
-     .doc = "What raw is scaled from; to best."},
+     .doc = "What raw is scaled from, to best, where the leg counts and "
+            "scores are not by ranks."},
     OUT_NUM("best"),
     {.name = "neighbour_raw",
      .type = FIELD_NUMBER,

@@ -184,10 +184,11 @@ def test_a_command_that_ends_while_it_packs_has_sent_nothing(
 def has_packed(pid):
     """Whether the process has begun to write the packed file, which has no name
     any more."""
-    for fd in (pathlib.Path("/proc") / str(pid) / "fd").iterdir():
-        with contextlib.suppress(FileNotFoundError):
-            if "knowd-model" in os.readlink(fd) and fd.stat().st_size > 0:
-                return True
+    with contextlib.suppress(OSError):  # it may have ended
+        for fd in (pathlib.Path("/proc") / str(pid) / "fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                if "knowd-model" in os.readlink(fd) and fd.stat().st_size > 0:
+                    return True
     return False
 
 

@@ -66,7 +66,7 @@ def test_up_serves_the_manual_and_its_lines_can_be_pasted(up):
                           env=env, cwd="/")
     assert "Operations > Stopping" in done.stdout, done.stderr
     # It ends with what that search finds, by words and by meaning.
-    assert "Operations > Stopping" in out.split("answers of that search:")[1]
+    assert "Operations > Stopping" in out.split("in the sample base:")[1]
     if (ROOT / "build/model" / MODEL).is_dir():
         done = subprocess.run(search + " --explain", shell=True, text=True,
                               capture_output=True, env=env, cwd="/")

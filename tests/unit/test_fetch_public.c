@@ -746,7 +746,7 @@ static void a_host_is_asked_in_turn(void **state)
     o.timeout_ms = 5000;
     o.turn_ms = 20;
     assert_int_equal(fetch_run(f, &o, arena, &a, &e), RC_BUSY);
-    assert_int_equal(a.fault, FETCH_OURS);
+    assert_int_equal(a.fault, FETCH_NO_TURN);
     assert_non_null(strstr(e.text, "is being asked already"));
     assert_int_equal(peer.answered, 2);
     pace_close(p);
