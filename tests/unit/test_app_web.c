@@ -384,6 +384,7 @@ static void what_fails_says_why_and_can_be_tried_again(void **state)
     assert_true(str_eq(l.versions[0].error,
                        STR("the page is gone for good (HTTP 410)")));
     assert_int_equal(w->site.asked, 1); /* that is final */
+    clock_test_advance(120000);         /* and its minute is over */
     fx_ok(fx_write(w->fx, retry_op, &a, &e), &e);
     assert_int_equal(a.queued, 1);
     assert_string_equal(job_ended(w, a.job).status, "failed");
